@@ -1,0 +1,42 @@
+# Two commands matter: `make demo` and `make test`. Both set up everything they need, on Python 3.11+ and pip alone.
+PYTHON ?= python3
+ONCE ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup demo test lint browser lock clean
+
+setup: $(READY)
+
+# The lock has names, versions and hashes of everything; `make lock` renews it.
+$(READY): deploy/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("crisis-stream needs Python 3.11 to 3.13, this is %d.%d; try make PYTHON=python3.11" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] < (3, 14) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv==0.13.9
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r deploy/requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+demo: setup
+	$(BIN)/crisis-stream demo $(if $(ONCE),--once)
+
+test: setup browser
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The dashboard's tests drive Chromium; where it can be neither found nor installed they skip and say so.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
+	echo "no Chromium here: the browser tests will skip"
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --all-extras --python-version 3.11 \
+	  --custom-compile-command "make lock" -o deploy/requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv var

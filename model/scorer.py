@@ -1,0 +1,130 @@
+"""The one face the stream sees: posts with prepared images in, scored labels out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Concept = Literal["informativeness", "humanitarian", "damage"]
+CONCEPTS: tuple[Concept, ...] = ("informativeness", "humanitarian", "damage")
+
+LABELS: Mapping[Concept, tuple[str, ...]] = {
+    "informativeness": ("not_informative", "informative"),
+    "humanitarian": (
+        "affected_individuals",
+        "infrastructure_and_utility_damage",
+        "not_humanitarian",
+        "other_relevant_information",
+        "rescue_volunteering_or_donation_effort",
+    ),
+    "damage": ("little_or_no_damage", "mild_damage", "severe_damage"),
+}
+
+MODALITIES = ("text", "image", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFacts:
+    """Facts about a post that do not identify the event (method.md section 1). None means unknown."""
+
+    followers: int | None = None
+    friends: int | None = None
+    statuses: int | None = None
+    favourites: int | None = None
+    reposts: int | None = None
+    account_age_days: float | None = None
+    verified: bool | None = None
+    links: int = 0
+    mentions: int = 0
+    hashtags: int = 0
+    images: int = 0
+    is_repost: bool = False
+    language: str | None = None
+    hour: float | None = None
+    """Hour of day in UTC, 0 <= hour < 24."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostInput:
+    """What the model sees of one post. ``images`` are arrays [S, S, 3] uint8 made by :meth:`Scorer.prepare`."""
+
+    text: str
+    images: tuple[NDArray[np.uint8], ...] = ()
+    context: ContextFacts = field(default_factory=ContextFacts)
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptScore:
+    """One concept's answer: ``probabilities`` over all its classes (calibrated, sum 1); ``label`` is the likeliest.
+
+    ``label`` is None with a ``reason`` where the concept does not apply (damage of a post without a usable image).
+    """
+
+    label: str | None
+    probability: float | None
+    probabilities: Mapping[str, float]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why: the modalities used, their attention weights w (eq. 1) and the pair weights w_xy (eq. 5), e.g. ``text+image``."""
+
+    used: tuple[str, ...]
+    attention: Mapping[str, float]
+    pairs: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The labels of one post and the explanation of how the modalities were weighed."""
+
+    labels: Mapping[Concept, ConceptScore]
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model's identity. ``hash`` is the SHA-256 of its safetensors, in hex."""
+
+    name: str
+    version: str
+    hash: str
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Scores posts. Thread-safe for one call of ``score`` at a time; ``prepare`` may run in many threads."""
+
+    info: ModelInfo
+    image_size: int
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resize and crop one RGB image to [S, S, 3] uint8, S = ``image_size``."""
+        ...
+
+    def score(self, posts: Sequence[PostInput]) -> list[Scored]:
+        """Score posts in order, one answer each. Raises on a post the model cannot take; the caller bisects."""
+        ...
+
+
+def load_scorer(source: str | Path = "default", *, threads: int | None = None) -> Scorer:
+    """Load a model: ``default`` (shipped weights), ``fixed`` (no network, see :mod:`model.fixed`) or a folder.
+
+    Raises:
+        FileNotFoundError: no such folder of weights.
+        ValueError: the weights' hash does not match their manifest.
+    """
+    if source == "fixed":
+        from model.fixed import FixedScorer
+
+        return FixedScorer()
+    from model.fused import FusedScorer
+
+    return FusedScorer.load(source, threads=threads)

@@ -1,0 +1,71 @@
+"""The ``crisis-stream`` command line: one file per command, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+from pydantic import ValidationError
+
+from stream_app import __version__
+
+COMMANDS = {
+    "worker": "labels the posts of a feed topic until stopped",
+    "watch": "follows events or alerts: table, JSON lines, GeoJSON, CAP",
+    "replay": "sends history into a feed topic from files or from Kafka",
+    "label": "labels a JSONL file with no Kafka at all",
+    "dead-letters": "lists, explains and re-drives what could not be processed",
+    "incidents": "keeps the table of incidents: posts that belong together",
+    "feedback": "records analysts' verdicts and re-fits alert thresholds",
+    "dashboard": "serves the live map, feed and incidents in a browser",
+    "model": "trains, evaluates, compares and describes models",
+    "broker": "runs a real Kafka for development",
+    "demo": "runs everything on the bundled history",
+    "bench": "measures speed as ratios, side by side in one run",
+    "chaos": "kills, stalls and poisons a running stream, then counts what was lost",
+    "schema": "prints the JSON Schema and AsyncAPI description of the topics",
+    "faust": "Faust's own command line for the incident tables",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds a command in ``stream_app.cli.<name>`` when it is asked for, so ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The commands in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command's module; each module names its command ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"stream_app.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="crisis-stream")
+def cli() -> None:
+    """Label social-media posts about disasters as they stream through Kafka.
+
+    Settings come from CRISIS_STREAM_* environment variables or a crisis-stream.toml in this folder.
+    """
+
+
+def main() -> None:
+    """Run the command line; a wrong setting is explained in a line each, without a traceback."""
+    try:
+        cli.main()
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            click.echo(f"crisis-stream: setting {where!r}: {problem['msg']}", err=True)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""Third step: a post's images are fetched from hostile addresses and decoded within limits."""

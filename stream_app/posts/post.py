@@ -1,0 +1,72 @@
+"""The normalised post: what every network's post is turned into, and the parse step's output type."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Network = Literal["x", "bluesky", "mastodon", "other"]
+PostKind = Literal["original", "repost", "quote", "reply"]
+
+
+class Frozen(BaseModel):
+    """An immutable value; unknown fields are ignored so that producers may add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Place(Frozen):
+    """Where a post speaks from or of. ``latitude`` and ``longitude`` in degrees, WGS 84."""
+
+    name: str | None = None
+    country_code: str | None = Field(None, description="ISO 3166-1 alpha-2")
+    latitude: float | None = Field(None, ge=-90, le=90)
+    longitude: float | None = Field(None, ge=-180, le=180)
+    source: Literal["point", "place", "gazetteer"]
+
+
+class MediaLink(Frozen):
+    """An image a post points at, not yet fetched."""
+
+    url: str
+    alt_text: str | None = None
+
+
+class Author(Frozen):
+    """What is known of the author; counts are None where the network does not say."""
+
+    key: str | None = Field(
+        None, description="first 16 hex digits of SHA-256 of 'network:author id', never the id itself"
+    )
+    followers: int | None = Field(None, ge=0)
+    friends: int | None = Field(None, ge=0)
+    statuses: int | None = Field(None, ge=0)
+    verified: bool | None = None
+    created_at: datetime | None = None
+
+
+class Post(Frozen):
+    """One social-media post, whatever network it came from.
+
+    A repost carries the text, media and author facts of its root and the root's id in ``root_id``, so that it can be
+    recognised and labelled once. ``root_id == id`` for every other kind.
+    """
+
+    network: Network
+    id: str = Field(min_length=1)
+    root_id: str = Field(min_length=1)
+    kind: PostKind = "original"
+    url: str | None = None
+    text: str = ""
+    language: str | None = Field(None, description="BCP 47 primary subtag, as given by the network or detected")
+    created_at: datetime
+    place: Place | None = None
+    author: Author = Author()
+    media: tuple[MediaLink, ...] = ()
+    links: int = Field(0, ge=0)
+    mentions: int = Field(0, ge=0)
+    hashtags: tuple[str, ...] = ()
+    favourites: int | None = Field(None, ge=0)
+    reposts: int | None = Field(None, ge=0)

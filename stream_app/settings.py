@@ -1,0 +1,187 @@
+"""Every setting, read once at the top and passed down. Nothing below reads the environment.
+
+Sources, first wins: arguments, ``CRISIS_STREAM_*`` environment variables (``__`` between section and name, as in
+``CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS``), ``crisis-stream.toml`` in the working folder, the defaults here.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Section(BaseModel):
+    """A frozen group of settings; an unknown name is an error, not a silent typo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Section):
+    """How to reach Kafka. Secrets are ``SecretStr``: they print as stars."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_key_password: SecretStr | None = None
+    session_timeout_s: float = Field(10.0, gt=0, description="a silent worker's partitions move after this")
+    transaction_timeout_s: float = Field(
+        8.0,
+        gt=0,
+        description="shorter than the session: a stalled worker's transaction ends before its successor reads",
+    )
+    partitions: int = Field(4, ge=1, description="partitions of topics this program creates")
+    replication_factor: int = Field(1, ge=1)
+
+
+class TopicSettings(Section):
+    """Topic names. ``prefix`` goes before every name; an isolated replay uses a prefix of its own."""
+
+    prefix: str = "crisis."
+
+    @property
+    def posts(self) -> str:
+        """Feed of posts, in."""
+        return f"{self.prefix}posts"
+
+    @property
+    def events(self) -> str:
+        """Every labelled post."""
+        return f"{self.prefix}events"
+
+    def alerts(self, task: str) -> str:
+        """Events that pass one task's alert rule; ``task`` is a concept name."""
+        return f"{self.prefix}alerts.{task}"
+
+    @property
+    def incidents(self) -> str:
+        """Posts that belong together, one updating entity each; compacted."""
+        return f"{self.prefix}incidents"
+
+    @property
+    def dead_letters(self) -> str:
+        """What could not be processed."""
+        return f"{self.prefix}dead-letters"
+
+    @property
+    def feedback(self) -> str:
+        """Analysts' verdicts, in."""
+        return f"{self.prefix}feedback"
+
+
+class MediaSettings(Section):
+    """Limits on fetching and decoding images that strangers point at."""
+
+    max_bytes: int = Field(8 * 1024 * 1024, gt=0)
+    total_timeout_s: float = Field(8.0, gt=0, description="one fetch, connect to last byte, redirects included")
+    deadline_s: float = Field(2.0, gt=0, description="a post waits this long for its images, then goes on without")
+    max_pixels: int = Field(25_000_000, gt=0)
+    max_redirects: int = Field(3, ge=0)
+    max_images: int = Field(4, ge=0, description="images used per post; 0 turns fetching off")
+    concurrency: int = Field(64, ge=1)
+    per_host: int = Field(16, ge=1)
+    decode_threads: int = Field(2, ge=1)
+    allowed_private: tuple[str, ...] = Field(
+        (), description="networks in CIDR form that may be fetched though not public, e.g. 127.0.0.1/32 for a demo"
+    )
+    allowed_ports: tuple[int, ...] = Field((80, 443), description="ports images may be fetched from")
+
+
+class LabellingSettings(Section):
+    """How posts are gathered into batches for the model."""
+
+    batch_size: int = Field(64, ge=1)
+    deadline_ms: float = Field(
+        50.0, gt=0, description="a batch is scored when full or when its oldest post is this old"
+    )
+    duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
+    max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")
+
+
+class AlertRule(Section):
+    """An event raises this task's alert when one of ``labels`` is the label with at least ``min_probability``."""
+
+    labels: frozenset[str]
+    min_probability: float = Field(0.5, ge=0, le=1)
+
+
+class AlertSettings(Section):
+    """One rule per task."""
+
+    informativeness: AlertRule = AlertRule(labels=frozenset({"informative"}), min_probability=0.8)
+    humanitarian: AlertRule = AlertRule(
+        labels=frozenset(
+            {
+                "affected_individuals",
+                "infrastructure_and_utility_damage",
+                "rescue_volunteering_or_donation_effort",
+            }
+        ),
+        min_probability=0.6,
+    )
+    damage: AlertRule = AlertRule(labels=frozenset({"severe_damage", "mild_damage"}), min_probability=0.6)
+
+
+class ModelSettings(Section):
+    """Which model labels the posts."""
+
+    source: str = Field("default", description="'default', 'fixed' (no network, for tests), or a folder of weights")
+    shadow: str | None = Field(None, description="a second model scored beside the first, compared, never published")
+    threads: int | None = Field(None, description="CPU threads for the model; all cores when unset")
+
+
+class WorkerSettings(Section):
+    """One replica of the labelling worker."""
+
+    group_id: str = "crisis-stream"
+    replica: str = Field(
+        default_factory=socket.gethostname, description="names this replica's transactional id; unique and stable"
+    )
+    drain_timeout_s: float = Field(10.0, gt=0)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8080, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
+
+
+class Settings(BaseSettings):
+    """All settings of one process, frozen."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="CRISIS_STREAM_",
+        env_nested_delimiter="__",
+        toml_file="crisis-stream.toml",
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    topics: TopicSettings = TopicSettings()
+    media: MediaSettings = MediaSettings()
+    labelling: LabellingSettings = LabellingSettings()
+    alerts: AlertSettings = AlertSettings()
+    model: ModelSettings = ModelSettings()
+    worker: WorkerSettings = WorkerSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then ``crisis-stream.toml``."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
