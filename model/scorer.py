@@ -74,7 +74,7 @@ class ConceptScore:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why: the modalities used, their attention weights w (eq. 1) and the pair weights w_xy (eq. 5), e.g. ``text+image``."""
+    """Why: modalities used, their attention weights w (eq. 1), the pair weights w_xy (eq. 5), e.g. ``text+image``."""
 
     used: tuple[str, ...]
     attention: Mapping[str, float]

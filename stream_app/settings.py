@@ -41,7 +41,7 @@ class KafkaSettings(Section):
     transaction_timeout_s: float = Field(
         8.0,
         gt=0,
-        description="shorter than the session: a stalled worker's transaction ends before its successor reads",
+        description="below the session: a stalled worker is fenced before its successor reads",
     )
     partitions: int = Field(4, ge=1, description="partitions of topics this program creates")
     replication_factor: int = Field(1, ge=1)
@@ -105,7 +105,7 @@ class LabellingSettings(Section):
 
     batch_size: int = Field(64, ge=1)
     deadline_ms: float = Field(
-        50.0, gt=0, description="a batch is scored when full or when its oldest post is this old"
+        50.0, gt=0, description="scored when full or when its oldest post is this old"
     )
     duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
     max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")

@@ -69,7 +69,7 @@ class Labels(Frozen):
 
 
 class Modalities(Frozen):
-    """The explanation: modalities used, attention per modality (eq. 1), weight per pair (eq. 5), e.g. ``text+image``."""
+    """The explanation: modalities used, attention of each (eq. 1), weight per pair (eq. 5), e.g. ``text+image``."""
 
     used: tuple[str, ...]
     attention: dict[str, float] = {}

@@ -38,7 +38,7 @@ class Author(Frozen):
     """What is known of the author; counts are None where the network does not say."""
 
     key: str | None = Field(
-        None, description="first 16 hex digits of SHA-256 of 'network:author id', never the id itself"
+        None, description="first 16 hex digits of SHA-256 of 'network:author id'"
     )
     followers: int | None = Field(None, ge=0)
     friends: int | None = Field(None, ge=0)
