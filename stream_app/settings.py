@@ -104,9 +104,7 @@ class LabellingSettings(Section):
     """How posts are gathered into batches for the model."""
 
     batch_size: int = Field(64, ge=1)
-    deadline_ms: float = Field(
-        50.0, gt=0, description="scored when full or when its oldest post is this old"
-    )
+    deadline_ms: float = Field(50.0, gt=0, description="scored when full or when its oldest post is this old")
     duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
     max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")
 

@@ -37,9 +37,7 @@ class MediaLink(Frozen):
 class Author(Frozen):
     """What is known of the author; counts are None where the network does not say."""
 
-    key: str | None = Field(
-        None, description="first 16 hex digits of SHA-256 of 'network:author id'"
-    )
+    key: str | None = Field(None, description="first 16 hex digits of SHA-256 of 'network:author id'")
     followers: int | None = Field(None, ge=0)
     friends: int | None = Field(None, ge=0)
     statuses: int | None = Field(None, ge=0)
