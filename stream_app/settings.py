@@ -153,6 +153,19 @@ class WorkerSettings(Section):
     http_port: int = Field(8080, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
 
 
+class DashboardSettings(Section):
+    """The analysts' page. It has no login of its own: loopback only, unless you put it behind something that has."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8090, ge=0, le=65535, description="0 picks a free port")
+    allowed_hosts: tuple[str, ...] = Field((), description="names it may be reached by, beside loopback's own")
+    history_minutes: float = Field(60.0, ge=0, description="how far back a fresh dashboard reads events")
+    posts_per_label: int = Field(200, ge=1, description="posts kept on show for each humanitarian label")
+    incidents: int = Field(500, ge=1, description="incidents kept on show")
+    thumbnails: int = Field(500, ge=1, description="re-encoded photos kept in memory")
+    max_browsers: int = Field(100, ge=1)
+
+
 class Settings(BaseSettings):
     """All settings of one process, frozen."""
 
@@ -171,6 +184,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     model: ModelSettings = ModelSettings()
     worker: WorkerSettings = WorkerSettings()
+    dashboard: DashboardSettings = DashboardSettings()
 
     @classmethod
     def settings_customise_sources(
