@@ -1,0 +1,79 @@
+"""Modality vectors of different widths brought to one width D (method section 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Align(nn.Module):
+    """Bring N vectors [b, d_i] to one tensor [b, N, D] with zeros in the rows of absent modalities.
+
+    ``pad`` (the paper): normalise over the d_i real entries, then pad with zeros on the right; D is max d_i and
+    ``width`` is not used. ``project``: Linear(d_i -> D), then normalise. ``norm`` is ``layer`` or, for a literal run,
+    ``none``: without it the similarity of equation 4 is almost the same number for any two vectors.
+    """
+
+    def __init__(
+        self,
+        dims: Sequence[int],
+        width: int,
+        how: Literal["pad", "project"] = "project",
+        norm: Literal["layer", "none"] = "layer",
+    ) -> None:
+        super().__init__()
+        self.how = how
+        self.width = width if how == "project" else max(dims)
+        self.steps = nn.ModuleList(self._step(d, norm) for d in dims)
+
+    def _step(self, d: int, norm: str) -> nn.Module:
+        if self.how == "project":
+            return nn.Sequential(nn.Linear(d, self.width), _norm(self.width, norm))
+        return _norm(d, norm)
+
+    def forward(self, vectors: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """Align ``vectors``, one [b, d_i] a modality; whatever stands in an absent one, NaN too, has no effect.
+
+        Raises:
+            ValueError: a post has no modality at all, or the count of vectors differs from that of the modalities.
+        """
+        check_present(mask)
+        rows = []
+        for step, vector, present in zip(self.steps, vectors, mask.unbind(1), strict=True):
+            aligned = cast("Tensor", step(keep_present(vector, present)))
+            rows.append(F.pad(aligned, (0, self.width - aligned.shape[1])))
+        return keep_present(torch.stack(rows, dim=1), mask)
+
+
+def _norm(width: int, norm: str) -> nn.Module:
+    return nn.LayerNorm(width) if norm == "layer" else nn.Identity()
+
+
+def keep_present(values: Tensor, present: Tensor) -> Tensor:
+    """Replace ``values`` [..., D] by zeros where ``present`` [...] is false: a product would let NaN through."""
+    return torch.where(present.unsqueeze(-1), values, values.new_zeros(()))
+
+
+def check_present(mask: Tensor) -> None:
+    """Refuse a batch in which some post has no modality.
+
+    Raises:
+        ValueError: naming the first such row.
+    """
+    empty = ~mask.any(dim=1)
+    if empty.any():
+        row = int(empty.nonzero()[0])
+        raise ValueError(f"row {row} of the batch has no modality present: there is nothing to fuse")
+
+
+def drop_modalities(mask: Tensor, rate: float, generator: torch.Generator | None = None) -> Tensor:
+    """Training's modality dropout: hide each present modality with probability ``rate``, but never the last one left.
+
+    Where the draw would hide them all, the post keeps all it has. Returns a new mask [b, N].
+    """
+    kept = mask & (torch.rand(mask.shape, generator=generator, device=mask.device) >= rate)
+    return torch.where(kept.any(dim=1, keepdim=True), kept, mask)

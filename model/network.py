@@ -1,0 +1,144 @@
+"""The network: aligned modalities, a fusion, a shared trunk, a head per concept. Its shape is one frozen config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self, cast
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.fusion.align import Align
+from model.fusion.base import Fusion, FusionWeights
+from model.fusion.improved_graph import ImprovedGraphFusion
+from model.multitask.losses import Granularity, TaskLosses, task_counts, task_losses
+
+FusionName = Literal["improved_graph"]
+
+
+class NetworkConfig(BaseModel):
+    """Everything that fixes a network's shape. ``model_dump()`` and ``model_validate()`` go to and from JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    modalities: Mapping[str, int]
+    """Width d_i of each modality's vector, in the network's order."""
+    concepts: Mapping[str, tuple[str, ...]]
+    """The labels of each concept, in the order of its class indices."""
+    fusion: FusionName = "improved_graph"
+    align: Literal["pad", "project"] = "project"
+    norm: Literal["layer", "none"] = "layer"
+    width: int = Field(512, ge=1, description="D; with align=pad the widest modality decides instead")
+    gate: Literal["none", "sigmoid"] = "none"
+    symmetric: bool = False
+    carry: Literal["normalised", "raw"] = "normalised"
+    delta: float = Field(0.5, gt=0, le=1)
+    trunk: int = Field(256, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1, description="on the fused vector, in training")
+    granularity: Granularity = "binary"
+
+    @classmethod
+    def paper(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
+        """The literal reading: vectors padded to the widest, no gate, one binary task per label."""
+        return cls(**{"modalities": modalities, "concepts": concepts, "align": "pad", **changes})
+
+    @classmethod
+    def product(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
+        """The default of what ships: projection to 512, attention between 0 and 1, both orders of a pair."""
+        return cls(
+            **{"modalities": modalities, "concepts": concepts, "gate": "sigmoid", "symmetric": True, **changes},
+        )
+
+    def columns(self, concept: str) -> int:
+        """How many logits a concept has: in ``binary`` granularity two labels need one, else one a label."""
+        count = len(self.concepts[concept])
+        return 1 if self.granularity == "binary" and count == 2 else count
+
+    def counts(self, labels: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Positives and labelled rows of every task [F] in a train split (equation 11)."""
+        binary = self.granularity == "binary"
+        return task_counts(labels, {concept: self.columns(concept) if binary else 0 for concept in self.concepts})
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the F tasks in the order of their losses: ``concept`` or ``concept.label``."""
+        names = []
+        for concept, labels in self.concepts.items():
+            if self.granularity == "group":
+                names.append(concept)
+            else:
+                names += [f"{concept}.{label}" for label in labels[-self.columns(concept) :]]
+        return tuple(names)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOutput:
+    """What one pass gives: the answers, why, and the tensors that balancers take gradients at."""
+
+    logits: dict[str, Tensor]
+    """[b, K] a concept."""
+    weights: FusionWeights | None
+    """How the modalities were weighed, where the fusion can say."""
+    fused: Tensor
+    """The trunk's input [b, fused_width]."""
+    hidden: Tensor
+    """The trunk's linear output [b, trunk], before its LeakyReLU."""
+    shared: Tensor
+    """The trunk's output [b, trunk], input of the heads."""
+
+
+class FusionNetwork(nn.Module):
+    """Modality vectors and a presence mask to logits per concept."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.align = Align(list(config.modalities.values()), config.width, config.align, config.norm)
+        self.fusion = build_fusion(config, self.align.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.trunk = nn.Linear(self.fusion.fused_width, config.trunk)
+        self.heads = nn.ModuleDict({c: nn.Linear(config.trunk, config.columns(c)) for c in config.concepts})
+
+    def forward(self, vectors: Mapping[str, Tensor], mask: Tensor) -> NetworkOutput:
+        """Label a batch: ``vectors`` [b, d_i] by modality name, ``mask`` [b, N] bool in the config's order.
+
+        Raises:
+            ValueError: a row without any modality.
+            KeyError: a modality without a tensor (absent ones need a tensor too; its content has no effect).
+        """
+        aligned = self.align([vectors[name] for name in self.config.modalities], mask)
+        fused, weights = self.fusion(aligned, mask)
+        fused = self.dropout(fused)
+        hidden = self.trunk(fused)
+        shared = F.leaky_relu(hidden)
+        logits = {concept: cast("Tensor", head(shared)) for concept, head in self.heads.items()}
+        return NetworkOutput(logits, weights, fused, hidden, shared)
+
+    def losses(self, output: NetworkOutput, labels: Mapping[str, Tensor], beta: float = 0.0) -> TaskLosses:
+        """The loss of every task in the order of ``config.tasks``; ``beta`` is the focal exponent of equation 10."""
+        return task_losses(output.logits, labels, self.config.granularity, beta)
+
+    def probabilities(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Logits as probabilities [b, labels] that sum to 1 over each concept's labels.
+
+        One binary column p becomes [1 - p, p]; several binary columns are divided by their sum; a group is a softmax.
+        """
+        return {concept: self._distribution(z) for concept, z in logits.items()}
+
+    def _distribution(self, z: Tensor) -> Tensor:
+        if self.config.granularity == "group":
+            return z.softmax(dim=-1)
+        if z.shape[1] == 1:
+            return torch.cat((torch.sigmoid(-z), torch.sigmoid(z)), dim=1)
+        return F.logsigmoid(z).softmax(dim=-1)
+
+
+def build_fusion(config: NetworkConfig, width: int) -> Fusion:
+    """The fusion a config names, for vectors of ``width`` D."""
+    n = len(config.modalities)
+    return ImprovedGraphFusion(
+        n, width, gate=config.gate, symmetric=config.symmetric, carry=config.carry, delta=config.delta
+    )
