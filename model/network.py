@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Self, cast
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,10 +13,14 @@ from torch.nn import functional as F
 
 from model.fusion.align import Align
 from model.fusion.base import Fusion, FusionWeights
+from model.fusion.concat import ConcatFusion
+from model.fusion.graph import GraphFusion
 from model.fusion.improved_graph import ImprovedGraphFusion
+from model.fusion.tensor import TensorFusion
 from model.multitask.losses import Granularity, TaskLosses, task_counts, task_losses
+from model.multitask.task_interaction import InteractionHeads, LinearHeads
 
-FusionName = Literal["improved_graph"]
+FusionName = Literal["improved_graph", "graph", "tensor", "concat"]
 
 
 class NetworkConfig(BaseModel):
@@ -39,6 +43,7 @@ class NetworkConfig(BaseModel):
     trunk: int = Field(256, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1, description="on the fused vector, in training")
     granularity: Granularity = "binary"
+    heads: Literal["linear", "interaction"] = "linear"
 
     @classmethod
     def paper(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
@@ -88,6 +93,8 @@ class NetworkOutput:
     """The trunk's linear output [b, trunk], before its LeakyReLU."""
     shared: Tensor
     """The trunk's output [b, trunk], input of the heads."""
+    auxiliary: list[dict[str, Tensor]] = field(default_factory=list)
+    """Further logits that ``interaction`` heads learn from in training."""
 
 
 class FusionNetwork(nn.Module):
@@ -100,7 +107,8 @@ class FusionNetwork(nn.Module):
         self.fusion = build_fusion(config, self.align.width)
         self.dropout = nn.Dropout(config.dropout)
         self.trunk = nn.Linear(self.fusion.fused_width, config.trunk)
-        self.heads = nn.ModuleDict({c: nn.Linear(config.trunk, config.columns(c)) for c in config.concepts})
+        heads = InteractionHeads if config.heads == "interaction" else LinearHeads
+        self.heads = heads(config.trunk, {concept: config.columns(concept) for concept in config.concepts})
 
     def forward(self, vectors: Mapping[str, Tensor], mask: Tensor) -> NetworkOutput:
         """Label a batch: ``vectors`` [b, d_i] by modality name, ``mask`` [b, N] bool in the config's order.
@@ -114,12 +122,18 @@ class FusionNetwork(nn.Module):
         fused = self.dropout(fused)
         hidden = self.trunk(fused)
         shared = F.leaky_relu(hidden)
-        logits = {concept: cast("Tensor", head(shared)) for concept, head in self.heads.items()}
-        return NetworkOutput(logits, weights, fused, hidden, shared)
+        logits, auxiliary = self.heads(shared)
+        return NetworkOutput(logits, weights, fused, hidden, shared, auxiliary)
 
     def losses(self, output: NetworkOutput, labels: Mapping[str, Tensor], beta: float = 0.0) -> TaskLosses:
-        """The loss of every task in the order of ``config.tasks``; ``beta`` is the focal exponent of equation 10."""
-        return task_losses(output.logits, labels, self.config.granularity, beta)
+        """The loss of every task in the order of ``config.tasks``; ``beta`` is the focal exponent of equation 10.
+
+        Auxiliary logits, which exist in training only, add their losses to those of their tasks.
+        """
+        granularity = self.config.granularity
+        main = task_losses(output.logits, labels, granularity, beta)
+        extra = [task_losses(logits, labels, granularity, beta).values for logits in output.auxiliary]
+        return TaskLosses(sum(extra, start=main.values), main.present)
 
     def probabilities(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Logits as probabilities [b, labels] that sum to 1 over each concept's labels.
@@ -139,6 +153,14 @@ class FusionNetwork(nn.Module):
 def build_fusion(config: NetworkConfig, width: int) -> Fusion:
     """The fusion a config names, for vectors of ``width`` D."""
     n = len(config.modalities)
-    return ImprovedGraphFusion(
-        n, width, gate=config.gate, symmetric=config.symmetric, carry=config.carry, delta=config.delta
-    )
+    match config.fusion:
+        case "concat":
+            return ConcatFusion(n, width)
+        case "tensor":
+            return TensorFusion(n, width)
+        case "graph":
+            return GraphFusion(n, width)
+        case "improved_graph":
+            return ImprovedGraphFusion(
+                n, width, gate=config.gate, symmetric=config.symmetric, carry=config.carry, delta=config.delta
+            )
