@@ -1,0 +1,120 @@
+"""The web application: the page, the stream of Server-Sent Events, thumbnails and verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from stream_app.dashboard.guard import add_headers, allowed_names, guard
+from stream_app.dashboard.hub import Hub
+from stream_app.dashboard.state import DashboardState
+from stream_app.dashboard.thumbnails import Thumbnails
+from stream_app.settings import DashboardSettings
+
+STATIC = Path(__file__).parent / "static"
+_MAX_VERDICT_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the pages are made from. ``record`` stores one verdict and raises ValidationError on a malformed one."""
+
+    settings: DashboardSettings
+    state: DashboardState
+    hub: Hub
+    thumbnails: Thumbnails
+    record: Callable[[dict[str, Any]], Awaitable[None]]
+    heartbeat_s: float = 15.0
+    patience_s: float = 10.0
+
+
+DESK = web.AppKey("desk", Desk)
+
+
+def build_app(desk: Desk) -> web.Application:
+    """The dashboard as an aiohttp application; it does no Kafka I/O of its own."""
+    names = allowed_names(desk.settings.host, desk.settings.allowed_hosts)
+    app = web.Application(middlewares=[guard(names)], client_max_size=_MAX_VERDICT_BYTES)
+    app[DESK] = desk
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_let_go)
+    app.router.add_get("/", _page)
+    app.router.add_get("/health", _health)
+    app.router.add_get("/stream", _stream)
+    app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}", _photo)
+    app.router.add_post("/verdicts", _verdict)
+    app.router.add_static("/static", STATIC)
+    return app
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+    """Serve ``app`` until exit; yields its address, with the real port when ``port`` is 0."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        bound = runner.addresses[0][1]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{bound}/"
+    finally:
+        await runner.cleanup()
+
+
+async def _let_go(app: web.Application) -> None:
+    app[DESK].hub.close()
+
+
+async def _page(_request: web.Request) -> web.FileResponse:
+    return web.FileResponse(STATIC / "index.html")
+
+
+async def _health(request: web.Request) -> web.Response:
+    return web.json_response({"status": "up", "problem": request.app[DESK].state.problem})
+
+
+async def _stream(request: web.Request) -> web.StreamResponse:
+    desk = request.app[DESK]
+    if len(desk.hub) >= desk.settings.max_browsers:
+        raise web.HTTPServiceUnavailable(text="Too many browsers are open on this dashboard; close some.\n")
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    with desk.hub.subscribe() as subscription:
+        for frame in desk.hub.missed(request.headers.get("Last-Event-ID")):
+            subscription.put(frame)
+        try:
+            async for frame in subscription.frames(desk.heartbeat_s):
+                async with asyncio.timeout(desk.patience_s):
+                    await response.write(frame)
+        except (TimeoutError, ConnectionResetError):
+            pass  # it stopped reading or went away
+    if request.transport is not None:
+        request.transport.abort()  # a polite end would wait for a reader that may not read
+    return response
+
+
+async def _photo(request: web.Request) -> web.Response:
+    desk = request.app[DESK]
+    url = desk.state.image_url(request.match_info["card"], int(request.match_info["index"]))
+    thumbnail = None if url is None else await desk.thumbnails.get(url)
+    if thumbnail is None:
+        raise web.HTTPNotFound(text="No such photo on show.\n")
+    return web.Response(body=thumbnail, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+async def _verdict(request: web.Request) -> web.Response:
+    try:
+        body = await request.json()
+        await request.app[DESK].record(body)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        raise web.HTTPBadRequest(text=f"Not a verdict: {problems}\n") from error
+    except ValueError as error:
+        raise web.HTTPBadRequest(text="Not a verdict: the body is not JSON.\n") from error
+    return web.Response(status=204)

@@ -1,0 +1,61 @@
+"""How far the workers are behind the feed: per partition, what is there less what their group has committed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from stream_app.dashboard.state import DashboardState
+from stream_app.kafka import client_options
+from stream_app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_EVERY_S = 3.0
+_RETRY_S = 5.0
+
+
+async def read_lag(consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, topic: str, group: str) -> dict[str, Any]:
+    """Posts waiting per partition of ``topic`` for ``group``; a partition never committed waits from its beginning."""
+    numbers = sorted(await _partitions(consumer, topic))
+    partitions = [TopicPartition(topic, number) for number in numbers]
+    committed = await admin.list_consumer_group_offsets(group)
+    first = await consumer.beginning_offsets(partitions)
+    end = await consumer.end_offsets(partitions)
+    done = {p: max(committed[p].offset if p in committed else 0, first[p]) for p in partitions}
+    return {
+        "group": group,
+        "topic": topic,
+        "partitions": [{"partition": p.partition, "lag": max(0, end[p] - done[p])} for p in partitions],
+    }
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    if topic not in await consumer.topics():
+        return set()
+    return consumer.partitions_for_topic(topic) or set()
+
+
+async def watch_lag(settings: Settings, state: DashboardState) -> None:
+    """Keep ``state.lag`` up to date, for ever; None while Kafka is away."""
+    options = client_options(settings.kafka)
+    while True:
+        consumer, admin = AIOKafkaConsumer(**options), AIOKafkaAdminClient(**options)
+        try:
+            await consumer.start()
+            await admin.start()
+            while True:
+                state.lag = await read_lag(consumer, admin, settings.topics.posts, settings.worker.group_id)
+                await asyncio.sleep(_EVERY_S)
+        except KafkaError as error:
+            logger.warning("consumer lag is unknown: %s", error)
+            state.lag = None
+        finally:
+            await consumer.stop()
+            await admin.close()
+        await asyncio.sleep(_RETRY_S)

@@ -1,0 +1,49 @@
+"""The dashboard as one thing to start and stop: the web server and its three readers of Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from stream_app.dashboard.app import Desk, build_app, listening
+from stream_app.dashboard.follow import follow_incidents, follow_posts
+from stream_app.dashboard.hub import Hub, broadcast
+from stream_app.dashboard.lag import watch_lag
+from stream_app.dashboard.state import DashboardState
+from stream_app.dashboard.thumbnails import Thumbnails, shrink
+from stream_app.dashboard.verdicts import recorder
+from stream_app.media.fetch import MediaFetcher
+from stream_app.settings import Settings
+
+
+@asynccontextmanager
+async def dashboard(settings: Settings) -> AsyncIterator[str]:
+    """Run the whole dashboard until exit; yields its address.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    state = DashboardState(settings.dashboard)
+    hub = Hub(state.snapshot)
+    async with MediaFetcher(settings.media, prepare=shrink) as fetcher, recorder(settings) as record:
+        thumbnails = Thumbnails(fetcher, settings.dashboard.thumbnails)
+        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, record))
+        async with (
+            asyncio.TaskGroup() as group,
+            listening(app, settings.dashboard.host, settings.dashboard.port) as url,
+        ):
+            tasks = [
+                group.create_task(work)
+                for work in (
+                    follow_posts(settings, state),
+                    follow_incidents(settings, state),
+                    watch_lag(settings, state),
+                    broadcast(state, hub),
+                )
+            ]
+            try:
+                yield url
+            finally:
+                for task in tasks:
+                    task.cancel()

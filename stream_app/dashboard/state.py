@@ -1,0 +1,189 @@
+"""What the dashboard remembers: the latest posts, the incidents, the counts. Bounded, and no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from stream_app.events.event import Event
+from stream_app.settings import DashboardSettings
+
+RATE_SECONDS = 60
+_DEAD_LETTERS_SHOWN = 20
+
+
+def card_id(network: str, root_id: str) -> str:
+    """Name of a root post's card in addresses and pages: 16 hex digits, the first of SHA-256 of network and id."""
+    return hashlib.sha256(f"{network}\0{root_id}".encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Card:
+    """One root post on show, with its reposts and duplicates folded in as a count."""
+
+    id: str
+    event: Event
+    label: str
+    seen_at: datetime
+    duplicates: int = 0
+
+    def view(self) -> dict[str, Any]:
+        """The card as browsers get it: the public event beside the card's own facts."""
+        return {
+            "id": self.id,
+            "seen_at": self.seen_at.isoformat(),
+            "duplicates": self.duplicates,
+            "event": self.event.model_dump(mode="json", exclude={"timings"}),
+        }
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has changed since browsers were last told: views of cards and incidents, ids of cards let go."""
+
+    cards: list[dict[str, Any]]
+    gone: list[str]
+    incidents: list[Mapping[str, Any]]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.cards or self.gone or self.incidents)
+
+
+@dataclass(slots=True)
+class Rate:
+    """Posts per second over the last minute, by the time Kafka gave each record."""
+
+    seconds: dict[int, int] = field(default_factory=dict)
+
+    def add(self, at: datetime) -> None:
+        """Count one record; those older than a minute are let go."""
+        second = int(at.timestamp())
+        self.seconds[second] = self.seconds.get(second, 0) + 1
+        if len(self.seconds) > 2 * RATE_SECONDS:
+            newest = max(self.seconds)
+            self.seconds = {s: n for s, n in self.seconds.items() if s > newest - RATE_SECONDS}
+
+    def last_minute(self, now: datetime) -> list[int]:
+        """Counts of the last 60 whole seconds before ``now``, oldest first."""
+        end = int(now.timestamp())
+        return [self.seconds.get(second, 0) for second in range(end - RATE_SECONDS, end)]
+
+
+class DashboardState:
+    """The newest posts per humanitarian label, the newest incidents, and counts since the start.
+
+    Posts are kept per label so that a flood of irrelevant posts never pushes the rare urgent one out.
+    """
+
+    def __init__(self, settings: DashboardSettings) -> None:
+        self._settings = settings
+        self._cards: dict[str, Card] = {}
+        self._rings: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._incidents: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._changed_cards: dict[str, None] = {}
+        self._changed_incidents: dict[str, None] = {}
+        self._gone: list[str] = []
+        self._rate = Rate()
+        self._dead_letters: deque[dict[str, Any]] = deque(maxlen=_DEAD_LETTERS_SHOWN)
+        self.counts: Counter[str] = Counter()
+        self.labels: dict[str, Counter[str]] = defaultdict(Counter)
+        self.lag: dict[str, Any] | None = None
+        self.problem: str | None = None
+
+    def add_event(self, event: Event, at: datetime) -> None:
+        """Show an event read from Kafka at ``at``; a repost or duplicate only raises its root's count."""
+        self._count(event, at)
+        root = event.duplicate_of or event.post.root_id
+        key = card_id(event.post.network, root)
+        card = self._cards.get(key)
+        if card is None:
+            label = event.labels.humanitarian.label or "none"
+            card = self._cards[key] = Card(key, event, label, at)
+            self._keep(card)
+        elif event.duplicate_of is None:
+            card.event = event
+        if event.duplicate_of is not None or event.post.id != root:
+            card.duplicates += 1
+        card.duplicates = max(card.duplicates, event.duplicates_seen)
+        self._changed_cards[key] = None
+
+    def _count(self, event: Event, at: datetime) -> None:
+        self._rate.add(at)
+        self.counts["posts"] += 1
+        self.counts["duplicates"] += event.duplicate_of is not None
+        self.counts["review"] += event.review
+        self.counts["degraded"] += event.degraded
+        for concept, label in event.labels:
+            self.labels[concept][label.label or "none"] += 1
+
+    def _keep(self, card: Card) -> None:
+        ring = self._rings[card.label]
+        ring.append(card.id)
+        if len(ring) > self._settings.posts_per_label:
+            gone = ring.popleft()
+            del self._cards[gone]
+            self._changed_cards.pop(gone, None)
+            self._gone.append(gone)
+
+    def put_incident(self, incident_id: str, incident: Mapping[str, Any]) -> None:
+        """Show an incident's newest version; the one longest without news goes when there are too many."""
+        self._incidents[incident_id] = incident
+        self._incidents.move_to_end(incident_id)
+        self._changed_incidents[incident_id] = None
+        if len(self._incidents) > self._settings.incidents:
+            self.drop_incident(next(iter(self._incidents)))
+
+    def drop_incident(self, incident_id: str) -> None:
+        """Forget an incident: it was merged into another or ended (a tombstone in the compacted topic)."""
+        if self._incidents.pop(incident_id, None) is not None:
+            self._changed_incidents.pop(incident_id, None)
+            self._gone.append(incident_id)
+
+    def add_dead_letter(self, headers: Mapping[str, str], at: datetime) -> None:
+        """Count a post that could not be processed and keep the latest reasons."""
+        self.counts["dead_letters"] += 1
+        self._dead_letters.append(
+            {"at": at.isoformat(), "stage": headers.get("stage", ""), "error": headers.get("error", "")}
+        )
+
+    def image_url(self, card: str, index: int) -> str | None:
+        """Address of the ``index``-th image of a card that is on show, if the worker could use that image."""
+        shown = self._cards.get(card)
+        if shown is None or not 0 <= index < len(shown.event.media):
+            return None
+        media = shown.event.media[index]
+        return media.url if media.status == "used" else None
+
+    def take_changes(self) -> Changes:
+        """The changes since the last call, each card and incident once however often it changed."""
+        changes = Changes(
+            cards=[self._cards[key].view() for key in self._changed_cards],
+            gone=self._gone,
+            incidents=[self._incidents[key] for key in self._changed_incidents],
+        )
+        self._changed_cards, self._changed_incidents, self._gone = {}, {}, []
+        return changes
+
+    def stats(self, now: datetime | None = None) -> dict[str, Any]:
+        """Counts, rate, dead letters and consumer lag, as browsers get them every second."""
+        return {
+            "counts": dict(self.counts),
+            "labels": {concept: dict(counts) for concept, counts in self.labels.items()},
+            "per_second": self._rate.last_minute(now or datetime.now(UTC)),
+            "dead_letters": list(self._dead_letters),
+            "lag": self.lag,
+            "problem": self.problem,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything on show, for a browser that has just come."""
+        return {
+            "cards": [card.view() for card in sorted(self._cards.values(), key=lambda card: card.seen_at)],
+            "incidents": list(self._incidents.values()),
+            "stats": self.stats(),
+        }

@@ -1,0 +1,186 @@
+// One post: text, photo, labels with probabilities, marks; opened, also the why and the verdict.
+
+import { el, icon } from "./dom.js";
+import { verdictForm } from "./verdict.js";
+import { attentionBar, fusionGraph } from "./why.js";
+import { CONCEPTS, NETWORKS, ago, fullTime, labelName, languageName, percent, placeName, placeSource, plural } from "./words.js";
+
+const PHOTO_STATUS = {
+  refused: "Photo not fetched: refused",
+  failed: "Photo could not be fetched",
+  late: "Photo came too late",
+  unsupported: "Not a photo the model reads",
+  too_large: "Photo too large",
+  skipped: "Photo not used",
+};
+
+/** The card's element. `actions` are `toggle(id)`, `place(name)` and `verdict(card, verdict)`. */
+export function cardElement(card, open, actions) {
+  const { event } = card;
+  const { post, labels } = event;
+  const id = `card-${card.id}`;
+  return el(
+    "article",
+    {
+      id,
+      className: "card",
+      tabIndex: 0,
+      dataset: { id: card.id, label: labels.humanitarian.label ?? "none", open: String(open) },
+      "aria-labelledby": `${id}-text`,
+      "aria-describedby": `${id}-labels`,
+    },
+    heading(post, actions),
+    el("div", { className: "body" }, text(post, `${id}-text`), photos(card, open)),
+    chips(event, `${id}-labels`, card.duplicates),
+    attentionBar(event.modalities),
+    open ? details(card, actions) : null,
+    foot(card, open, actions),
+  );
+}
+
+function heading(post, actions) {
+  const made = Date.parse(post.created_at);
+  return el(
+    "header",
+    {},
+    el("span", { className: "network" }, NETWORKS[post.network] ?? post.network),
+    post.kind === "original" ? null : el("span", {}, post.kind),
+    el("time", { dateTime: post.created_at, title: fullTime(made) }, ago(made)),
+    post.language ? el("span", { title: `Language: ${languageName(post.language)}` }, languageName(post.language)) : null,
+    post.place
+      ? el(
+          "button",
+          {
+            type: "button",
+            className: "place",
+            title: `Place ${placeSource(post.place)}; show only this place`,
+            onclick: () => actions.place(post.place.name ?? post.place.country_code),
+          },
+          icon("place"),
+          placeName(post.place),
+        )
+      : null,
+  );
+}
+
+const text = (post, id) =>
+  el("p", { className: "text", id, lang: post.language ?? "", dir: "auto" }, post.text || "(no text)");
+
+function photos(card, open) {
+  const media = card.event.media;
+  if (!media.length) return null;
+  const shown = open ? media : media.slice(0, 1);
+  return el(
+    "div",
+    { className: "photos" },
+    ...shown.map((photo, index) => (photo.status === "used" ? picture(card, photo, index) : missing(photo))),
+    open || media.length < 2 ? null : el("span", { className: "more" }, `+${media.length - 1}`),
+  );
+}
+
+function picture(card, photo, index) {
+  const image = el("img", {
+    src: `/photos/${card.id}/${index}`,
+    alt: `Photo ${index + 1} of the post`,
+    loading: "lazy",
+    decoding: "async",
+    width: photo.width ?? 480,
+    height: photo.height ?? 360,
+  });
+  image.addEventListener("error", () => image.replaceWith(missing({ reason: "The photo cannot be had now." })));
+  return image;
+}
+
+const missing = (photo) =>
+  el(
+    "span",
+    { className: "missing", title: photo.reason ?? PHOTO_STATUS[photo.status] ?? "No photo" },
+    icon("photo", photo.reason ?? PHOTO_STATUS[photo.status] ?? "No photo"),
+  );
+
+/** A label with its probability; hollow where the model is unsure, so that it is not read as a fact. */
+export function chip(concept, { label, probability, reason }) {
+  if (label === null) return el("span", { className: "chip", dataset: { label: "none" }, title: reason }, icon("none"), `${CONCEPTS[concept]}: not judged`);
+  return el(
+    "span",
+    {
+      className: "chip",
+      dataset: { label, concept },
+      title: `${CONCEPTS[concept]}: ${labelName(concept, label)}, probability ${percent(probability)}`,
+      vars: { "--share": probability },
+    },
+    icon(label),
+    labelName(concept, label),
+    el("b", {}, percent(probability)),
+  );
+}
+
+const mark = (name, words, title) => el("span", { className: `mark ${name}`, title }, icon(name), words);
+
+function chips({ labels, degraded, degraded_reasons, review }, id, duplicates) {
+  return el(
+    "div",
+    { className: "chips", id },
+    chip("humanitarian", labels.humanitarian),
+    labels.damage.label === null ? null : chip("damage", labels.damage),
+    chip("informativeness", labels.informativeness),
+    review ? mark("review", "For review", "Text and photo disagree, or no label is sure") : null,
+    degraded ? mark("degraded", "Degraded", degraded_reasons.join(" ") || "Something the post has could not be used") : null,
+    duplicates ? mark("copies", plural(duplicates, "copy", "copies"), "Reposts and duplicates of this post") : null,
+  );
+}
+
+function details(card, actions) {
+  const { event } = card;
+  return el(
+    "div",
+    { className: "details" },
+    event.degraded ? el("p", { className: "note" }, `Degraded: ${event.degraded_reasons.join(" ")}`) : null,
+    el(
+      "div",
+      { className: "why" },
+      el("div", {}, ...Object.keys(CONCEPTS).map((concept) => distribution(concept, event.labels[concept]))),
+      fusionGraph(event.modalities),
+    ),
+    verdictForm(card, actions.verdict),
+    el("p", { className: "faint" }, `Model ${event.model.name} ${event.model.version} (${event.model.hash.slice(0, 8)}), event ${event.id.slice(0, 8)}`),
+  );
+}
+
+function distribution(concept, { label, probabilities, reason }) {
+  if (label === null) return el("p", { className: "faint" }, `${CONCEPTS[concept]}: ${reason ?? "not judged"}`);
+  const rows = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
+  return el(
+    "table",
+    { className: "distribution" },
+    el("caption", {}, CONCEPTS[concept]),
+    el(
+      "tbody",
+      {},
+      ...rows.map(([name, share]) =>
+        el(
+          "tr",
+          { dataset: { label: name }, className: name === label ? "chosen" : "" },
+          el("th", { scope: "row" }, labelName(concept, name)),
+          el("td", {}, el("span", { className: "bar", vars: { "--share": share } }), percent(share)),
+        ),
+      ),
+    ),
+  );
+}
+
+function foot(card, open, actions) {
+  const { url } = card.event.post;
+  return el(
+    "footer",
+    {},
+    el(
+      "button",
+      { type: "button", className: "quiet", ariaExpanded: String(open), onclick: () => actions.toggle(card.id) },
+      open ? "Less" : "Why, verdict",
+    ),
+    /^https?:\/\//i.test(url ?? "")
+      ? el("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: "Opens the network's own page" }, icon("link"), "Open post")
+      : null,
+  );
+}

@@ -1,0 +1,128 @@
+// The list of posts, newest first. Calm by design: nothing moves under a reader's eyes. While they have scrolled down,
+// hold a post open or pressed pause, new posts wait behind a button and only counts change in place.
+
+import { cardElement } from "./card.js";
+import { plural } from "./words.js";
+
+const PAGE = 40;
+
+export class Feed {
+  #open = new Set();
+  #elements = new Map(); // card id -> { card, open, node }
+  #heldAt = null; // order of the newest post shown while held
+  #limit = PAGE;
+  #matches = () => true;
+  #due = false;
+
+  constructor(store, filters, { list, fresh, counter }, actions) {
+    Object.assign(this, { store, filters, list, fresh, counter });
+    this.paused = false;
+    this.actions = { ...actions, toggle: (id) => this.toggle(id) };
+    store.addEventListener("posts", () => this.later());
+    fresh.addEventListener("click", () => this.top());
+    list.addEventListener("scroll", () => this.#scrolled());
+    list.addEventListener("focusin", () => this.later());
+    list.addEventListener("focusout", () => this.later());
+  }
+
+  /** Show what `matches` from the top. */
+  filter(matches) {
+    this.#matches = matches;
+    this.#limit = PAGE;
+    this.list.scrollTop = 0;
+    this.#heldAt = null;
+    this.later();
+  }
+
+  /** Draw once, before the next frame. */
+  later() {
+    if (this.#due) return;
+    this.#due = true;
+    requestAnimationFrame(() => ((this.#due = false), this.draw()));
+  }
+
+  get #held() {
+    return this.paused || this.#open.size > 0 || this.list.scrollTop > 60;
+  }
+
+  draw() {
+    if (!this.#held) this.#heldAt = null;
+    else this.#heldAt ??= this.store.newest;
+    const matching = [...this.store.cards.values()].filter(this.#matches).sort((a, b) => b.order - a.order);
+    const waiting = this.#heldAt === null ? 0 : matching.filter((card) => card.order > this.#heldAt).length;
+    const shown = matching.slice(waiting, waiting + this.#limit);
+    this.#place(shown);
+    this.fresh.hidden = waiting === 0;
+    this.fresh.textContent = plural(waiting, "new post", "new posts");
+    this.counter.textContent = plural(matching.length, "shown", "shown");
+    this.list.dataset.empty = matching.length ? "" : this.store.cards.size ? "No post matches the filters." : "No posts yet.";
+  }
+
+  #place(cards) {
+    const wanted = new Set(cards.map((card) => card.id));
+    for (const [id, { node }] of this.#elements) {
+      if (wanted.has(id)) continue;
+      node.remove();
+      this.#elements.delete(id);
+      this.#open.delete(id);
+    }
+    let next = this.list.firstElementChild;
+    cards.forEach((card, index) => {
+      const node = this.#node(card);
+      node.setAttribute("aria-posinset", index + 1);
+      node.setAttribute("aria-setsize", cards.length);
+      if (node === next) next = next.nextElementSibling;
+      else this.list.insertBefore(node, next);
+    });
+  }
+
+  #node(card) {
+    const open = this.#open.has(card.id);
+    const made = this.#elements.get(card.id);
+    if (made?.card === card && made.open === open) return made.node;
+    if (made?.open && open) return made.node; // an open post is not redrawn under the hands of its reader
+    const focused = made?.node.contains(document.activeElement);
+    const node = cardElement(card, open, this.actions);
+    made?.node.replaceWith(node);
+    this.#elements.set(card.id, { card, open, node });
+    if (focused) node.focus({ preventScroll: true });
+    return node;
+  }
+
+  #scrolled() {
+    const left = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight;
+    if (left < 400 && this.#elements.size >= this.#limit) this.#limit += PAGE;
+    this.later();
+  }
+
+  /** Open or close a post. */
+  toggle(id) {
+    if (!this.#open.delete(id)) this.#open.add(id);
+    this.draw();
+    this.#elements.get(id)?.node.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Close everything, let waiting posts in and go to the newest. */
+  top() {
+    this.#open.clear();
+    this.#heldAt = null;
+    this.list.scrollTop = 0;
+    if (this.paused) this.#heldAt = this.store.newest;
+    this.draw();
+    this.list.firstElementChild?.focus({ preventScroll: true });
+  }
+
+  /** The post that has the focus, as card id. */
+  get focused() {
+    return document.activeElement?.closest?.(".card")?.dataset.id;
+  }
+
+  /** Move the focus `step` posts down (or up). */
+  move(step) {
+    const nodes = [...this.list.children];
+    const now = nodes.findIndex((node) => node.dataset.id === this.focused);
+    const node = nodes[now < 0 ? 0 : Math.min(Math.max(now + step, 0), nodes.length - 1)];
+    node?.focus({ preventScroll: true });
+    node?.scrollIntoView({ block: "nearest" });
+  }
+}

@@ -1,0 +1,63 @@
+// Why the model said so: how much it attended to each modality (the paper's eq. 1) and how strongly it coupled each
+// pair (eq. 5).
+
+import { el, svg } from "./dom.js";
+import { MODALITIES, percent } from "./words.js";
+
+const ORDER = ["text", "image", "context"];
+const CORNERS = { text: [34, 30], image: [146, 30], context: [90, 92] };
+
+const known = (attention) => ORDER.filter((name) => attention[name] !== undefined);
+const sentence = (names, weights) => names.map((name) => `${MODALITIES[name]} ${percent(weights[name])}`).join(", ");
+
+/** One thin bar split by attention, with its numbers beside it. */
+export function attentionBar({ attention }) {
+  const names = known(attention);
+  if (!names.length) return null;
+  return el(
+    "div",
+    { className: "attention", title: "How much the model attended to each part of the post" },
+    el(
+      "span",
+      { className: "bar", ariaHidden: "true" },
+      ...names.map((name) => el("span", { dataset: { modality: name }, vars: { "--share": attention[name] } })),
+    ),
+    el("span", { className: "numbers" }, sentence(names, attention)),
+  );
+}
+
+/** The fusion graph: a disc per modality, its area the attention; a line per pair, its width the pair's weight. */
+export function fusionGraph({ attention, pairs }) {
+  const names = known(attention).filter((name) => CORNERS[name]);
+  if (names.length < 2) return el("p", { className: "faint" }, "Judged from the text alone.");
+  const strongest = Math.max(...Object.values(pairs), 1e-9);
+  const lines = Object.entries(pairs).flatMap(([pair, weight]) => {
+    const [from, to] = pair.split("+").map((name) => CORNERS[name]);
+    if (!from || !to) return [];
+    const [x, y] = [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
+    return [
+      svg("line", { x1: from[0], y1: from[1], x2: to[0], y2: to[1], class: "pair", "stroke-width": 1 + 7 * (weight / strongest) }),
+      svg("text", { x, y: y + 3, class: "pair-weight" }, weight.toFixed(2)),
+    ];
+  });
+  const discs = names.flatMap((name) => {
+    const [x, y] = CORNERS[name];
+    return [
+      svg("circle", { cx: x, cy: y, r: 8 + 16 * Math.sqrt(attention[name]), class: "modality", "data-modality": name }),
+      svg("text", { x, y: y + 4, class: "modality-name" }, MODALITIES[name]),
+    ];
+  });
+  const words = Object.entries(pairs).map(([pair, weight]) => `${pair.replace("+", " with ")} ${weight.toFixed(2)}`);
+  return el(
+    "figure",
+    { className: "graph" },
+    svg(
+      "svg",
+      { viewBox: "0 0 180 122", role: "img", "aria-label": `Attention: ${sentence(names, attention)}. Pairs: ${words.join(", ")}.` },
+      ...lines.filter((line) => line.tagName === "line"),
+      ...discs,
+      ...lines.filter((line) => line.tagName === "text"),
+    ),
+    el("figcaption", {}, "Disc: attention. Line: weight of the pair."),
+  );
+}

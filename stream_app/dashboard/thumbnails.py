@@ -1,0 +1,71 @@
+"""Small re-encoded copies of posts' images, so that no analyst's browser ever talks to a stranger's host.
+
+An image is fetched with the media step's own protections, decoded there, and encoded anew as JPEG: neither the
+original bytes nor their metadata reach the browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from stream_app.media.outcome import MediaOutcome
+from stream_app.posts.post import MediaLink
+
+LONG_SIDE = 480
+"""Pixels of a thumbnail's longer side: a feed column at twice the density."""
+
+
+class Fetcher(Protocol):
+    """The part of :class:`stream_app.media.fetch.MediaFetcher` that is used here."""
+
+    async def fetch(self, links: Sequence[MediaLink]) -> tuple[MediaOutcome, ...]:
+        """One outcome per link."""
+        ...
+
+
+def shrink(image: Image.Image) -> NDArray[np.uint8]:
+    """Scale to at most ``LONG_SIDE`` pixels a side, [h, w, 3] uint8; the fetcher's ``prepare``."""
+    small = image.convert("RGB")
+    small.thumbnail((LONG_SIDE, LONG_SIDE))
+    return np.asarray(small, dtype=np.uint8)
+
+
+def encode(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode [h, w, 3] uint8 as JPEG without metadata."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=80, optimize=True)
+    return out.getvalue()
+
+
+class Thumbnails:
+    """The ``size`` most recently shown thumbnails; an address is fetched once however many browsers ask."""
+
+    def __init__(self, fetcher: Fetcher, size: int) -> None:
+        self._fetcher = fetcher
+        self._size = size
+        self._cached: OrderedDict[str, asyncio.Task[bytes | None]] = OrderedDict()
+
+    async def get(self, url: str) -> bytes | None:
+        """JPEG of the image at ``url``, or None when it cannot be had now (it is tried again when next asked for)."""
+        task = self._cached.get(url)
+        if task is None:
+            task = self._cached[url] = asyncio.create_task(self._make(url))
+            if len(self._cached) > self._size:
+                self._cached.popitem(last=False)
+        self._cached.move_to_end(url)
+        thumbnail = await asyncio.shield(task)
+        if thumbnail is None and self._cached.get(url) is task:
+            del self._cached[url]
+        return thumbnail
+
+    async def _make(self, url: str) -> bytes | None:
+        (outcome,) = await self._fetcher.fetch([MediaLink(url=url)])
+        return None if outcome.image is None else await asyncio.to_thread(encode, outcome.image)

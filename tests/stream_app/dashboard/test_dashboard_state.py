@@ -1,0 +1,121 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream_app.dashboard.state import DashboardState, card_id
+from stream_app.settings import DashboardSettings
+
+NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def state() -> DashboardState:
+    return DashboardState(DashboardSettings(posts_per_label=3, incidents=2))
+
+
+def test_a_flood_of_one_label_never_pushes_out_another(state, make_event):
+    state.add_event(make_event(1, humanitarian="affected_individuals"), NOW)
+    for number in range(2, 50):
+        state.add_event(make_event(number, humanitarian="not_humanitarian"), NOW)
+    kept = {card["event"]["post"]["id"] for card in state.snapshot()["cards"]}
+    assert kept == {"p1", "p47", "p48", "p49"}
+
+
+@given(numbers=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12) | st.none()), max_size=80))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_memory_is_bounded_and_browsers_can_follow(make_event, numbers):
+    state = DashboardState(DashboardSettings(posts_per_label=2))
+    followed: set[str] = set()
+    for number, root in numbers:
+        state.add_event(make_event(number, root=root), NOW)
+        if number % 3 == 0:
+            changes = state.take_changes()
+            followed = followed - set(changes.gone) | {card["id"] for card in changes.cards}
+    changes = state.take_changes()
+    followed = followed - set(changes.gone) | {card["id"] for card in changes.cards}
+    assert followed == {card["id"] for card in state.snapshot()["cards"]}
+    assert len(followed) <= 2
+
+
+def test_reposts_and_duplicates_fold_into_their_root(state, make_event):
+    state.add_event(make_event(1), NOW)
+    state.add_event(make_event(2, root=1), NOW)
+    state.add_event(make_event(3, root=1), NOW)
+    (card,) = state.snapshot()["cards"]
+    assert card["duplicates"] == 2
+    assert card["event"]["post"]["id"] == "p1"
+
+
+def test_a_repost_whose_root_was_never_seen_stands_for_it(state, make_event):
+    state.add_event(make_event(2, root=1, duplicates_seen=7), NOW)
+    (card,) = state.snapshot()["cards"]
+    assert card["id"] == card_id("bluesky", "p1")
+    assert card["duplicates"] == 7
+
+
+def test_changes_are_told_once_however_often_they_happened(state, make_event):
+    for number in range(2, 12):
+        state.add_event(make_event(number, root=1), NOW)
+    assert len(state.take_changes().cards) == 1
+    assert not state.take_changes()
+
+
+def test_a_card_that_goes_before_it_was_told_is_not_told(state, make_event):
+    for number in range(1, 5):
+        state.add_event(make_event(number), NOW)
+    changes = state.take_changes()
+    assert len(changes.cards) == 3
+    assert changes.gone == [card_id("bluesky", "p1")]
+
+
+def test_incidents_are_bounded_and_tombstones_remove_them(state):
+    for name in "abc":
+        state.put_incident(name, {"id": name})
+    assert [incident["id"] for incident in state.snapshot()["incidents"]] == ["b", "c"]
+    state.drop_incident("b")
+    state.drop_incident("never seen")
+    assert [incident["id"] for incident in state.snapshot()["incidents"]] == ["c"]
+
+
+def test_rate_counts_by_kafkas_time_not_by_arrival(state, make_event):
+    for number in range(10):
+        state.add_event(make_event(number), NOW - timedelta(seconds=1 + number % 2))
+    state.add_event(make_event(99), NOW - timedelta(hours=2))
+    per_second = state.stats(NOW)["per_second"]
+    assert len(per_second) == 60
+    assert per_second[-2:] == [5, 5]
+    assert sum(per_second) == 10
+
+
+def test_rate_forgets(state, make_event):
+    for second in range(1000):
+        state.add_event(make_event(second), NOW + timedelta(seconds=second))
+    assert len(state._rate.seconds) <= 121
+
+
+def test_counts(state, make_event):
+    state.add_event(make_event(1, review=True, damage="severe_damage"), NOW)
+    state.add_event(make_event(2, root=1, degraded=True), NOW)
+    state.add_dead_letter({"stage": "parse", "error": "not JSON"}, NOW)
+    stats = state.stats(NOW)
+    assert stats["counts"] == {"posts": 2, "duplicates": 1, "review": 1, "degraded": 1, "dead_letters": 1}
+    assert stats["labels"]["damage"] == {"severe_damage": 1, "none": 1}
+    assert stats["dead_letters"] == [{"at": NOW.isoformat(), "stage": "parse", "error": "not JSON"}]
+
+
+def test_only_images_that_are_on_show_and_were_used_have_an_address(state, make_event):
+    media = [
+        {"url": "https://example.org/a.jpg", "status": "used"},
+        {"url": "https://example.org/b.jpg", "status": "refused"},
+    ]
+    state.add_event(make_event(1, media=media), NOW)
+    card = card_id("bluesky", "p1")
+    assert state.image_url(card, 0) == "https://example.org/a.jpg"
+    assert state.image_url(card, 1) is None
+    assert state.image_url(card, 2) is None
+    assert state.image_url("0" * 16, 0) is None
+    for number in range(2, 6):
+        state.add_event(make_event(number), NOW)
+    assert state.image_url(card, 0) is None
