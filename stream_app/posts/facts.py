@@ -17,6 +17,8 @@ Fields = dict[str, Any]
 """A JSON object, or the fields of a :class:`~stream_app.posts.post.Post` before validation."""
 
 _MAX_COUNT = 2**53
+_MAX_ID = 1_000
+_MAX_ADDRESS = 4_096
 _NOTHING: Fields = {}
 
 
@@ -80,11 +82,17 @@ def hashtags(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for value in values if (tag := (string(value) or "").lstrip("#"))))
 
 
+def web_address(value: object) -> str | None:
+    """An http or https address of at most 4,096 characters, or None: nothing else may become a link on a page."""
+    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
+        return None
+    return value if len(value) <= _MAX_ADDRESS else None
+
+
 def media_link(url: object, alt_text: object = None) -> list[Fields]:
-    """One :class:`~stream_app.posts.post.MediaLink` in a list, or no link when ``url`` is not an HTTP address."""
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        return []
-    return [{"url": url, "alt_text": string(alt_text)}]
+    """One :class:`~stream_app.posts.post.MediaLink` in a list, or no link when ``url`` is not a web address."""
+    address = web_address(url)
+    return [{"url": address, "alt_text": string(alt_text)}] if address else []
 
 
 def author_key(network: str, author_id: object) -> str | None:
@@ -112,11 +120,13 @@ def required_id(value: object, field: str, network: str) -> str:
     """The post's id.
 
     Raises:
-        PostError: it is missing, empty or not a string or whole number.
+        PostError: it is missing, empty, not a string or whole number, or longer than 1,000 characters.
     """
     found = identifier(value)
     if found is None:
         raise PostError(f"{network}: {field} is missing or is not a string.")
+    if len(found) > _MAX_ID:
+        raise PostError(f"{network}: {field} has {len(found):,} characters, which is no id.")
     return found
 
 

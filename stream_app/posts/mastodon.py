@@ -19,6 +19,7 @@ from stream_app.posts.facts import (
     required_time,
     rows,
     string,
+    web_address,
 )
 from stream_app.posts.language import network_language
 
@@ -75,7 +76,7 @@ def read(status: Fields) -> Fields:
         "id": post_id,
         "root_id": root_id,
         "kind": kind,
-        "url": string(status.get("url")) or string(body.get("url")),
+        "url": web_address(status.get("url")) or web_address(body.get("url")),
         "text": f"{warning}\n\n{page.text}" if warning else page.text,
         "language": network_language(body.get("language")),
         "created_at": required_time(moment(status.get("created_at")), "created_at", _NAME),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stream_app.posts.facts import Fields, author_key, mapping, moment, required_id, required_time
+from stream_app.posts.facts import Fields, author_key, mapping, moment, required_id, required_time, web_address
 from stream_app.posts.language import network_language
 
 _NAME = "normalised post"
@@ -28,6 +28,7 @@ def read(value: Fields) -> Fields:
         **value,
         "id": post_id,
         "root_id": value.get("root_id") or post_id,
+        "url": web_address(value.get("url")),
         "created_at": required_time(moment(value.get("created_at")), "created_at", _NAME),
         "language": network_language(value.get("language")),
         "author": author,

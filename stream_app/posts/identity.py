@@ -1,0 +1,52 @@
+"""Which posts are the same post: reposts by the id of their root, copies by their text and media."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from stream_app.posts.post import Post
+
+_SPACE = re.compile(r"\s+")
+_TRAILING_LINKS = re.compile(r"(?:\s*https?://t\.co/\w+)+\s*$")
+
+
+def normalised_text(text: str) -> str:
+    """NFKC, case folded, runs of white space made one space, t.co links at the end dropped (X adds one per photo)."""
+    return _SPACE.sub(" ", _TRAILING_LINKS.sub("", unicodedata.normalize("NFKC", text)).casefold()).strip()
+
+
+def root_key(post: Post) -> str:
+    """The key a post shares with all its reposts: ``root:network:root id``."""
+    return f"root:{post.network}:{post.root_id}"
+
+
+def content_key(post: Post) -> str | None:
+    """The key a post shares with exact copies: of normalised text and sorted media addresses; None with neither.
+
+    32 hex digits of SHA-256; the language, author and network play no part.
+    """
+    text = normalised_text(post.text)
+    if not text and not post.media:
+        return None
+    parts = [text, *sorted(link.url for link in post.media)]
+    return "same:" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def keys(post: Post) -> tuple[str, ...]:
+    """Every key the post may be remembered under: its root's, then its content's where it has any.
+
+    A post is a duplicate when any of its keys is known; a labelled post is remembered under all of its keys. So a
+    repost meets its root (first key) whether or not it carries the root's text, and a copy meets the copied (second).
+    """
+    content = content_key(post)
+    return (root_key(post), content) if content else (root_key(post),)
+
+
+def duplicate_key(post: Post) -> str:
+    """One key for callers that keep only one: the root's for a repost without content, else the content's.
+
+    Reposts that carry their root's text and media share the root's key, as exact copies do.
+    """
+    return keys(post)[-1]
