@@ -1,0 +1,22 @@
+"""Language and place: what a post's text tells where its network does not."""
+
+from __future__ import annotations
+
+from stream_app.posts.gazetteer import gazetteer
+from stream_app.posts.language import detected_language, with_language
+from stream_app.posts.place import located
+from stream_app.posts.post import Post
+
+
+def enrich(post: Post) -> Post:
+    """The post with ``language`` and ``place`` filled in where its text tells them; what the network gave stays.
+
+    Microseconds after the first call; call :func:`warm_up` before a loop that must not pause.
+    """
+    return located(with_language(post))
+
+
+def warm_up() -> None:
+    """Load the language model and the gazetteer now: about a second, once per process."""
+    detected_language("The river has burst its banks.")
+    gazetteer()
