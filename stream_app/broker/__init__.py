@@ -1,0 +1,6 @@
+"""A real Apache Kafka for development, the demo and the tests: no Docker, no root, nothing left behind."""
+
+from stream_app.broker.distribution import BrokerError, Distribution, install
+from stream_app.broker.local import LocalBroker
+
+__all__ = ["BrokerError", "Distribution", "LocalBroker", "install"]

@@ -1,0 +1,75 @@
+"""What every test may ask for: a real Kafka, settings of its own on it, and a way to read a topic."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from stream_app.broker import LocalBroker
+from stream_app.kafka import client_options, ensure_topics
+from stream_app.settings import KafkaSettings, ModelSettings, Settings, TopicSettings, WorkerSettings
+
+Collect = Callable[..., Awaitable[list[ConsumerRecord]]]
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """The one Kafka of the test run; don't stop it, start your own for that."""
+    with LocalBroker(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(broker: LocalBroker) -> Settings:
+    """Settings on the broker with topics (2 partitions, made), group and replica of this test alone; fixed scorer."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    mine = Settings(
+        kafka=KafkaSettings(bootstrap_servers=broker.bootstrap_servers, partitions=2),
+        topics=TopicSettings(prefix=f"{name}."),
+        worker=WorkerSettings(group_id=name, replica=name, http_port=0),
+        model=ModelSettings(source="fixed"),
+    )
+    # A loop of its own that is never the current one: the test's loop stays what pytest-asyncio made it.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(ensure_topics(mine))
+    return mine
+
+
+@pytest.fixture
+def collect(settings: Settings) -> Collect:
+    """``await collect(topic)``: all its committed records so far; ``count=N`` waits for at least N (``timeout_s``)."""
+
+    async def read(topic: str, count: int = 0, timeout_s: float = 20.0) -> list[ConsumerRecord]:
+        deadline = time.monotonic() + timeout_s
+        options = client_options(settings.kafka)
+        async with AIOKafkaConsumer(
+            isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest", **options
+        ) as consumer:
+            await consumer._client._wait_on_metadata(topic)
+            partitions = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic) or ()]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            records: list[ConsumerRecord] = []
+            while time.monotonic() < deadline:
+                for batch in (await consumer.getmany(timeout_ms=100)).values():
+                    records += batch
+                if len(records) >= count and all([await consumer.position(p) >= ends[p] for p in partitions]):
+                    return records
+            raise TimeoutError(f"{topic}: {len(records)} records after {timeout_s} s, {count} wanted")
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The labelled posts and photos beside the repository; tests that need them skip where they are absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no labelled data at {folder}")
+    return folder
