@@ -76,7 +76,7 @@ async def _page(_request: web.Request) -> web.FileResponse:
 
 
 async def _health(request: web.Request) -> web.Response:
-    return web.json_response({"status": "up", "problem": request.app[DESK].state.problem})
+    return web.json_response({"status": "up", "problems": list(request.app[DESK].state.problems.values())})
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,11 +13,13 @@ from pydantic import ValidationError
 from stream_app.dashboard.state import DashboardState
 from stream_app.events.event import Event
 from stream_app.events.subscribe import EPOCH, Received, subscribe
+from stream_app.incidents.incident import Incident
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _RETRY_S = 2.0
+_HEALTHY_AFTER_S = 3.0
 _YIELD_EVERY = 200
 """Records taken in at a stretch before the pages get their turn."""
 
@@ -41,11 +42,9 @@ async def follow_incidents(settings: Settings, state: DashboardState) -> None:
     """Read the compacted incidents from their beginning, then live, for ever."""
 
     def take(received: Received) -> None:
-        if received.key is None:
-            return
         if received.value:
-            state.put_incident(received.key, json.loads(received.value))
-        else:
+            state.put_incident(Incident.model_validate_json(received.value))
+        elif received.key is not None:
             state.drop_incident(received.key)
 
     await _follow(settings, state, [settings.topics.incidents], EPOCH, take)
@@ -58,22 +57,28 @@ async def _follow(
     since: datetime,
     take: Callable[[Received], None],
 ) -> None:
+    """Hand every record to ``take`` once. After a failure it reads again from ``since`` and passes over what it had."""
+    loop = asyncio.get_running_loop()
+    reached: dict[tuple[str, int], int] = {}
     while True:
+        healthy = loop.call_later(_HEALTHY_AFTER_S, state.problems.pop, topics[0], None)
         try:
-            count = 0
             async for received in subscribe(settings, topics, since=since):
-                state.problem = None
-                since = max(since, received.timestamp + timedelta(milliseconds=1))
-                try:
-                    take(received)
-                except (ValidationError, ValueError) as error:
-                    logger.warning(
-                        "cannot show %s[%d]@%d: %s", received.topic, received.partition, received.offset, error
-                    )
-                count += 1
-                if count % _YIELD_EVERY == 0:
+                place = (received.topic, received.partition)
+                if received.offset > reached.get(place, -1):
+                    reached[place] = received.offset
+                    _take(received, take)
+                if received.offset % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
         except KafkaError as error:
-            state.problem = f"Kafka at {settings.kafka.bootstrap_servers} cannot be read ({error}); trying again."
-            logger.warning(state.problem)
+            state.problems[topics[0]] = f"Cannot read from Kafka at {settings.kafka.bootstrap_servers}: {error}"
+            logger.warning("%s", state.problems[topics[0]])
+        healthy.cancel()
         await asyncio.sleep(_RETRY_S)
+
+
+def _take(received: Received, take: Callable[[Received], None]) -> None:
+    try:
+        take(received)
+    except ValidationError as error:
+        logger.warning("cannot show %s[%d]@%d: %s", received.topic, received.partition, received.offset, error)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stream_app.events.event import Event
+from stream_app.incidents.incident import Incident
 from stream_app.settings import DashboardSettings
 
 RATE_SECONDS = 60
@@ -47,7 +48,7 @@ class Changes:
 
     cards: list[dict[str, Any]]
     gone: list[str]
-    incidents: list[Mapping[str, Any]]
+    incidents: list[dict[str, Any]]
 
     def __bool__(self) -> bool:
         """Whether there is anything to tell."""
@@ -84,7 +85,7 @@ class DashboardState:
         self._settings = settings
         self._cards: dict[str, Card] = {}
         self._rings: defaultdict[str, deque[str]] = defaultdict(deque)
-        self._incidents: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._incidents: OrderedDict[str, Incident] = OrderedDict()
         self._changed_cards: dict[str, None] = {}
         self._changed_incidents: dict[str, None] = {}
         self._gone: list[str] = []
@@ -93,7 +94,7 @@ class DashboardState:
         self.counts: Counter[str] = Counter()
         self.labels: dict[str, Counter[str]] = defaultdict(Counter)
         self.lag: dict[str, Any] | None = None
-        self.problem: str | None = None
+        self.problems: dict[str, str] = {}
 
     def add_event(self, event: Event, at: datetime) -> None:
         """Show an event read from Kafka at ``at``; a repost or duplicate only raises its root's count."""
@@ -130,11 +131,11 @@ class DashboardState:
             self._changed_cards.pop(gone, None)
             self._gone.append(gone)
 
-    def put_incident(self, incident_id: str, incident: Mapping[str, Any]) -> None:
+    def put_incident(self, incident: Incident) -> None:
         """Show an incident's newest version; the one longest without news goes when there are too many."""
-        self._incidents[incident_id] = incident
-        self._incidents.move_to_end(incident_id)
-        self._changed_incidents[incident_id] = None
+        self._incidents[incident.id] = incident
+        self._incidents.move_to_end(incident.id)
+        self._changed_incidents[incident.id] = None
         if len(self._incidents) > self._settings.incidents:
             self.drop_incident(next(iter(self._incidents)))
 
@@ -164,7 +165,7 @@ class DashboardState:
         changes = Changes(
             cards=[self._cards[key].view() for key in self._changed_cards],
             gone=self._gone,
-            incidents=[self._incidents[key] for key in self._changed_incidents],
+            incidents=[self._incidents[key].model_dump(mode="json") for key in self._changed_incidents],
         )
         self._changed_cards, self._changed_incidents, self._gone = {}, {}, []
         return changes
@@ -177,13 +178,13 @@ class DashboardState:
             "per_second": self._rate.last_minute(now or datetime.now(UTC)),
             "dead_letters": list(self._dead_letters),
             "lag": self.lag,
-            "problem": self.problem,
+            "problems": list(self.problems.values()),
         }
 
     def snapshot(self) -> dict[str, Any]:
         """Everything on show, for a browser that has just come."""
         return {
             "cards": [card.view() for card in sorted(self._cards.values(), key=lambda card: card.seen_at)],
-            "incidents": list(self._incidents.values()),
+            "incidents": [incident.model_dump(mode="json") for incident in self._incidents.values()],
             "stats": self.stats(),
         }

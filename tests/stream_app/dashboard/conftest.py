@@ -19,10 +19,12 @@ from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
 from stream_app.events.event import Event, event_id
+from stream_app.incidents.incident import Incident
 from stream_app.media.outcome import MediaOutcome
 from stream_app.posts.post import MediaLink
 from stream_app.settings import DashboardSettings
 
+BEIRA = {"name": "Beira", "country_code": "MZ", "latitude": -19.84, "longitude": 34.84, "source": "gazetteer"}
 START = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
 
@@ -85,6 +87,44 @@ def build_event(
     )
 
 
+def build_incident(name: str = "i1", **changes: Any) -> Incident:
+    """An incident in Beira as the incidents step publishes it; ``posts`` may be given as numbers."""
+    posts = [
+        {
+            "id": f"p{n}",
+            "network": "bluesky",
+            "event_id": "e",
+            "excerpt": f"post {n}",
+            "created_at": START,
+            "humanitarian": 0.9,
+        }
+        for n in changes.pop("posts", (1,))
+    ]
+    return Incident.model_validate(
+        {
+            "id": name,
+            "version": 1,
+            "title": "People affected in Beira",
+            "category": "affected_individuals",
+            "severity": "severe",
+            "severity_score": 0.8,
+            "trend": "rising",
+            "windows": [{"start": START, "posts": 3}, {"start": START, "posts": 5}],
+            "first_seen": START,
+            "last_seen": START,
+            "updated_at": START,
+            "place": {**BEIRA, "radius_km": 12.0},
+            "posts": posts,
+            "post_count": 8,
+            "root_count": 6,
+            "repost_count": 2,
+            "near_duplicate_count": 1,
+            "author_count": 5,
+            **changes,
+        }
+    )
+
+
 class PaintedFetcher:
     """Answers every address with a painted sky and sea, and remembers what it was asked for."""
 
@@ -138,6 +178,12 @@ class Bench:
 def make_event() -> Callable[..., Event]:
     """Builds events."""
     return build_event
+
+
+@pytest.fixture
+def make_incident() -> Callable[..., Incident]:
+    """Builds incidents."""
+    return build_incident
 
 
 @pytest.fixture

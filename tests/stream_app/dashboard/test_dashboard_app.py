@@ -189,6 +189,6 @@ async def test_a_verdict_from_our_own_page_is_recorded(make_bench, web):
 
 async def test_health_tells_of_kafka(make_bench, web):
     bench = make_bench()
-    bench.state.problem = "Kafka is away"
+    bench.state.problems["crisis.events"] = "Kafka is away"
     async with bench.serve() as address, web.get(address + "health") as response:
-        assert await response.json() == {"status": "up", "problem": "Kafka is away"}
+        assert await response.json() == {"status": "up", "problems": ["Kafka is away"]}

@@ -70,9 +70,9 @@ def test_a_card_that_goes_before_it_was_told_is_not_told(state, make_event):
     assert changes.gone == [card_id("bluesky", "p1")]
 
 
-def test_incidents_are_bounded_and_tombstones_remove_them(state):
+def test_incidents_are_bounded_and_tombstones_remove_them(state, make_incident):
     for name in "abc":
-        state.put_incident(name, {"id": name})
+        state.put_incident(make_incident(name))
     assert [incident["id"] for incident in state.snapshot()["incidents"]] == ["b", "c"]
     state.drop_incident("b")
     state.drop_incident("never seen")

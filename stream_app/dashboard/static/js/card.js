@@ -1,6 +1,6 @@
 // One post: text, photo, labels with probabilities, marks; opened, also the why and the verdict.
 
-import { el, icon } from "./dom.js";
+import { el, icon, isWebAddress } from "./dom.js";
 import { verdictForm } from "./verdict.js";
 import { attentionBar, fusionGraph } from "./why.js";
 import { CONCEPTS, NETWORKS, ago, fullTime, labelName, languageName, percent, placeName, placeSource, plural } from "./words.js";
@@ -98,7 +98,7 @@ const missing = (photo) =>
     icon("photo", photo.reason ?? PHOTO_STATUS[photo.status] ?? "No photo"),
   );
 
-/** A label with its probability; hollow where the model is unsure, so that it is not read as a fact. */
+/** A label with its probability in digits and as the length of the line below it. */
 export function chip(concept, { label, probability, reason }) {
   if (label === null) return el("span", { className: "chip", dataset: { label: "none" }, title: reason }, icon("none"), `${CONCEPTS[concept]}: not judged`);
   return el(
@@ -179,7 +179,7 @@ function foot(card, open, actions) {
       { type: "button", className: "quiet", ariaExpanded: String(open), onclick: () => actions.toggle(card.id) },
       open ? "Less" : "Why, verdict",
     ),
-    /^https?:\/\//i.test(url ?? "")
+    isWebAddress(url)
       ? el("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: "Opens the network's own page" }, icon("link"), "Open post")
       : null,
   );

@@ -37,3 +37,6 @@ export function icon(name, title) {
 export function fill(node, ...children) {
   node.replaceChildren(...children.filter(Boolean));
 }
+
+/** Whether `url` may become a link: a web address, not a script. */
+export const isWebAddress = (url) => /^https?:\/\//i.test(url ?? "");

@@ -66,9 +66,9 @@ export class Feed {
       this.#elements.delete(id);
       this.#open.delete(id);
     }
+    const nodes = cards.map((card) => this.#node(card)); // may replace some in place: do so before walking them
     let next = this.list.firstElementChild;
-    cards.forEach((card, index) => {
-      const node = this.#node(card);
+    nodes.forEach((node, index) => {
       node.setAttribute("aria-posinset", index + 1);
       node.setAttribute("aria-setsize", cards.length);
       if (node === next) next = next.nextElementSibling;

@@ -35,7 +35,7 @@ export function matcher(filters, incidents) {
     if (filters.lang && post.language !== filters.lang) return false;
     if (filters.review && !event.review) return false;
     if (filters.degraded && !event.degraded) return false;
-    return !members || members.has(event.id) || members.has(post.id) || members.has(post.root_id);
+    return !members || members.has(post.id) || members.has(post.root_id);
   };
 }
 
@@ -44,7 +44,7 @@ function placeMatches(place, wanted) {
 }
 
 /** Ids of the posts that support an incident. */
-export const postsOf = (incident) => (incident?.posts ?? []).map((post) => post.id ?? post);
+export const postsOf = (incident) => (incident?.posts ?? []).map(({ id }) => id);
 
 /** Ties the form to the address: `current` holds the filters, "change" is dispatched when they change. */
 export class Filters extends EventTarget {

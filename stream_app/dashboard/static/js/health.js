@@ -25,7 +25,7 @@ export function drawCounters(node, { counts, per_second, lag }) {
 export function drawHealth(node, stats) {
   fill(
     node,
-    stats.problem ? el("p", { className: "problem", role: "alert" }, stats.problem) : null,
+    ...stats.problems.map((problem) => el("p", { className: "problem", role: "alert" }, problem)),
     rateBlock(stats),
     lagBlock(stats.lag),
     ...Object.keys(CONCEPTS).map((concept) => labelBlock(concept, stats.labels[concept] ?? {})),
@@ -35,6 +35,27 @@ export function drawHealth(node, stats) {
 
 const block = (title, note, ...children) => el("section", { className: "block" }, el("h3", {}, title, note ? el("small", {}, note) : null), ...children);
 
+/** A table of names and numbers; the line under each is as long as its share of the largest. */
+const rows = (entries) => {
+  const most = Math.max(...entries.map(([, , n]) => n), 1);
+  return el(
+    "table",
+    { className: "rows" },
+    el(
+      "tbody",
+      {},
+      ...entries.map(([label, name, n]) =>
+        el(
+          "tr",
+          { dataset: label ? { label } : {}, vars: { "--share": n / most } },
+          el("th", { scope: "row", title: name }, ...(label ? [icon(label)] : []), name),
+          el("td", {}, count(n)),
+        ),
+      ),
+    ),
+  );
+};
+
 function rateBlock({ per_second, counts }) {
   const top = Math.max(...per_second, 1);
   const width = 120 / Math.max(per_second.length, 1);
@@ -43,52 +64,21 @@ function rateBlock({ per_second, counts }) {
   );
   const chart = svg("svg", { viewBox: "0 0 120 36", preserveAspectRatio: "none", class: "spark", role: "img", "aria-label": `Posts per second, last minute; at most ${top}` }, ...bars);
   const copies = counts.posts ? `${percent((counts.duplicates ?? 0) / counts.posts)} copies, ${percent((counts.degraded ?? 0) / counts.posts)} degraded` : "";
-  return block("Posts per second", `last minute, peak ${count(Math.max(...per_second, 0))}`, chart, el("p", { className: "faint" }, copies));
+  return block("Posts/s", `last minute, peak ${count(Math.max(...per_second, 0))}`, chart, el("p", { className: "faint" }, copies));
 }
 
 function lagBlock(lag) {
-  if (!lag) return block("Waiting for a worker", "", el("p", { className: "faint" }, "Not known: Kafka did not say."));
-  if (!lag.partitions.length) return block("Waiting for a worker", "", el("p", { className: "faint" }, `No topic ${lag.topic} yet.`));
-  const most = Math.max(...lag.partitions.map((p) => p.lag), 1);
-  return block(
-    "Waiting for a worker",
-    `group ${lag.group}`,
-    el(
-      "table",
-      { className: "rows lag" },
-      el(
-        "tbody",
-        {},
-        ...lag.partitions.map(({ partition, lag: n }) =>
-          el("tr", {}, el("th", { scope: "row" }, `Partition ${partition}`), el("td", {}, el("span", { className: "bar", vars: { "--share": n / most } }), count(n))),
-        ),
-      ),
-    ),
-  );
+  if (!lag) return block("Waiting", "", el("p", { className: "faint" }, "Not known: Kafka did not say."));
+  if (!lag.partitions.length) return block("Waiting", "", el("p", { className: "faint" }, `No topic ${lag.topic} yet.`));
+  return block("Waiting", `group ${lag.group}`, rows(lag.partitions.map(({ partition, lag: n }) => [null, `Partition ${partition}`, n])));
 }
 
 function labelBlock(concept, counts) {
   const names = [...Object.keys(LABELS[concept]), ...Object.keys(counts).filter((name) => !(name in LABELS[concept]))];
-  const most = Math.max(...Object.values(counts), 1);
   return block(
     CONCEPTS[concept],
     "",
-    el(
-      "table",
-      { className: "rows" },
-      el(
-        "tbody",
-        {},
-        ...names.map((name) =>
-          el(
-            "tr",
-            { dataset: { label: name } },
-            el("th", { scope: "row" }, icon(name), name === "none" ? "Not judged" : labelName(concept, name)),
-            el("td", {}, el("span", { className: "bar", vars: { "--share": (counts[name] ?? 0) / most } }), count(counts[name] ?? 0)),
-          ),
-        ),
-      ),
-    ),
+    rows(names.map((name) => [name, name === "none" ? "Not judged" : labelName(concept, name), counts[name] ?? 0])),
   );
 }
 

@@ -1,23 +1,27 @@
 // The list of incidents, gravest first; choosing one shows only its posts.
 
-import { el, fill, icon } from "./dom.js";
-import { ago, labelName, placeName, plural } from "./words.js";
+import { el, fill, icon, isWebAddress, svg } from "./dom.js";
+import { ago, count, labelName, placeName, plural } from "./words.js";
 
 const SEVERITY = { severe: "Severe", moderate: "Moderate", minor: "Minor", unknown: "Severity unknown" };
 const TREND = { rising: "rising", falling: "falling", steady: "steady" };
+const SUPPORT = 5;
 const RANK = Object.keys(SEVERITY);
 
 export const severityName = (incident) => SEVERITY[incident.severity] ?? incident.severity;
 
-/** Gravest first, then the most recently updated. */
+/** Open before closed, gravest first, then the most recently updated. */
 export function ordered(incidents) {
   const rank = ({ severity }) => (RANK.includes(severity) ? RANK.indexOf(severity) : RANK.length);
-  return [...incidents].sort((a, b) => rank(a) - rank(b) || Date.parse(b.updated_at) - Date.parse(a.updated_at));
+  return [...incidents].sort(
+    (a, b) => b.status.localeCompare(a.status) || rank(a) - rank(b) || Date.parse(b.updated_at) - Date.parse(a.updated_at),
+  );
 }
 
 /** Draw the list; `choose(id)` is called with the chosen incident's id, or null to choose none. */
 export function drawIncidents(list, counter, incidents, chosen, choose) {
-  counter.textContent = incidents.size ? plural(incidents.size, "open", "open") : "";
+  const open = [...incidents.values()].filter((incident) => incident.status === "open").length;
+  counter.textContent = incidents.size ? `${count(open)} open` : "";
   list.dataset.empty = incidents.size ? "" : "No incidents yet. They appear when posts about one place and need come together.";
   const focused = document.activeElement?.dataset?.incident;
   fill(list, ...ordered(incidents.values()).map((incident) => row(incident, incident.id === chosen, choose)));
@@ -27,27 +31,57 @@ export function drawIncidents(list, counter, incidents, chosen, choose) {
 function row(incident, chosen, choose) {
   return el(
     "li",
-    {},
+    { dataset: { severity: incident.severity, label: incident.category, status: incident.status } },
     el(
       "button",
       {
         type: "button",
         className: "incident",
         ariaPressed: String(chosen),
-        dataset: { incident: incident.id, severity: incident.severity, label: incident.category },
+        dataset: { incident: incident.id },
+        title: chosen ? "Show all posts again" : "Show only this incident's posts",
         onclick: () => choose(chosen ? null : incident.id),
       },
-      el("span", { className: "severity" }, severityName(incident)),
+      el("span", { className: "severity" }, severityName(incident), incident.status === "closed" ? " · closed" : null),
       el("strong", {}, icon(incident.category), incident.place ? placeName(incident.place) : "Place unknown"),
       el("span", {}, labelName("humanitarian", incident.category)),
       el(
         "span",
         { className: "faint facts" },
-        el("span", { title: `Trend: ${TREND[incident.trend] ?? incident.trend}` }, icon(incident.trend), TREND[incident.trend] ?? incident.trend),
+        el("span", { title: "Trend" }, icon(incident.trend), TREND[incident.trend] ?? incident.trend, windows(incident.windows)),
         el("span", {}, plural(incident.post_count, "post", "posts")),
         el("span", { title: "Independent authors" }, plural(incident.author_count, "author", "authors")),
-        el("time", {}, ago(Date.parse(incident.updated_at))),
+        el("time", { dateTime: incident.updated_at }, ago(Date.parse(incident.updated_at))),
+      ),
+    ),
+    chosen ? support(incident) : null,
+  );
+}
+
+/** Posts per window, oldest first, as small bars. */
+function windows(all) {
+  const most = Math.max(...all.map(({ posts }) => posts), 1);
+  const bars = all.map(({ posts }, i) => svg("rect", { x: i * 5, y: 12 - (12 * posts) / most, width: 4, height: (12 * posts) / most }));
+  return svg("svg", { class: "windows", viewBox: `0 0 ${all.length * 5} 12`, width: all.length * 5, height: 12, "aria-hidden": "true" }, ...bars);
+}
+
+/** The strongest posts the incident stands on; they stay readable after the feed has let them go. */
+const support = (incident) =>
+  el(
+    "ul",
+    { className: "support" },
+    ...incident.posts.slice(0, SUPPORT).map(({ excerpt, created_at, reposts, url }) =>
+      el(
+        "li",
+        {},
+        el("q", { dir: "auto" }, excerpt),
+        el(
+          "span",
+          { className: "faint" },
+          el("time", { dateTime: created_at }, ago(Date.parse(created_at))),
+          reposts ? `, ${plural(reposts, "copy", "copies")}` : null,
+          isWebAddress(url) ? el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, " open") : null,
+        ),
       ),
     ),
   );
-}

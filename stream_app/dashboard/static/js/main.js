@@ -18,8 +18,8 @@ const filters = new Filters($("filters"));
 let matches = matcher(filters.current, store.incidents);
 
 const actions = {
-  place: (name) => filters.update({ place: name }),
-  incident: (id) => filters.update({ incident: id }),
+  place: (name) => (filters.update({ place: name }), showTab("feed")),
+  incident: (id) => (filters.update({ incident: id }), id && showTab("feed")),
   verdict: sendVerdict,
 };
 const feed = new Feed(store, filters, { list: $("feed"), fresh: $("fresh"), counter: $("feed-count") }, actions);
@@ -64,11 +64,17 @@ store.addEventListener("posts", () => (drawMap(), offer()));
 store.addEventListener("incidents", () => (filters.current.incident ? refilter() : (drawMap(), drawList())));
 store.addEventListener("stats", () => (drawCounters($("counters"), store.stats), drawHealth($("health"), store.stats), say()));
 
+/** On a narrow screen one panel is shown at a time. */
+function showTab(name) {
+  $("main").dataset.tab = name;
+  for (const button of $("tabs").children) button.ariaCurrent = button.dataset.tab === name ? "true" : null;
+}
+
 let connection = "connecting";
 function say() {
-  const problem = connection === "live" && store.stats.problem;
+  const problem = connection === "live" && store.stats.problems.length > 0;
   $("status").dataset.state = problem ? "problem" : connection;
-  $("status-text").textContent = problem ? "Kafka is away" : { connecting: "Connecting", live: feed.paused ? "Live, held" : "Live", lost: "Connection lost, trying again" }[connection];
+  $("status-text").textContent = problem ? "Waiting for Kafka" : { connecting: "Connecting", live: feed.paused ? "Live, held" : "Live", lost: "Connection lost, trying again" }[connection];
 }
 
 function toast(words, bad = false) {
@@ -130,12 +136,7 @@ listenKeys({
   "?": () => $("help").showModal(),
 });
 
-for (const button of $("tabs").children) {
-  button.addEventListener("click", () => {
-    $("main").dataset.tab = button.dataset.tab;
-    for (const other of $("tabs").children) other.ariaCurrent = other === button ? "true" : null;
-  });
-}
+for (const button of $("tabs").children) button.addEventListener("click", () => showTab(button.dataset.tab));
 fill($("pause"), icon("pause", "Hold new posts"));
 fill($("theme"), icon("theme", "Light or dark"));
 fill($("help-open"), icon("help", "Keys and marks"));

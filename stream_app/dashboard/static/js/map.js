@@ -7,6 +7,7 @@ import { severityName } from "./incidents.js";
 
 const L = window.L;
 const NAMED_PLACES = 8;
+const REACH_PX = 44;
 const WORLD = [
   [-58, -170],
   [78, 178],
@@ -28,19 +29,38 @@ export function byPlace(cards) {
   return [...places.values()].sort((a, b) => b.cards.length - a.cards.length);
 }
 
+/** Spots nearer than `reach` pixels to a bigger one joined to it, so that none hides another. */
+function gather(spots, toPixels, reach) {
+  const kept = [];
+  for (const spot of spots) {
+    const at = toPixels([spot.place.latitude, spot.place.longitude]);
+    const near = kept.find((other) => at.distanceTo(other.at) < reach);
+    if (!near) {
+      kept.push({ ...spot, at, labels: new Map(spot.labels), total: spot.cards.length, others: 0 });
+      continue;
+    }
+    for (const [label, n] of spot.labels) near.labels.set(label, (near.labels.get(label) ?? 0) + n);
+    near.total += spot.cards.length;
+    near.others += 1;
+  }
+  return kept;
+}
+
 const commonest = (labels) => [...labels].sort((a, b) => b[1] - a[1])[0][0];
 
 export class StreamMap {
   #posts = L.layerGroup();
   #incidents = L.layerGroup();
-  #bounds = null;
+  #bounds = L.latLngBounds([]);
   #fitted = false;
+  #shown = [[], [], null];
 
   constructor(node, legend, actions) {
     this.actions = actions;
     this.map = L.map(node, {
       attributionControl: false,
       zoomControl: false,
+      fadeAnimation: false,
       worldCopyJump: true,
       minZoom: 1,
       maxZoom: 9,
@@ -56,7 +76,11 @@ export class StreamMap {
     this.#posts.addTo(this.map);
     this.#drawWorld();
     legend.append(...Object.entries(LABELS.humanitarian).map(([label, name]) => el("li", { dataset: { label } }, icon(label), name)));
-    new ResizeObserver(() => this.map.invalidateSize({ pan: false })).observe(node);
+    this.map.on("zoomend", () => this.draw(...this.#shown));
+    new ResizeObserver(() => {
+      this.map.invalidateSize({ pan: false });
+      this.draw(...this.#shown);
+    }).observe(node);
   }
 
   async #drawWorld() {
@@ -83,35 +107,38 @@ export class StreamMap {
 
   /** Show cards and incidents; the first time anything is located, zoom to it. */
   draw(cards, incidents, chosen) {
+    this.#shown = [cards, [...incidents], chosen];
     this.#posts.clearLayers();
     this.#incidents.clearLayers();
     this.#bounds = L.latLngBounds([]);
-    byPlace(cards).forEach((spot, index) => this.#addSpot(spot, index < NAMED_PLACES));
-    for (const incident of incidents) this.#addIncident(incident, incident.id === chosen);
-    if (!this.#fitted && this.#bounds.isValid()) {
+    const spots = byPlace(cards);
+    for (const { place } of spots) this.#bounds.extend([place.latitude, place.longitude]);
+    gather(spots, (at) => this.map.latLngToLayerPoint(at), REACH_PX).forEach((spot, index) => this.#addSpot(spot, index < NAMED_PLACES));
+    for (const incident of this.#shown[1].filter(({ status }) => status === "open")) this.#addIncident(incident, incident.id === chosen);
+    if (!this.#fitted && this.#bounds.isValid() && this.map.getSize().x > 0) {
       this.#fitted = true;
       this.fit();
     }
   }
 
-  #addSpot({ place, cards, labels }, named) {
+  #addSpot({ place, total, others, labels }, named) {
     const at = [place.latitude, place.longitude];
     const label = commonest(labels);
-    const size = Math.round(18 + 7 * Math.log2(cards.length));
-    const title = `${placeName(place)}: ${plural(cards.length, "post", "posts")}, most of them ${labelName("humanitarian", label)}`;
-    const face = el("span", { className: "spot", dataset: { label } }, icon(label), cards.length > 1 ? el("b", {}, String(cards.length)) : null);
+    const size = Math.round(20 + 3 * Math.log2(total));
+    const where = `${place.name ?? placeName(place)}${others ? ` +${others}` : ""}`;
+    const title = `${placeName(place)}${others ? ` and ${plural(others, "place", "places")} near it` : ""}: ${plural(total, "post", "posts")}, most of them ${labelName("humanitarian", label)}`;
+    const face = el("span", { className: "spot", dataset: { label } }, icon(label), total > 1 ? el("b", {}, String(total)) : null);
     const marker = L.marker(at, {
       icon: L.divIcon({ html: face, className: "spot-box", iconSize: [size + 14, size] }),
       title,
       alt: title,
-      zIndexOffset: cards.length,
+      zIndexOffset: total,
     });
-    if (named) marker.bindTooltip(el("span", {}, place.name ?? placeName(place)), { permanent: true, direction: "bottom", className: "place-name", offset: [0, size / 2 - 4] });
+    if (named) marker.bindTooltip(el("span", {}, where), { permanent: true, direction: "bottom", className: "place-name", offset: [0, size / 2 - 4] });
     marker.on("click keypress", (event) => {
       if (event.type === "click" || event.originalEvent.key === "Enter") this.actions.place(place.name ?? place.country_code);
     });
     marker.addTo(this.#posts);
-    this.#bounds.extend(at);
   }
 
   #addIncident(incident, chosen) {

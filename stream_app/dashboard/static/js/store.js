@@ -3,7 +3,7 @@
 export class Store extends EventTarget {
   cards = new Map(); // id -> card as the server sent it, plus `order`, its place in the order of arrival
   incidents = new Map();
-  stats = { counts: {}, labels: {}, per_second: [], dead_letters: [], lag: null, problem: null };
+  stats = { counts: {}, labels: {}, per_second: [], dead_letters: [], lag: null, problems: [] };
   #arrived = 0;
 
   /** Everything anew: the first message, and the one after a long disconnection. */
