@@ -1,0 +1,1 @@
+"""Feedback: what analysts say of labels, and what that says of the alert thresholds."""

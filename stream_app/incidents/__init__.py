@@ -1,0 +1,1 @@
+"""Incidents: posts that belong together, kept as one updating entity each."""

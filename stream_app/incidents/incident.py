@@ -1,0 +1,75 @@
+"""The incident: posts that belong together, as one entity that is published anew whenever it changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from stream_app.posts.post import Frozen, Network
+
+INCIDENT_TYPE = "io.crisis-stream.incident.updated.v1"
+
+Severity = Literal["severe", "moderate", "minor", "unknown"]
+Trend = Literal["rising", "steady", "falling"]
+
+
+class IncidentPlace(Frozen):
+    """Where it happens: the median of its root posts' positions; WGS 84 degrees and kilometres."""
+
+    name: str | None = None
+    country_code: str | None = Field(None, description="ISO 3166-1 alpha-2")
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    radius_km: float = Field(gt=0, description="nine in ten of its roots lie within; at least the source's doubt")
+    source: Literal["point", "place", "gazetteer"] = Field(description="the commonest source among its roots")
+
+
+class SupportingPost(Frozen):
+    """One root post an incident stands on, with a short excerpt and its usable images."""
+
+    id: str = Field(description="the root post's id")
+    network: Network
+    event_id: str
+    url: str | None = None
+    excerpt: str
+    created_at: datetime
+    humanitarian: float = Field(description="probability of the incident's category")
+    damage: str | None = None
+    images: tuple[str, ...] = ()
+    reposts: int = Field(0, ge=0, description="reposts and exact copies of this root")
+    near_duplicates: int = Field(
+        0, ge=0, description="other roots that say nearly the same or show nearly the same photo"
+    )
+
+
+class Window(Frozen):
+    """Posts, reposts included, created in the window that ends at ``end``."""
+
+    end: datetime
+    posts: int = Field(ge=0)
+
+
+class Incident(Frozen):
+    """Posts that belong together by place, category, time and text. ``version`` rises with every change."""
+
+    id: str
+    version: int = Field(ge=1)
+    status: Literal["open", "closed"] = "open"
+    title: str
+    category: str = Field(description="the humanitarian label its posts share")
+    severity: Severity
+    severity_score: float = Field(ge=0, le=1, description="over independent authors; docs/incidents.md")
+    trend: Trend
+    windows: tuple[Window, ...] = Field(description="adjacent windows up to ``last_seen``, oldest first")
+    first_seen: datetime = Field(description="creation time of the earliest post")
+    last_seen: datetime = Field(description="creation time of the latest post, reposts included")
+    updated_at: datetime = Field(description="when its latest post was labelled")
+    place: IncidentPlace | None = None
+    posts: tuple[SupportingPost, ...] = Field(description="the strongest roots, capped; counts cover all")
+    post_count: int = Field(ge=1, description="every post, reposts and copies included")
+    root_count: int = Field(ge=1, description="distinct root posts")
+    repost_count: int = Field(ge=0)
+    near_duplicate_count: int = Field(ge=0, description="roots that repeat another root's text or photo")
+    author_count: int = Field(ge=1, description="independent authors: near-duplicates and reposts add none")
