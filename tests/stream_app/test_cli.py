@@ -1,0 +1,42 @@
+"""The command line lists its commands without importing them and explains a wrong setting."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from stream_app.cli import COMMANDS, cli
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_listed_command_exists_and_explains_itself(name):
+    assert find_spec(f"stream_app.cli.{name.replace('-', '_')}") is not None
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.output
+
+
+def test_help_imports_no_command():
+    code = "import sys; from stream_app.cli import cli; cli(['--help'], standalone_mode=False); print('torch' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.rstrip().endswith("False")
+    assert all(name in shown for name in COMMANDS)
+
+
+def test_an_unknown_command_is_refused():
+    result = CliRunner().invoke(cli, ["wroker"])
+    assert result.exit_code == click.UsageError.exit_code
+    assert "wroker" in result.output
+
+
+def test_a_wrong_setting_is_one_line_without_a_traceback(tmp_path):
+    (tmp_path / "crisis-stream.toml").write_text("[kafka]\npartitions = 0\n")
+    shown = subprocess.run(
+        [sys.executable, "-m", "stream_app", "worker"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert shown.returncode == 2
+    assert "kafka.partitions" in shown.stderr
+    assert "Traceback" not in shown.stderr
