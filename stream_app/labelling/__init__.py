@@ -1,0 +1,1 @@
+"""Fourth step: posts with their images are gathered into batches and scored; what was labelled once is remembered."""

@@ -1,0 +1,1 @@
+"""One replica: the steps joined into a pipeline, supervised, measured and stopped in order."""

@@ -1,0 +1,105 @@
+"""An event says what was found, what was missed and whether a person should look."""
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from model.fixed import FixedScorer
+from model.scorer import PostInput
+from stream_app.events.build import (
+    DuplicateInfo,
+    LabelledBy,
+    Spent,
+    build_event,
+    degraded_reasons,
+    describe,
+    needs_review,
+)
+from stream_app.events.event import Event, Label, Labels, event_id
+from stream_app.media.outcome import MediaOutcome
+from stream_app.posts.post import Author, Place, Post
+
+USED = MediaOutcome("https://a/1", "used")
+LATE = MediaOutcome("https://a/2", "late", reason="no answer within 2 s")
+SKIPPED = MediaOutcome("https://a/3", "skipped", reason="more than 4 images")
+SCORER = FixedScorer()
+MODEL = LabelledBy(SCORER.info).entry
+POST = Post(
+    network="bluesky",
+    id="b",
+    root_id="a",
+    kind="repost",
+    text="bridge collapsed",
+    created_at=datetime(2026, 3, 1, tzinfo=UTC),
+    place=Place(name="Galle", source="gazetteer"),
+    author=Author(key="0123456789abcdef"),
+)
+
+
+def labelling(post=POST, outcomes=()):
+    images = (np.zeros((4, 4, 3), np.uint8),) if outcomes else ()
+    return describe(post, outcomes, SCORER.score([PostInput(post.text, images)])[0], MODEL)
+
+
+def labels(informative, humanitarian, damage=None):
+    return Labels(
+        informativeness=Label(label=informative[0], probability=informative[1]),
+        humanitarian=Label(label=humanitarian[0], probability=humanitarian[1]),
+        damage=Label(label=damage[0], probability=damage[1]) if damage else Label(label=None, reason="no photo"),
+    )
+
+
+def test_the_post_and_its_labels_arrive_in_the_event():
+    event = build_event(POST, labelling(), spent=Spent(1, 2, 3, 6))
+    assert event.id == event_id("bluesky", "b", "1")
+    assert (event.post.id, event.post.root_id, event.post.kind) == ("b", "a", "repost")
+    assert (event.post.place.name, event.post.author_key) == ("Galle", "0123456789abcdef")
+    assert event.labels.humanitarian.label == "infrastructure_and_utility_damage"
+    assert (event.labels.damage.label, event.labels.damage.reason) == (
+        None,
+        "no usable image: damage is judged from photos",
+    )
+    assert (event.timings.media_ms, event.timings.model_ms, event.timings.total_ms) == (1, 3, 6)
+    assert not event.degraded
+
+
+def test_an_event_survives_the_wire():
+    event = build_event(POST, labelling(outcomes=[USED, LATE]), duplicate=DuplicateInfo("root", 3))
+    assert Event.model_validate_json(event.model_dump_json()) == event
+    assert json.loads(event.model_dump_json())["duplicate_of"] == "root"
+
+
+def test_a_duplicate_keeps_its_own_identity_and_shares_the_rest():
+    root = POST.model_copy(update={"id": "a", "kind": "original"})
+    shared = labelling(root, [LATE])
+    copy = build_event(POST, shared, duplicate=DuplicateInfo(root.id, 1))
+    assert (copy.id, copy.post.id) == (event_id("bluesky", "b", "1"), "b")
+    assert copy.labels is shared.labels
+    assert (copy.duplicate_of, copy.duplicates_seen, copy.degraded) == ("a", 1, True)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "count"),
+    [([], 0), ([USED], 0), ([LATE], 1), ([USED, LATE], 1), ([USED, SKIPPED], 0), ([SKIPPED], 1), ([LATE, LATE], 2)],
+)
+def test_degraded_when_something_the_post_has_was_not_used(outcomes, count):
+    reasons = degraded_reasons(outcomes)
+    assert len(reasons) == count
+    assert all("https://a/" in reason and "image" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (labels(("informative", 0.9), ("affected_individuals", 0.4)), False),
+        (labels(("informative", 0.55), ("affected_individuals", 0.4)), True),
+        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("severe_damage", 0.8)), True),
+        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("severe_damage", 0.4)), False),
+        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("little_or_no_damage", 0.8)), False),
+        (labels(("informative", 0.9), ("infrastructure_and_utility_damage", 0.9), ("severe_damage", 0.9)), False),
+    ],
+)
+def test_review_where_photo_and_text_disagree_or_no_label_is_sure(given, expected):
+    assert needs_review(given, unsure_below=0.6) is expected
