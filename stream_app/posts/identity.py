@@ -35,17 +35,33 @@ def content_key(post: Post) -> str | None:
 
 
 def keys(post: Post) -> tuple[str, ...]:
-    """Every key the post may be remembered under: its root's, then its content's where it has any.
+    """Every key to look a post up by: its root's, then its content's where it has any.
 
-    A post is a duplicate when any of its keys is known; a labelled post is remembered under all of its keys. So a
-    repost meets its root (first key) whether or not it carries the root's text, and a copy meets the copied (second).
+    A post is a duplicate when a post was remembered under any of these (:func:`keys_to_remember`). So a repost meets
+    its root by the first key whether or not it carries the root's text, and a copy meets the copied by the second.
     """
     content = content_key(post)
     return (root_key(post), content) if content else (root_key(post),)
 
 
+def keys_to_remember(post: Post) -> tuple[str, ...]:
+    """The keys a labelled post may answer for: all of :func:`keys`, unless it is a repost without its root's content.
+
+    A repost without text (Bluesky), or cut short by X, must not give its poor labels to the root that comes later: an
+    empty one is not remembered, a cut one by its content only.
+    """
+    found = keys(post)
+    if post.kind != "repost":
+        return found
+    return found if len(found) == 2 and not _cut_short(post) else found[1:]
+
+
+def _cut_short(post: Post) -> bool:
+    return not post.media and normalised_text(post.text).endswith(("…", "..."))
+
+
 def duplicate_key(post: Post) -> str:
-    """One key for callers that keep only one: the root's for a repost without content, else the content's.
+    """One key for callers that keep only one: the root's for a post without content, else the content's.
 
     Reposts that carry their root's text and media share the root's key, as exact copies do.
     """

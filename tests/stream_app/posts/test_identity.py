@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.posts.identity import duplicate_key, keys, normalised_text
+from stream_app.posts.identity import duplicate_key, keys, keys_to_remember, normalised_text
 from stream_app.posts.parse import parse_post
 from stream_app.posts.post import MediaLink, Post
 
@@ -44,6 +44,17 @@ def test_two_reposts_without_text_share_a_key_only_when_they_share_a_root():
     one, two = (post("", post_id=name, root_id="at://r", kind="repost", network="bluesky") for name in "ab")
     assert keys(one) == keys(two) == ("root:bluesky:at://r",)
     assert not same(one, post("", post_id="c", root_id="at://s", kind="repost", network="bluesky"))
+
+
+def test_a_repost_without_its_roots_content_does_not_answer_for_the_root():
+    root = post(post_id="1")
+    whole = post(post_id="2", root_id="1", kind="repost")
+    assert keys_to_remember(root) == keys(root)
+    assert keys_to_remember(whole) == keys(whole)
+    assert keys_to_remember(post("", post_id="3", root_id="1", kind="repost")) == ()
+    cut = post("Bridge down near the…", post_id="4", root_id="1", kind="repost")
+    assert keys_to_remember(cut) == keys(cut)[1:]
+    assert not set(keys_to_remember(cut)) & set(keys(root))
 
 
 @pytest.mark.parametrize(
