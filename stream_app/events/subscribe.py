@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from stream_app.kafka import client_options
@@ -43,7 +44,8 @@ async def subscribe(
     """Yield the records of ``topics``, in order within a partition, those of aborted transactions left out.
 
     Ends only when cancelled or closed, or with ``until_end`` once every partition has been read to where it ended at
-    the start. The end is a position, not a count: the markers that close transactions take offsets too.
+    the start. The end is a position, not a count: the markers that close transactions take offsets too. Transactions
+    open at that moment are waited for, since Kafka says "committed" a little before readers may see the records.
 
     Args:
         settings: Where Kafka is.
@@ -60,6 +62,7 @@ async def subscribe(
     """
     if group is not None and until_end:
         raise ValueError("until_end is for a lone reader: a group's members each see a part of the topics")
+    partitions = await _partitions(settings, topics)
     consumer = AIOKafkaConsumer(
         **client_options(settings.kafka),
         group_id=group,
@@ -69,27 +72,37 @@ async def subscribe(
     )
     await consumer.start()
     try:
-        partitions = await _partitions(consumer, topics)
         if group is None:
             consumer.assign(partitions)
             await _seek(consumer, partitions, since)
         else:
             consumer.subscribe(list(topics), listener=_StartAt(consumer, since))
-        ends = await consumer.end_offsets(partitions) if until_end else None
+        ends = await _ends(settings, partitions) if until_end else None
         async for received in _records(consumer, ends, commit=group is not None):
             yield received
     finally:
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
-    known = await consumer.topics()
-    missing = sorted(set(topics) - known)
+async def _partitions(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    await admin.start()
+    try:
+        found = await admin.describe_topics(list(topics))
+    finally:
+        await admin.close()
+    missing = sorted(topic["topic"] for topic in found if topic["error_code"])
     if missing:
         raise UnknownTopicOrPartitionError(
             f"no topic {', '.join(missing)}: start a worker, which creates the topics, or check the topic prefix"
         )
-    return [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic)]
+    return [TopicPartition(topic["topic"], each["partition"]) for topic in found for each in topic["partitions"]]
+
+
+async def _ends(settings: Settings, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async with AIOKafkaConsumer(**client_options(settings.kafka), isolation_level="read_uncommitted") as probe:
+        ends: dict[TopicPartition, int] = await probe.end_offsets(partitions)
+    return ends
 
 
 async def _records(
