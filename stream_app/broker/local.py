@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from stream_app.broker.distribution import BrokerError, install
 
@@ -79,7 +79,7 @@ class LocalBroker:
             self._spawn()
             try:
                 self._wait(timeout_s)
-            except BrokerError:
+            except BaseException:
                 self.kill()
                 # Between the free port's choice and its use another program may have taken it.
                 if self._fixed or attempt == 2 or "BindException" not in self._log_tail():
@@ -88,6 +88,16 @@ class LocalBroker:
             else:
                 self._fixed = True
                 return
+
+    def wait(self) -> NoReturn:
+        """Block while it runs.
+
+        Raises:
+            BrokerError: it ended by itself; with the end of its log.
+        """
+        if self._process is not None:
+            self._process.wait()
+        raise BrokerError(f"Kafka ended by itself; {self.log} ends:\n{self._log_tail()}")
 
     def stop(self, timeout_s: float = 20.0) -> None:
         """Shut down cleanly, or by force after ``timeout_s``; stopping a stopped broker does nothing."""
