@@ -166,6 +166,28 @@ class DashboardSettings(Section):
     max_browsers: int = Field(100, ge=1)
 
 
+class IncidentSettings(Section):
+    """How posts are gathered into incidents; docs/incidents.md says what each number does."""
+
+    app_id: str = Field("crisis-stream-incidents", description="Faust application: consumer group and changelog names")
+    min_probability: float = Field(0.5, ge=0, le=1, description="of the humanitarian or damage label")
+    window_h: float = Field(6.0, gt=0, description="a post joins posts written at most this long before or after it")
+    reach_km: dict[Literal["point", "place", "gazetteer"], float] = Field(
+        {"point": 10.0, "place": 25.0, "gazetteer": 25.0},
+        description="how far a position may be off; two join when no further apart than their reaches together",
+    )
+    similar_text: float = Field(0.35, gt=0, le=1, description="Jaccard similarity that joins posts without a place")
+    same_text: float = Field(0.7, gt=0, le=1, description="Jaccard similarity that makes two texts near-duplicates")
+    same_photo_bits: int = Field(6, ge=0, le=16, description="perceptual hashes this many bits apart show one photo")
+    min_authors: int = Field(2, ge=1, description="independent authors before an incident is published")
+    trend_minutes: float = Field(60.0, gt=0, description="length of one of the adjacent windows")
+    close_after_h: float = Field(6.0, gt=0, description="no post for this long closes an incident")
+    forget_after_h: float = Field(48.0, gt=0, description="and for this long removes it from memory")
+    max_posts: int = Field(100_000, ge=1, description="posts kept in memory; beyond it the quietest incident goes")
+    supporting_posts: int = Field(10, ge=1, description="root posts an incident carries")
+    publish_every_s: float = Field(2.0, gt=0)
+
+
 class Settings(BaseSettings):
     """All settings of one process, frozen."""
 
@@ -185,6 +207,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     worker: WorkerSettings = WorkerSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    incidents: IncidentSettings = IncidentSettings()
 
     @classmethod
     def settings_customise_sources(
