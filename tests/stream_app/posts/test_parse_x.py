@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -232,3 +233,11 @@ def test_malformed_optional_facts_do_not_cost_the_post(sample):
 def test_a_page_of_posts_is_refused_with_advice():
     with pytest.raises(PostError, match="data is a JSON list; send one post a message"):
         parsed({"data": [{"id": "1", "text": "a"}]})
+
+
+def test_a_line_takes_microseconds(samples):
+    """About 50 of CPU on a laptop core; ten times that is a mistake worth a red test."""
+    started = time.process_time()
+    for _ in range(1000):
+        parse_post(samples["x_v2"])
+    assert (time.process_time() - started) / 1000 < 500e-6
