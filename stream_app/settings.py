@@ -94,6 +94,7 @@ class MediaSettings(Section):
     concurrency: int = Field(64, ge=1)
     per_host: int = Field(16, ge=1)
     decode_threads: int = Field(2, ge=1)
+    cached_images: int = Field(512, ge=0, description="decoded images remembered by URL; about 150 kB each")
     allowed_private: tuple[str, ...] = Field(
         (), description="networks in CIDR form that may be fetched though not public, e.g. 127.0.0.1/32 for a demo"
     )
@@ -107,6 +108,7 @@ class LabellingSettings(Section):
     deadline_ms: float = Field(50.0, gt=0, description="scored when full or when its oldest post is this old")
     duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
     max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")
+    unsure_below: float = Field(0.6, ge=0, le=1, description="an event whose labels are all less likely asks for review")
 
 
 class AlertRule(Section):
@@ -138,6 +140,7 @@ class ModelSettings(Section):
 
     source: str = Field("default", description="'default', 'fixed' (no network, for tests), or a folder of weights")
     shadow: str | None = Field(None, description="a second model scored beside the first, compared, never published")
+    shadow_sample: float = Field(0.1, ge=0, le=1, description="share of batches that the shadow model scores too")
     threads: int | None = Field(None, description="CPU threads for the model; all cores when unset")
 
 

@@ -1,0 +1,138 @@
+"""Raw records of the feed topic, for as long as their partitions are this worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+from mode import Service
+
+from stream_app.feed.fencing import Membership, read_stable_offsets
+from stream_app.feed.progress import Progress
+from stream_app.kafka import client_options
+from stream_app.settings import Settings
+
+Drain = Callable[[], Awaitable[None]]
+
+
+class Feed(Service, ConsumerRebalanceListener):
+    """Reads the feed as one member of the worker group.
+
+    The replica is a static member (KIP-345): killed and restarted within the session timeout it gets its partitions
+    back at once, without a rebalance. Stopped in order, it leaves, and the others take over at once.
+
+    Args:
+        settings: All settings.
+        drain: Called before partitions are given up; must finish or drop all work on them.
+    """
+
+    def __init__(self, settings: Settings, drain: Drain, **options: Any) -> None:
+        super().__init__(**options)
+        self.settings = settings
+        self.membership = Membership()
+        self.partitions: frozenset[TopicPartition] = frozenset()
+        self._drain = drain
+        self._progress: dict[TopicPartition, Progress] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._generation = 0
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        kafka, worker = self.settings.kafka, self.settings.worker
+        consumer = AIOKafkaConsumer(
+            **client_options(kafka),
+            client_id=worker.replica,
+            group_id=worker.group_id,
+            group_instance_id=worker.replica,
+            session_timeout_ms=int(kafka.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(kafka.session_timeout_s * 1000 / 4),
+            rebalance_timeout_ms=int(max(worker.drain_timeout_s, kafka.session_timeout_s) * 1000),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        read_stable_offsets(consumer, self.membership)
+        self._consumer = consumer
+        await consumer.start()
+        consumer.subscribe([self.settings.topics.posts], listener=self)
+
+    async def on_stop(self) -> None:
+        """Leave the group."""
+        if self._consumer is not None:
+            # aiokafka keeps a static member in the group on close; a worker stopped in order should go at once.
+            self._consumer._coordinator._group_instance_id = None  # noqa: SLF001
+            await self._consumer.stop()
+
+    async def take(self, limit: int, timeout_ms: int = 200) -> list[ConsumerRecord]:
+        """Up to ``limit`` records to work on; empty after ``timeout_ms`` without any, or when they were taken away."""
+        assert self._consumer is not None
+        generation = self._generation
+        batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
+        if generation != self._generation:
+            return []
+        return [record for partition, records in batches.items() for record in self._new(partition, records)]
+
+    def fits(self, record: ConsumerRecord) -> bool:
+        """Whether ``record`` may be finished now; see :meth:`Progress.fits`."""
+        return self._of(TopicPartition(record.topic, record.partition)).fits(record.offset)
+
+    def offsets_after(self, records: Iterable[ConsumerRecord]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What to commit once ``records`` are finished."""
+        by_partition = _by_partition(records)
+        return {each: OffsetAndMetadata(*self._of(each).after(done)) for each, done in by_partition.items()}
+
+    def finish(self, records: Iterable[ConsumerRecord]) -> None:
+        """Note that ``records`` were finished and committed."""
+        for partition, offsets in _by_partition(records).items():
+            self._of(partition).finish(offsets)
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records behind the end of each partition, as far as the last fetches told."""
+        if self._consumer is None:
+            return {}
+        lags = {}
+        for partition in self.partitions:
+            end, state = self._consumer.highwater(partition), self._progress.get(partition)
+            if end is not None and state is not None:
+                lags[partition] = max(end - state.after(())[0], 0)
+        return lags
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Finish or drop all work before the partitions go to another worker."""
+        self._generation += 1
+        self.partitions = frozenset()
+        if revoked:
+            self.log.info("giving up %d partitions", len(revoked))
+        await self._drain()
+        self._progress.clear()
+        self.membership.committed.clear()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Remember as which member the partitions were given to us."""
+        assert self._consumer is not None
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - see fencing.py
+        self.membership.generation, self.membership.member_id = coordinator.generation, coordinator.member_id
+        self.partitions = frozenset(assigned)
+        self.log.info("assigned partitions %s", sorted(each.partition for each in assigned))
+
+    def _new(self, partition: TopicPartition, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
+        progress = self._of(partition, records[0].offset)
+        return [record for record in records if progress.arrive(record.offset)]
+
+    def _of(self, partition: TopicPartition, first: int | None = None) -> Progress:
+        if partition not in self._progress:
+            offset, metadata = self.membership.committed.get(partition, (-1, ""))
+            # Nothing committed yet: the first record read is where the work begins.
+            start = offset if offset >= 0 else first
+            assert start is not None
+            self._progress[partition] = Progress(start, metadata)
+        return self._progress[partition]
+
+
+def _by_partition(records: Iterable[ConsumerRecord]) -> dict[TopicPartition, set[int]]:
+    found: dict[TopicPartition, set[int]] = {}
+    for record in records:
+        found.setdefault(TopicPartition(record.topic, record.partition), set()).add(record.offset)
+    return found

@@ -1,0 +1,52 @@
+"""Gathers posts into batches: scored when full, or when the oldest has waited long enough."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Batcher(Generic[T]):
+    """A queue read in batches.
+
+    Args:
+        size: Items of a full batch.
+        deadline_s: A batch that is not full is given out when its oldest item is this old.
+    """
+
+    def __init__(self, size: int, deadline_s: float) -> None:
+        self._size, self._deadline_s = size, deadline_s
+        self._waiting: deque[tuple[float, T]] = deque()
+        self._changed = asyncio.Event()
+        self._turn = asyncio.Lock()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, item: T) -> None:
+        """Add one item; its age counts from now."""
+        self._waiting.append((time.monotonic(), item))
+        if len(self._waiting) == 1 or len(self._waiting) >= self._size:
+            self._changed.set()
+
+    def clear(self) -> None:
+        """Drop everything that waits."""
+        self._waiting.clear()
+
+    async def take(self) -> list[T]:
+        """Wait for the next batch, 1 to ``size`` items, oldest first. Callers get their turns in order."""
+        async with self._turn:
+            while len(self._waiting) < self._size:
+                left = self._waiting[0][0] + self._deadline_s - time.monotonic() if self._waiting else None
+                if left is not None and left <= 0:
+                    break
+                self._changed.clear()
+                try:
+                    await asyncio.wait_for(self._changed.wait(), left)
+                except TimeoutError:
+                    continue
+            return [self._waiting.popleft()[1] for _ in range(min(self._size, len(self._waiting)))]

@@ -1,0 +1,246 @@
+"""Takes records from the feed and brings each to its end: an event, a dead letter, or nothing for a control line.
+
+While the model scores one batch the next one is read, parsed, its images fetched, and the one before is published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiokafka import ConsumerRecord
+from mode import Service
+
+from stream_app.events.build import DuplicateInfo, Labelling, Spent, build_event, describe
+from stream_app.events.dead_letter import Failure, Stage, dead_letter
+from stream_app.events.event import Model
+from stream_app.events.publish import event_records
+from stream_app.events.route import topics_of
+from stream_app.feed.reader import Feed
+from stream_app.labelling.batcher import Batcher
+from stream_app.labelling.inputs import model_input
+from stream_app.labelling.memory import Known, Memory
+from stream_app.labelling.models import Models
+from stream_app.labelling.scoring import Answer
+from stream_app.media.outcome import MediaOutcome
+from stream_app.posts.enrich import enrich
+from stream_app.posts.identity import keys
+from stream_app.posts.parse import NotAPost, PostError, parse_post
+from stream_app.posts.post import MediaLink, Post
+from stream_app.settings import Settings
+from stream_app.worker.metrics import Metrics
+from stream_app.worker.publisher import Finished, Publisher
+
+_CHUNK = 128
+"""Records parsed at a stretch: about 10 ms, after which scoring and publishing get their turn."""
+
+
+class Fetcher(Protocol):
+    """Fetches a post's images; see :class:`stream_app.media.fetch.MediaFetcher`."""
+
+    def fetch(self, links: Sequence[MediaLink]) -> Awaitable[tuple[MediaOutcome, ...]]:
+        """One outcome per link, within the deadline."""
+        ...
+
+
+MakeFetcher = Callable[[], AbstractAsyncContextManager[Fetcher]]
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One post on its way, and the posts that turned out to be the same while it was."""
+
+    source: ConsumerRecord
+    post: Post
+    keys: tuple[str, ...]
+    arrived: float
+    fetched: float = 0.0
+    outcomes: tuple[MediaOutcome, ...] = ()
+    followers: list[Work] = field(default_factory=list)
+
+
+class Labeller(Service):
+    """The pipeline between the feed and the publisher.
+
+    Args:
+        settings: All settings.
+        feed: Where records come from.
+        models: What labels them.
+        publisher: Where they go.
+        metrics: What is counted.
+        make_fetcher: Opens the image fetcher.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        feed: Feed,
+        models: Models,
+        publisher: Publisher,
+        *,
+        metrics: Metrics,
+        make_fetcher: MakeFetcher,
+        **options: object,
+    ) -> None:
+        super().__init__(**options)
+        self.settings, self.feed, self.models = settings, feed, models
+        self.publisher, self.room, self.metrics = publisher, publisher.room, metrics
+        self.last_read = time.monotonic()
+        self.memory = Memory(settings.labelling.duplicates)
+        self._make_fetcher = make_fetcher
+        self._fetcher: Fetcher | None = None
+        self._fetching: set[asyncio.Task[None]] = set()
+        self._batcher: Batcher[Work] = Batcher(settings.labelling.batch_size, settings.labelling.deadline_ms / 1000)
+        self._on_the_way: dict[str, Work] = {}
+        self._round = 0
+
+    async def on_start(self) -> None:
+        """Open the image fetcher."""
+        self._fetcher = await self.add_async_context(self._make_fetcher())
+
+    def drop(self) -> None:
+        """Drop all posts on their way: their partitions go to another worker, or the process ends."""
+        self._round += 1
+        for task in self._fetching:
+            task.cancel()
+        self._batcher.clear()
+        self._on_the_way.clear()
+        self.room.clear()
+
+    def forget(self) -> None:
+        """Forget what was labelled, since the model has changed."""
+        self.memory.clear()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _read(self) -> None:
+        while not self.should_stop:
+            records = await self.feed.take(min(await self.room.wait(), _CHUNK))
+            if records:
+                self.last_read = time.monotonic()
+                self.room.enter(len(records))
+            for record in records:
+                self._admit(record)
+            await asyncio.sleep(0)
+
+    # Two of these: while one batch is inside the model, the next stands at its door.
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _score_one(self) -> None:
+        await self._score_batches()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _score_other(self) -> None:
+        await self._score_batches()
+
+    def _admit(self, record: ConsumerRecord) -> None:
+        """Parse one record and send it the shortest way: known, being labelled already, or to be labelled."""
+        try:
+            post = parse_post(record.value or b"")
+            work = Work(record, post, keys(post), time.monotonic())
+        except NotAPost:
+            self._done(Finished(record))
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a parser does, the post behind this one must go on
+            reason = error.reason if isinstance(error, PostError) else f"parser failed: {error!r}"
+            self._bury(record, "parse", reason)
+            return
+        if known := self.memory.find(work.keys):
+            self._share(work, known)
+            return
+        for key in work.keys:
+            if leader := self._on_the_way.get(key):
+                leader.followers.append(work)
+                return
+        for key in work.keys:
+            self._on_the_way[key] = work
+        work.post = enrich(post)
+        if post.media:
+            task = asyncio.create_task(self._fetch(work))
+            self._fetching.add(task)
+            task.add_done_callback(self._fetching.discard)
+        else:
+            work.fetched = work.arrived
+            self._batcher.add(work)
+
+    async def _fetch(self, work: Work) -> None:
+        assert self._fetcher is not None
+        links = work.post.media
+        try:
+            work.outcomes = await self._fetcher.fetch(links)
+        except Exception as error:
+            self.log.exception("the image fetcher failed")
+            work.outcomes = tuple(
+                MediaOutcome(link.url, "failed", reason=f"fetcher failed: {error!r}") for link in links
+            )
+        work.fetched = time.monotonic()
+        self._batcher.add(work)
+
+    async def _score_batches(self) -> None:
+        while not self.should_stop:
+            batch = await self._batcher.take()
+            began, this_round = time.monotonic(), self._round
+            inputs = [model_input(work.post, work.outcomes) for work in batch]
+            model, answers = await self.models.score(inputs)
+            if this_round != self._round:
+                continue
+            took = time.monotonic() - began
+            self.metrics.batch(len(batch), took)
+            for work, answer in zip(batch, answers, strict=True):
+                self._conclude(work, answer, model, began, took)
+            if agreement := await self.models.compare(inputs, answers):
+                self.metrics.shadow(agreement)
+                self.log.info("shadow model agrees: %s", {c: f"{same}/{n}" for c, (same, n) in agreement.items()})
+
+    def _conclude(self, work: Work, answer: Answer, model: Model, began: float, took: float) -> None:
+        """Publish one scored post and those that waited for its labels."""
+        for key in work.keys:
+            self._on_the_way.pop(key, None)
+        if isinstance(answer, Exception):
+            for each in (work, *work.followers):
+                self._bury(each.source, "model", f"the model failed on this post: {answer!r}")
+            return
+        labelling = describe(work.post, work.outcomes, answer, model, unsure_below=self.settings.labelling.unsure_below)
+        known = Known(labelling)
+        # What was labelled without an image it has may do better next time.
+        if not labelling.degraded_reasons and model is self.models.entry:
+            self.memory.remember(work.keys, known)
+        spent = Spent(
+            media_ms=(work.fetched - work.arrived) * 1000,
+            queue_ms=(began - work.fetched) * 1000,
+            model_ms=took * 1000,
+            total_ms=(time.monotonic() - work.arrived) * 1000,
+        )
+        self._publish(work, labelling, spent, DuplicateInfo())
+        for follower in work.followers:
+            self._share(follower, known)
+
+    def _share(self, work: Work, known: Known) -> None:
+        """Publish a post with the labels of the post it repeats; the same post come again is no copy of itself."""
+        labelling = known.labelling
+        itself = work.post.id == labelling.event_of
+        known.seen += not itself
+        duplicate = DuplicateInfo(None if itself else labelling.event_of, known.seen)
+        spent = Spent(total_ms=(time.monotonic() - work.arrived) * 1000)
+        self._publish(work, labelling, spent, duplicate)
+
+    def _publish(self, work: Work, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo) -> None:
+        try:
+            event = build_event(work.post, labelling, spent=spent, duplicate=duplicate)
+            topics = topics_of(event, self.settings.topics, self.settings.alerts)
+            records = event_records(event, topics)
+        except Exception as error:  # noqa: BLE001 - one odd post must not stop the others
+            self._bury(work.source, "publish", f"the event could not be built: {error!r}")
+            return
+        self._done(Finished(work.source, records, event))
+
+    def _bury(self, source: ConsumerRecord, stage: Stage, reason: str) -> None:
+        model = self.models.entry
+        failure = Failure(stage, reason, f"{model.name} {model.version}")
+        letter = dead_letter(self.settings.topics.dead_letters, source, failure)
+        self._done(Finished(source, [letter], stage=stage))
+
+    def _done(self, finished: Finished) -> None:
+        self.publisher.put(finished)

@@ -1,0 +1,115 @@
+"""What a replica tells Prometheus. Counted per batch, since a counter's lock costs more than the counting."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+from typing import Any
+
+import prometheus_client as prometheus
+from prometheus_client import CollectorRegistry
+
+from model.scorer import CONCEPTS
+from stream_app.events.event import Event, Model
+from stream_app.labelling.models import Agreement
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The metrics of one replica, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        make: Any = {"registry": self.registry, "namespace": "crisis_stream"}
+        self._posts = prometheus.Counter("posts", "Records of the feed, by what became of them", ["became"], **make)
+        self._labels = prometheus.Counter(
+            "labels", "Events published, by concept and label", ["concept", "label"], **make
+        )
+        self._degraded = prometheus.Counter("events_degraded", "Events published without all of their images", **make)
+        self._duplicates = prometheus.Counter("duplicates", "Events that share the labels of another post", **make)
+        self._dead = prometheus.Counter("dead_letters", "Dead letters, by step that failed", ["stage"], **make)
+        self._media = prometheus.Counter("media", "Images, by what became of them", ["status"], **make)
+        self._batch = prometheus.Histogram(
+            "batch_posts", "Posts per call of the model", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512), **make
+        )
+        self._stage = prometheus.Histogram(
+            "stage_seconds",
+            "Time per step: model per batch, media, queue and total per post",
+            ["stage"],
+            buckets=_SECONDS,
+            **make,
+        )
+        self._transaction = prometheus.Histogram(
+            "transaction_seconds", "Time to publish and commit one batch", buckets=_SECONDS, **make
+        )
+        self._shadow = prometheus.Counter(
+            "shadow_posts", "Posts both models labelled, by whether they agree", ["concept", "agree"], **make
+        )
+        self._model = prometheus.Gauge("model_info", "The model in use", ["name", "version", "hash"], **make)
+        self._lag = prometheus.Gauge("consumer_lag", "Records not yet labelled and committed", ["partition"], **make)
+        self._in_flight = prometheus.Gauge("in_flight_posts", "Posts held in memory", **make)
+        self._stages = {name: self._stage.labels(name) for name in ("media", "queue", "model", "total")}
+
+    def batch(self, posts: int, seconds: float) -> None:
+        """One call of the model."""
+        self._batch.observe(posts)
+        self._stages["model"].observe(seconds)
+
+    def events(self, events: Iterable[Event]) -> None:
+        """Events that were published."""
+        labels: Tally[tuple[str, str]] = Tally()
+        media: Tally[str] = Tally()
+        count = duplicates = degraded = 0
+        for event in events:
+            count += 1
+            degraded += event.degraded
+            for concept in CONCEPTS:
+                labels[concept, getattr(event.labels, concept).label or "none"] += 1
+            if event.duplicate_of is not None:
+                duplicates += 1
+            else:
+                media.update(each.status for each in event.media)
+                self._stages["media"].observe(event.timings.media_ms / 1000)
+                self._stages["queue"].observe(event.timings.queue_ms / 1000)
+            self._stages["total"].observe(event.timings.total_ms / 1000)
+        for key, number in labels.items():
+            self._labels.labels(*key).inc(number)
+        for status, number in media.items():
+            self._media.labels(status).inc(number)
+        self._posts.labels("event").inc(count)
+        self._duplicates.inc(duplicates)
+        self._degraded.inc(degraded)
+
+    def control_lines(self, count: int) -> None:
+        """Records that are no posts and were skipped."""
+        if count:
+            self._posts.labels("control_line").inc(count)
+
+    def dead_letter(self, stage: str) -> None:
+        """A record that became a dead letter."""
+        self._posts.labels("dead_letter").inc()
+        self._dead.labels(stage).inc()
+
+    def transaction(self, seconds: float) -> None:
+        """A transaction that was committed."""
+        self._transaction.observe(seconds)
+
+    def shadow(self, agreement: Agreement) -> None:
+        """How often the shadow model gave the same label."""
+        for concept, (same, compared) in agreement.items():
+            self._shadow.labels(concept, "yes").inc(same)
+            self._shadow.labels(concept, "no").inc(compared - same)
+
+    def model(self, model: Model) -> None:
+        """The model in use from now on."""
+        self._model.clear()
+        self._model.labels(model.name, model.version, model.hash).set(1)
+
+    def text(self, lag: dict[int, int], in_flight: int) -> bytes:
+        """Everything in Prometheus' text format; ``lag`` per partition and ``in_flight`` are as of now."""
+        self._lag.clear()
+        for partition, records in lag.items():
+            self._lag.labels(str(partition)).set(records)
+        self._in_flight.set(in_flight)
+        return prometheus.generate_latest(self.registry)

@@ -1,0 +1,190 @@
+"""Publishes what is finished: events, dead letters and consumed offsets in one Kafka transaction.
+
+Whatever finished while one transaction ran goes into the next, so batches grow with the load. An error before the
+commit means that nothing was published: a new producer (its start aborts the old transaction) tries again, in halves if
+the broker refuses a record, until that record alone becomes a dead letter. After the commit was asked for, the outcome
+is unknown to us and known to Kafka: the process ends, and its successor reads the committed offsets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+    KafkaError,
+)
+from aiokafka.partitioner import murmur2
+from mode import Service
+
+from stream_app.events.dead_letter import Failure, dead_letter
+from stream_app.events.event import Event
+from stream_app.events.publish import Record
+from stream_app.feed.fencing import commit_as_member
+from stream_app.feed.reader import Feed
+from stream_app.kafka import client_options
+from stream_app.settings import Settings
+from stream_app.worker.metrics import Metrics
+from stream_app.worker.room import Room
+
+_PRODUCE_BYTES = 256 * 1024
+"""Bytes per produce batch: far under every broker's limit, so only a record that is itself too large is refused."""
+
+_MAX_POSTS = 2048
+_REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError)
+
+
+@dataclass(slots=True)
+class Finished:
+    """A record of the feed that is done with, and what is to be published for it (nothing for a control line)."""
+
+    source: ConsumerRecord
+    records: list[Record] = field(default_factory=list)
+    event: Event | None = None
+    stage: str | None = None
+
+
+class Publisher(Service):
+    """Writes finished posts and their offsets, transaction after transaction."""
+
+    def __init__(self, settings: Settings, feed: Feed, room: Room, metrics: Metrics, **options: object) -> None:
+        super().__init__(**options)
+        self.settings, self.feed, self.room, self.metrics = settings, feed, room, metrics
+        self._waiting: list[Finished] = []
+        self._arrived = asyncio.Event()
+        self._publishing = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+        worker = settings.worker
+        self._transactional_id = f"{settings.topics.prefix}{worker.group_id}.{worker.replica}"
+
+    def put(self, finished: Finished) -> None:
+        """Publish this with the next transaction."""
+        self._waiting.append(finished)
+        self._arrived.set()
+
+    async def drain(self) -> None:
+        """Let the running transaction end and drop what waits; whoever has the partitions next will do it again."""
+        async with self._publishing:
+            self._waiting.clear()
+
+    async def on_start(self) -> None:
+        """Start the producer, which ends whatever transaction a killed predecessor of this replica left open."""
+        self._producer = await self._new_producer()
+
+    async def on_stop(self) -> None:
+        """Let the running transaction end."""
+        async with asyncio.timeout(self.settings.worker.drain_timeout_s), self._publishing:
+            if self._producer is not None:
+                await self._producer.stop()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _publish_all(self) -> None:
+        while not self.should_stop:
+            await self._arrived.wait()
+            self._arrived.clear()
+            async with self._publishing:
+                batch, self._waiting = self._waiting[:_MAX_POSTS], self._waiting[_MAX_POSTS:]
+                held = [each for each in batch if not self.feed.fits(each.source)]
+                ready = [each for each in batch if self.feed.fits(each.source)] if held else batch
+                self._waiting = held + self._waiting
+                if ready:
+                    await self._publish(ready)
+            if len(self._waiting) > len(held):
+                self._arrived.set()
+
+    async def _publish(self, batch: Sequence[Finished]) -> None:
+        try:
+            await self._transact(batch)
+        except _REFUSED as error:
+            await self._restart_producer()
+            if len(batch) > 1:
+                half = len(batch) // 2
+                await self._publish(batch[:half])
+                await self._publish(batch[half:])
+            else:
+                await self._publish([self._refused(batch[0], error)])
+
+    async def _transact(self, batch: Sequence[Finished]) -> None:
+        producer, began = self._producer, time.perf_counter()
+        assert producer is not None
+        sources = [each.source for each in batch]
+        await producer.begin_transaction()
+        sent = await self._send(producer, [record for each in batch for record in each.records])
+        offsets = self.feed.offsets_after(sources)
+        committing = producer.send_offsets_to_transaction(offsets, self.settings.worker.group_id)
+        for answer in await asyncio.gather(*sent, committing, return_exceptions=True):
+            if isinstance(answer, BaseException):
+                raise answer
+        await producer.commit_transaction()
+        self.feed.finish(sources)
+        self.room.leave(len(batch))
+        self._count(batch, time.perf_counter() - began)
+
+    async def _send(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> list[asyncio.Future[object]]:
+        """Hand records to the producer in whole batches; a message at a time would cost a future each."""
+        sent = []
+        builders = {}
+        sizes = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in records}}
+        hashes = {record.key: _hash(record.key) for record in records}
+        for record in records:
+            place = record.topic, hashes[record.key] % sizes[record.topic]
+            options = {"timestamp": None, "key": record.key, "value": record.value, "headers": record.headers}
+            if place not in builders:
+                builders[place] = producer.create_batch()
+            if builders[place].append(**options) is None:
+                sent.append(await producer.send_batch(builders[place], place[0], partition=place[1]))
+                builders[place] = producer.create_batch()
+                builders[place].append(**options)
+        for (topic, partition), builder in builders.items():
+            sent.append(await producer.send_batch(builder, topic, partition=partition))
+        return sent
+
+    def _refused(self, finished: Finished, error: KafkaError) -> Finished:
+        """The dead letter for what the broker refused; without its value if it refused that dead letter too."""
+        model = finished.event.model if finished.event else None
+        failure = Failure(
+            "publish", f"Kafka refused the record: {error!r}", f"{model.name} {model.version}" if model else None
+        )
+        letter = dead_letter(self.settings.topics.dead_letters, finished.source, failure)
+        if finished.stage == "publish":
+            if not finished.records or finished.records[0].value is None:
+                raise error
+            letter = letter._replace(value=None, key=letter.key or b"-")
+        return Finished(finished.source, [letter], stage="publish")
+
+    async def _new_producer(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **client_options(self.settings.kafka),
+            client_id=self.settings.worker.replica,
+            transactional_id=self._transactional_id,
+            transaction_timeout_ms=int(self.settings.kafka.transaction_timeout_s * 1000),
+            max_batch_size=_PRODUCE_BYTES,
+            compression_type="lz4",
+        )
+        commit_as_member(producer, self.feed.membership)
+        await producer.start()
+        return producer
+
+    async def _restart_producer(self) -> None:
+        assert self._producer is not None
+        # Its pending batches can no longer be delivered, so it is closed without flushing them.
+        await self._producer._sender.close()  # noqa: SLF001
+        await self._producer.client.close()
+        self._producer._closed = True  # noqa: SLF001
+        self._producer = await self._new_producer()
+
+    def _count(self, batch: Sequence[Finished], seconds: float) -> None:
+        self.metrics.transaction(seconds)
+        self.metrics.events(each.event for each in batch if each.event is not None)
+        self.metrics.control_lines(sum(not each.records for each in batch))
+        for each in batch:
+            if each.stage is not None:
+                self.metrics.dead_letter(each.stage)
+
+
+def _hash(key: bytes | None) -> int:
+    """As every Kafka client hashes by default, so that equal keys meet in one partition; no key goes to the first."""
+    return murmur2(key) & 0x7FFFFFFF if key is not None else 0

@@ -1,0 +1,163 @@
+"""One replica of the worker: its services, how they start, stop and fail together."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import NoReturn
+
+from mode import Service, Worker
+from mode.types import ServiceT
+
+from model.scorer import load_scorer
+from stream_app.events.event import Model
+from stream_app.feed.reader import Feed
+from stream_app.labelling.models import Load, Models, SwapError
+from stream_app.posts.enrich import warm_up
+from stream_app.settings import Settings
+from stream_app.worker.admin import Admin
+from stream_app.worker.labeller import Fetcher, Labeller, MakeFetcher
+from stream_app.worker.metrics import Metrics
+from stream_app.worker.publisher import Publisher
+from stream_app.worker.room import Room
+
+
+class Replica(Service):
+    """A replica: admin server, model, publisher, feed and labeller, started in this order.
+
+    The publisher starts before the feed, so that a killed predecessor's transaction is over before its offsets are
+    read. If one of them dies all stop, and the process ends with an error for its supervisor to restart it.
+
+    Args:
+        settings: All settings.
+        load: Loads a scorer by its source; tests bring their own.
+        make_fetcher: Opens the image fetcher; the safe one by default.
+        once_idle_s: Stop after this long without anything to do; None runs until stopped.
+        on_idle: Called then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        load: Load = load_scorer,
+        make_fetcher: MakeFetcher | None = None,
+        once_idle_s: float | None = None,
+        on_idle: Callable[[], None] | None = None,
+        **options: object,
+    ) -> None:
+        super().__init__(**options)
+        self.settings = settings
+        self.metrics = Metrics()
+        self.models = Models(settings.model, load)
+        self.feed = Feed(settings, self.drain)
+        self.room = Room(settings.labelling.max_in_flight)
+        self.publisher = Publisher(settings, self.feed, self.room, self.metrics)
+        self.labeller = Labeller(
+            settings,
+            self.feed,
+            self.models,
+            self.publisher,
+            metrics=self.metrics,
+            make_fetcher=make_fetcher or self._safe_fetcher,
+        )
+        self.admin = Admin(settings.worker, self)
+        self._once_idle_s, self._on_idle = once_idle_s, on_idle
+
+    def on_init_dependencies(self) -> list[ServiceT]:
+        """The services, in the order they start; they stop in reverse."""
+        return [self.admin, self.models, self.publisher, self.feed, self.labeller]
+
+    async def on_start(self) -> None:
+        """Read the language model and the gazetteer, and listen for SIGHUP."""
+        await asyncio.to_thread(warm_up)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
+
+    async def on_started(self) -> None:
+        """Tell which model labels."""
+        self.metrics.model(self.models.entry)
+
+    async def on_stop(self) -> None:
+        """Let the running transaction end while Kafka still counts us as a member; what waits is our successor's."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        try:
+            async with asyncio.timeout(self.settings.worker.drain_timeout_s):
+                await self.drain()
+        except TimeoutError:
+            self.log.warning("the last transaction did not end in time; Kafka will abort it")
+
+    async def drain(self) -> None:
+        """Publish what is being published, drop all other work: it was not committed, so whoever is next does it."""
+        self.labeller.drop()
+        await self.publisher.drain()
+        self.labeller.drop()
+
+    async def swap_model(self, source: str | None) -> Model:
+        """Use another model from the next batch on; see :meth:`Models.swap`."""
+        model = await self.models.swap(source)
+        self.labeller.forget()
+        self.metrics.model(model)
+        return model
+
+    def ill(self) -> str | None:
+        """Why the process should be restarted, or None."""
+        return f"crashed: {self.crash_reason!r}" if self.crashed else None
+
+    def unready(self) -> str | None:
+        """Why no posts are labelled yet, or None."""
+        if not self.models.loaded:
+            return "the model is being loaded"
+        if not self.feed.partitions:
+            return "no partitions are assigned"
+        return self.ill()
+
+    def metrics_text(self) -> bytes:
+        """Metrics as of now."""
+        lag = {each.partition: records for each, records in self.feed.lag().items()}
+        return self.metrics.text(lag, self.room.taken)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _stop_when_idle(self) -> None:
+        while self._once_idle_s is not None and not self.should_stop:
+            await self.sleep(0.1)
+            busy = self.room.taken or not self.feed.partitions
+            if not busy and time.monotonic() - self.labeller.last_read > self._once_idle_s and self._on_idle:
+                self._on_idle()
+                return
+
+    def _on_hangup(self) -> None:
+        self.add_future(self._reload())
+
+    async def _reload(self) -> None:
+        try:
+            await self.swap_model(None)
+        except SwapError as error:
+            self.log.error("%s; the model in use stays", error)  # noqa: TRY400 - the sentence says it all
+
+    def _safe_fetcher(self) -> AbstractAsyncContextManager[Fetcher]:
+        from stream_app.media.fetch import MediaFetcher
+
+        return MediaFetcher(self.settings.media, prepare=self.models.prepare)
+
+
+def run(
+    settings: Settings, *, load: Load = load_scorer, once_idle_s: float | None = None, loglevel: str = "INFO"
+) -> NoReturn:
+    """Run one replica in this process until SIGTERM, SIGINT or, with ``once_idle_s``, until nothing is left to do.
+
+    Exits with 0 when stopped, 1 when a service died.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    stopping: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        stopping.append(loop.create_task(worker.stop()))
+
+    replica = Replica(settings, load=load, once_idle_s=once_idle_s, on_idle=stop)
+    worker = Worker(replica, loglevel=loglevel, redirect_stdouts=False, loop=loop)
+    worker.execute_from_commandline()
+    raise SystemExit  # execute_from_commandline has exited already; mypy cannot know

@@ -1,0 +1,312 @@
+"""A replica on a real broker: every record of the feed comes to its one end."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from model.fixed import FixedScorer
+from stream_app.events.dead_letter import read_dead_letter
+from stream_app.events.event import Event
+from stream_app.kafka import client_options
+from stream_app.media.outcome import MediaOutcome
+from stream_app.worker.service import Replica
+
+pytestmark = pytest.mark.kafka
+
+
+def a_post(number, text="the bridge collapsed", **more):
+    """One post in our own format, as bytes."""
+    fields = {
+        "network": "other",
+        "id": str(number),
+        "root_id": str(number),
+        "text": f"{text} {number}",
+        "created_at": "2026-03-01T00:00:00Z",
+    }
+    return json.dumps(fields | more).encode()
+
+
+class NoImages:
+    """A fetcher whose images never come."""
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        return None
+
+    async def fetch(self, links):
+        from stream_app.media.outcome import MediaOutcome
+
+        return tuple(MediaOutcome(link.url, "late", reason="never comes") for link in links)
+
+
+@pytest.fixture
+def send(settings):
+    """``await send(values)``: put values on the feed, keyed by their number."""
+
+    async def put(values: Sequence[bytes], headers=()):
+        async with AIOKafkaProducer(**client_options(settings.kafka)) as producer:
+            sent = [
+                await producer.send(settings.topics.posts, value, key=str(i).encode(), headers=list(headers))
+                for i, value in enumerate(values)
+            ]
+            await asyncio.gather(*sent)
+
+    return put
+
+
+@pytest.fixture
+def replica(settings):
+    """``async with replica() as running``: one replica in this process."""
+
+    @asynccontextmanager
+    async def run(**options) -> AsyncIterator[Replica]:
+        service = Replica(options.pop("settings", settings), make_fetcher=options.pop("fetcher", NoImages), **options)
+        await service.start()
+        try:
+            yield service
+        finally:
+            await service.stop()
+
+    return run
+
+
+class Raises(FixedScorer):
+    def score(self, posts):
+        if any("BAD" in post.text for post in posts):
+            raise ValueError("cannot take this")
+        return super().score(posts)
+
+
+def loads(scorer):
+    return lambda source, threads=None: scorer()
+
+
+async def eventually(condition, timeout_s=20):
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.02)
+
+
+async def events(collect, settings, count):
+    return [Event.model_validate_json(each.value) for each in await collect(settings.topics.events, count)]
+
+
+async def test_posts_become_events_and_alerts(settings, send, replica, collect):
+    await send([a_post(i) for i in range(300)])
+    async with replica():
+        found = await events(collect, settings, 300)
+        alerts = await collect(settings.topics.alerts("humanitarian"), 300)
+    assert sorted(int(each.post.id) for each in found) == list(range(300))
+    assert len(alerts) == 300
+    assert {each.labels.humanitarian.label for each in found} == {"infrastructure_and_utility_damage"}
+
+
+async def test_a_successor_goes_on_where_the_first_stopped(settings, send, replica, collect):
+    await send([a_post(i) for i in range(100)])
+    async with replica():
+        await collect(settings.topics.events, 100)
+    await send([a_post(i) for i in range(100, 150)])
+    async with replica():
+        found = await events(collect, settings, 150)
+    assert sorted(int(each.post.id) for each in found) == list(range(150))
+
+
+async def test_bad_input_is_a_dead_letter_with_its_reason_and_control_lines_are_nothing(
+    settings, send, replica, collect
+):
+    bad = [b"\xff\x00", b"[]", b'{"network": "x"}', b"{" * 5000]
+    await send([a_post(1), *bad, b'{"delete": {"status": {}}}', a_post(2)], headers=[("mine", b"1")])
+    async with replica() as running:
+        letters = await collect(settings.topics.dead_letters, len(bad))
+        assert len(await events(collect, settings, 2)) == 2
+        text = running.metrics_text().decode()
+    assert sorted(letter.value for letter in letters) == sorted(bad)
+    for letter in letters:
+        read = read_dead_letter(letter.headers)
+        assert read.stage == "parse"
+        assert len(read.error) > 20
+        assert read.original_headers == (("mine", b"1"),)
+    assert 'crisis_stream_posts_total{became="control_line"} 1.0' in text
+    assert 'crisis_stream_dead_letters_total{stage="parse"} 4.0' in text
+
+
+async def test_a_failing_batch_costs_only_the_posts_that_fail(settings, send, replica, collect):
+    await send([a_post(i, "BAD" if i in (3, 70) else "flood") for i in range(128)])
+    async with replica(load=loads(Raises)):
+        found = await events(collect, settings, 126)
+        letters = await collect(settings.topics.dead_letters, 2)
+    assert {int(each.post.id) for each in found} == set(range(128)) - {3, 70}
+    assert {read_dead_letter(each.headers).stage for each in letters} == {"model"}
+    assert "cannot take this" in read_dead_letter(letters[0].headers).error
+
+
+async def test_reposts_and_copies_share_the_labels_of_one(settings, send, replica, collect):
+    scored = []
+
+    class Counts(FixedScorer):
+        def score(self, posts):
+            scored.extend(posts)
+            return super().score(posts)
+
+    reposts = [a_post(100 + i, root_id="1", kind="repost") for i in range(20)]
+    copies = [a_post(200 + i).replace(f"collapsed {200 + i}".encode(), b"collapsed 1") for i in range(20)]
+    await send([a_post(1), *reposts, *copies])
+    async with replica(load=loads(Counts)):
+        found = await events(collect, settings, 41)
+        await send([a_post(300, root_id="1", kind="repost")])
+        found = await events(collect, settings, 42)
+    assert len(scored) <= 2  # the repost may be read before its root, from another partition
+    assert sum(each.duplicate_of is None for each in found) == len(scored)
+    last = next(each for each in found if each.post.id == "300")
+    assert last.duplicate_of is not None
+    assert last.duplicates_seen >= 20
+
+
+async def test_an_image_that_does_not_come_degrades_the_event_and_is_tried_again(settings, send, replica, collect):
+    fetched = []
+
+    class Late(NoImages):
+        async def fetch(self, links):
+            fetched.append(links)
+            return await super().fetch(links)
+
+    media = [{"url": "https://a.example/1.jpg"}]
+    await send([a_post(1, media=media)])
+    async with replica(fetcher=Late):
+        (event,) = await events(collect, settings, 1)
+        assert event.degraded
+        assert "never comes" in event.degraded_reasons[0]
+        assert event.labels.damage.label is None
+        await send([a_post(2, root_id="1", kind="repost", media=media)])
+        await events(collect, settings, 2)
+    assert len(fetched) == 2
+
+
+async def test_posts_do_not_wait_for_another_posts_image(settings, send, replica, collect):
+    release = asyncio.Event()
+
+    class Slow(NoImages):
+        async def fetch(self, links):
+            await release.wait()
+            return tuple(MediaOutcome(link.url, "late", reason="slow") for link in links)
+
+    await send([a_post(0, media=[{"url": "https://a.example/1.jpg"}]), *(a_post(i) for i in range(1, 50))])
+    async with replica(fetcher=Slow):
+        assert "0" not in {each.post.id for each in await events(collect, settings, 49)}
+    # Stopped before its image came: the successor labels that post, and only that.
+    release.set()
+    async with replica(fetcher=Slow):
+        found = await events(collect, settings, 50)
+        await asyncio.sleep(0.5)
+        found = await events(collect, settings, 50)
+    assert sorted(int(each.post.id) for each in found) == list(range(50))
+
+
+async def test_a_record_kafka_refuses_is_a_dead_letter_and_the_rest_goes_on(settings, send, replica, collect):
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+    from stream_app.kafka import client_options
+
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    await admin.start()
+    limit = ConfigResource(ConfigResourceType.TOPIC, settings.topics.events, configs={"max.message.bytes": "20000"})
+    await admin.alter_configs([limit])
+    await admin.close()
+    long = "".join(chr(0x4E00 + (i * 7919) % 20000) for i in range(30_000))
+    await send([a_post(i, long if i == 5 else "flood") for i in range(20)])
+    async with replica():
+        assert len(await events(collect, settings, 19)) == 19
+        (letter,) = await collect(settings.topics.dead_letters, 1)
+    assert read_dead_letter(letter.headers).stage == "publish"
+    assert json.loads(letter.value)["id"] == "5"
+
+
+async def test_health_readiness_metrics_and_swap(settings, send, replica, collect):
+    class Newer(FixedScorer):
+        info = type(FixedScorer.info)("fixed", "2", "1" * 64)
+
+    def load(source, threads=None):
+        if source == "missing":
+            raise FileNotFoundError("no such folder")
+        return Newer() if source == "newer" else FixedScorer()
+
+    async with replica(load=load) as running, aiohttp.ClientSession(f"http://127.0.0.1:{running.admin.port}") as web:
+        await send([a_post(1)])
+        await events(collect, settings, 1)
+        for path in ("/healthz", "/readyz"):
+            async with web.get(path) as answer:
+                assert (answer.status, await answer.text()) == (200, "ok\n")
+        async with web.get("/metrics") as answer:
+            text = await answer.text()
+        assert 'crisis_stream_model_info{hash="' in text
+        assert 'crisis_stream_consumer_lag{partition="0"} 0.0' in text
+        async with web.post("/model", json={"source": "missing"}) as answer:
+            assert answer.status == 409
+            assert "no such folder" in await answer.text()
+        async with web.post("/model", data="source=newer") as answer:
+            assert answer.status == 415
+        async with web.post("/model", json={"source": "newer"}, headers={"Host": "evil.example"}) as answer:
+            assert answer.status == 403
+        async with web.post("/model", json={"source": "newer"}) as answer:
+            assert (await answer.json())["version"] == "2"
+        await send([a_post(2, root_id="1", kind="repost")])
+        found = await events(collect, settings, 2)
+    assert {each.post.id: each.model.version for each in found} == {"1": "1", "2": "2"}
+
+
+async def test_a_shadow_model_is_compared_and_never_published(settings, send, replica, collect):
+    class Other(FixedScorer):
+        info = type(FixedScorer.info)("other", "9", "2" * 64)
+
+        def score(self, posts):
+            return super().score([type(post)("nothing") for post in posts])
+
+    shadowed = settings.model_copy(
+        update={"model": settings.model.model_copy(update={"shadow": "other", "shadow_sample": 1.0})}
+    )
+    await send([a_post(i) for i in range(10)])
+    async with replica(
+        settings=shadowed, load=lambda source, threads=None: Other() if source == "other" else FixedScorer()
+    ) as running:
+        found = await events(collect, settings, 10)
+        await asyncio.sleep(0.3)
+        text = running.metrics_text().decode()
+    assert {each.model.name for each in found} == {"fixed"}
+    assert 'crisis_stream_shadow_posts_total{agree="no",concept="humanitarian"} 10.0' in text
+
+
+async def test_a_broken_model_stops_the_replica_rather_than_burying_the_feed(settings, send, collect):
+    class Broken(FixedScorer):
+        def score(self, posts):
+            raise RuntimeError("out of memory")
+
+    service = Replica(settings, load=loads(Broken), make_fetcher=NoImages)
+    await service.start()
+    await send([a_post(i) for i in range(10)])
+    await eventually(lambda: service.crashed)
+    assert service.ill()
+    await service.stop()
+    assert await collect(settings.topics.dead_letters) == []
+
+
+async def test_two_replicas_share_a_feed_and_one_leaving_loses_and_repeats_nothing(settings, send, replica, collect):
+    second = settings.model_copy(update={"worker": settings.worker.model_copy(update={"replica": "second"})})
+    await send([a_post(i) for i in range(400)])
+    async with replica():
+        async with replica(settings=second) as other:
+            await send([a_post(i) for i in range(400, 800)])
+            await eventually(lambda: other.feed.partitions)
+            await send([a_post(i) for i in range(800, 1200)])
+            await collect(settings.topics.events, 900)
+        found = await events(collect, settings, 1200)
+        await asyncio.sleep(0.3)
+        found = await events(collect, settings, 1200)
+    assert sorted(int(each.post.id) for each in found) == list(range(1200))
