@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from stream_app.dashboard.guard import add_headers, allowed_names, guard
@@ -24,7 +25,7 @@ _MAX_VERDICT_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the pages are made from. ``record`` stores one verdict and raises ValidationError on a malformed one."""
+    """What the pages are made from. ``record`` stores one verdict, see ``verdicts``."""
 
     settings: DashboardSettings
     state: DashboardState
@@ -115,6 +116,8 @@ async def _verdict(request: web.Request) -> web.Response:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
         raise web.HTTPBadRequest(text=f"Not a verdict: {problems}\n") from error
-    except ValueError as error:
-        raise web.HTTPBadRequest(text="Not a verdict: the body is not JSON.\n") from error
+    except (ValueError, TypeError) as error:
+        raise web.HTTPBadRequest(text="Not a verdict: the body is not a JSON object.\n") from error
+    except KafkaError as error:
+        raise web.HTTPServiceUnavailable(text=f"Kafka did not take it: {error}\n") from error
     return web.Response(status=204)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from stream_app.dashboard.state import DashboardState
+from stream_app.events.dead_letter import PREFIX
 from stream_app.events.event import Event
 from stream_app.events.subscribe import EPOCH, Received, subscribe
 from stream_app.incidents.incident import Incident
@@ -33,7 +34,7 @@ async def follow_posts(settings: Settings, state: DashboardState) -> None:
         if received.topic == topics.events:
             state.add_event(Event.model_validate_json(received.value), received.timestamp)
         else:
-            state.add_dead_letter(received.headers, received.timestamp)
+            state.add_dead_letter(*_why_dead(received.headers), received.timestamp)
 
     await _follow(settings, state, [topics.events, topics.dead_letters], since, take)
 
@@ -75,6 +76,11 @@ async def _follow(
             logger.warning("%s", state.problems[topics[0]])
         healthy.cancel()
         await asyncio.sleep(_RETRY_S)
+
+
+def _why_dead(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The step that failed and its reason; a dead letter of an unknown writer is counted all the same."""
+    return headers.get(f"{PREFIX}stage", "unknown"), headers.get(f"{PREFIX}error", "no reason given")
 
 
 def _take(received: Received, take: Callable[[Received], None]) -> None:

@@ -7,12 +7,10 @@ Cross-site requests: https://cheatsheetseries.owasp.org (CSRF), "Verifying Origi
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from aiohttp.typedefs import Handler, Middleware
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -62,7 +60,7 @@ def same_origin(request: web.Request) -> bool:
     return bool(origin) and urlsplit(origin).netloc == request.host
 
 
-def guard(names: frozenset[str] | None) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guard(names: frozenset[str] | None) -> Middleware:
     """Middleware: refuses a foreign ``Host`` and cross-site writes, with a sentence that says what to do."""
 
     @web.middleware

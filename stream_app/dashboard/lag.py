@@ -22,8 +22,11 @@ _RETRY_S = 5.0
 
 async def read_lag(consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, topic: str, group: str) -> dict[str, Any]:
     """Posts waiting per partition of ``topic`` for ``group``; a partition never committed waits from its beginning."""
-    numbers = sorted(await _partitions(consumer, topic))
-    partitions = [TopicPartition(topic, number) for number in numbers]
+    # All topics are described, since asking Kafka for one that is not there may make it.
+    described = next((each for each in await admin.describe_topics() if each["topic"] == topic), None)
+    if described is None:
+        return {"group": group, "topic": topic, "partitions": []}
+    partitions = sorted(TopicPartition(topic, each["partition"]) for each in described["partitions"])
     committed = await admin.list_consumer_group_offsets(group)
     first = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
@@ -33,12 +36,6 @@ async def read_lag(consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, topic
         "topic": topic,
         "partitions": [{"partition": p.partition, "lag": max(0, end[p] - done[p])} for p in partitions],
     }
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    if topic not in await consumer.topics():
-        return set()
-    return consumer.partitions_for_topic(topic) or set()
 
 
 async def watch_lag(settings: Settings, state: DashboardState) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -145,12 +144,10 @@ class DashboardState:
             self._changed_incidents.pop(incident_id, None)
             self._gone.append(incident_id)
 
-    def add_dead_letter(self, headers: Mapping[str, str], at: datetime) -> None:
+    def add_dead_letter(self, stage: str, error: str, at: datetime) -> None:
         """Count a post that could not be processed and keep the latest reasons."""
         self.counts["dead_letters"] += 1
-        self._dead_letters.append(
-            {"at": at.isoformat(), "stage": headers.get("stage", ""), "error": headers.get("error", "")}
-        )
+        self._dead_letters.append({"at": at.isoformat(), "stage": stage, "error": error})
 
     def image_url(self, card: str, index: int) -> str | None:
         """Address of the ``index``-th image of a card that is on show, if the worker could use that image."""

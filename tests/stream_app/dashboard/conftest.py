@@ -109,7 +109,7 @@ def build_incident(name: str = "i1", **changes: Any) -> Incident:
             "severity": "severe",
             "severity_score": 0.8,
             "trend": "rising",
-            "windows": [{"start": START, "posts": 3}, {"start": START, "posts": 5}],
+            "windows": [{"end": START, "posts": 3}, {"end": START, "posts": 5}],
             "first_seen": START,
             "last_seen": START,
             "updated_at": START,

@@ -100,7 +100,7 @@ def test_hostile_text_stays_text_everywhere(page, served, make_event, make_incid
     )
     show(served, event)
     served.do(lambda state: state.put_incident(make_incident(HOSTILE, title=HOSTILE, category=HOSTILE)))
-    served.do(lambda state: state.add_dead_letter({"stage": HOSTILE, "error": HOSTILE}, NOW))
+    served.do(lambda state: state.add_dead_letter(HOSTILE, HOSTILE, NOW))
     page.goto(served.address)
     expect(cards(page).locator(".text")).to_have_text(HOSTILE)
     expect(page.locator(".place-name")).to_contain_text(HOSTILE)

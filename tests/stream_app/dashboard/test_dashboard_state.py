@@ -98,7 +98,7 @@ def test_rate_forgets(state, make_event):
 def test_counts(state, make_event):
     state.add_event(make_event(1, review=True, damage="severe_damage"), NOW)
     state.add_event(make_event(2, root=1, degraded=True), NOW)
-    state.add_dead_letter({"stage": "parse", "error": "not JSON"}, NOW)
+    state.add_dead_letter("parse", "not JSON", NOW)
     stats = state.stats(NOW)
     assert stats["counts"] == {"posts": 2, "duplicates": 1, "review": 1, "degraded": 1, "dead_letters": 1}
     assert stats["labels"]["damage"] == {"severe_damage": 1, "none": 1}
