@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
-    KafkaError,
-)
 from aiokafka.partitioner import murmur2
 from mode import Service
 
