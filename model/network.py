@@ -40,6 +40,7 @@ class NetworkConfig(BaseModel):
     symmetric: bool = False
     carry: Literal["normalised", "raw"] = "normalised"
     delta: float = Field(0.5, gt=0, le=1)
+    projection: int = Field(32, ge=1, description="entries a modality keeps in tensor fusion")
     trunk: int = Field(256, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1, description="on the fused vector, in training")
     granularity: Granularity = "binary"
@@ -157,7 +158,7 @@ def build_fusion(config: NetworkConfig, width: int) -> Fusion:
         case "concat":
             return ConcatFusion(n, width)
         case "tensor":
-            return TensorFusion(n, width)
+            return TensorFusion(n, width, config.projection)
         case "graph":
             return GraphFusion(n, width)
         case "improved_graph":
