@@ -1,0 +1,1 @@
+"""Labelled posts and photos, read as rows the trainer takes. Needs the ``train`` extra (pandas, pyarrow)."""

@@ -1,0 +1,83 @@
+"""One labelled row, and which of its labels holds when some of its modalities are hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from model.scorer import LABELS, ContextFacts
+
+LEARNED: Mapping[str, tuple[str, ...]] = {**LABELS, "damage_crisismmd": LABELS["damage"]}
+"""The concepts a network learns. ``damage_crisismmd`` asks another question than ``damage``: its own head, not shown."""
+
+Answers = Mapping[str, str]
+"""A label by concept; a concept that nobody judged is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A post with text, photo or both, and what people said of its text, of its photo and of the two together."""
+
+    key: str
+    group: int
+    """Rows of one group are copies or near copies of each other: never on two sides of a split."""
+    event: str
+    """For protocols (leave one event out, the event-only baseline); never an input."""
+    split: str
+    text: str | None = None
+    image: Path | None = None
+    context: ContextFacts | None = None
+    of_text: Answers = field(default_factory=dict)
+    of_image: Answers = field(default_factory=dict)
+    of_post: Answers = field(default_factory=dict)
+    agreed: Answers = field(default_factory=dict)
+    """Labels on which the judges of text and photo agree: what papers evaluate on."""
+    official: Mapping[str, str] = field(default_factory=dict)
+    """The official agreed-label split of each concept, where the row has one."""
+
+    def answers(self, *, text: bool, image: bool) -> Answers:
+        """The labels that hold for what can be seen of the row."""
+        if text and image:
+            return self.of_post
+        return self.of_text if text else self.of_image if image else {}
+
+
+def either(text: Answers, image: Answers) -> Answers:
+    """The labels of a post from those of its text and its photo.
+
+    A post is informative if either part is. Its humanitarian category is the one they agree on, or that of the part which
+    has one; two different ones are no label at all. Damage is a matter of the photo.
+    """
+    post = {concept: label for concept, label in image.items() if concept.startswith("damage")}
+    kinds = {side.get("informativeness") for side in (text, image)} - {None}
+    if kinds:
+        post["informativeness"] = "informative" if "informative" in kinds else "not_informative"
+    categories = {side.get("humanitarian") for side in (text, image)} - {None}
+    telling = categories - {"not_humanitarian"}
+    if len(telling) == 1 or (categories and not telling):
+        post["humanitarian"] = (telling or categories).pop() or ""
+    return post
+
+
+def classes(answers: Iterable[Answers], concept: str) -> list[int]:
+    """Class indices of a concept, -1 where a row has no label."""
+    index = {label: i for i, label in enumerate(LEARNED[concept])}
+    return [index[row[concept]] if concept in row else -1 for row in answers]
+
+
+def merge_groups(rows: Sequence[Row], other: Mapping[str, int]) -> list[Row]:
+    """Rows with one group wherever they share their group or the ``other`` group of their key (connected components)."""
+    parent: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def root(node: tuple[str, int]) -> tuple[str, int]:
+        while (above := parent.setdefault(node, node)) != node:
+            parent[node] = parent[above]
+            node = parent[node]
+        return node
+
+    for row in rows:
+        if row.key in other:
+            parent[root(("photo", other[row.key]))] = root(("row", row.group))
+    number = {node: i for i, node in enumerate(dict.fromkeys(root(("row", row.group)) for row in rows))}
+    return [replace(row, group=number[root(("row", row.group))]) for row in rows]

@@ -1,0 +1,142 @@
+"""The trained model behind the face of :mod:`model.scorer`: three encoders, the fusion network, the calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from model.bundle import Bundle, Manifest, load_bundle
+from model.encoders import image as photos
+from model.encoders.clean import clean
+from model.encoders.context import ContextEncoder
+from model.encoders.image import ImageEncoder
+from model.encoders.text import TextEncoder
+from model.fusion.base import FusionWeights
+from model.network import FusionNetwork
+from model.scorer import CONCEPTS, LABELS, MODALITIES, Concept, ConceptScore, Explanation, ModelInfo, PostInput, Scored
+from model.calibration import Calibration
+
+NO_IMAGE = "no usable image: damage is judged from photos"
+
+
+class FusedScorer:
+    """Scores posts with a bundle's weights. A post's answer does not depend on the posts beside it in the batch."""
+
+    image_size = photos.SIZE
+
+    def __init__(self, bundle: Bundle) -> None:
+        manifest = bundle.manifest
+        self.manifest: Manifest = manifest
+        self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256)
+        self.text = TextEncoder.load(manifest.text_model)
+        if tuned := bundle.part("text"):
+            self.text.load_tuned(tuned)
+        self.text.for_service()
+        self.image = ImageEncoder.load().for_service()
+        self.context = ContextEncoder()
+        self.context.load_state_dict(bundle.part("context"))
+        self.network = FusionNetwork(manifest.network).eval().requires_grad_(False)
+        self.network.load_state_dict(bundle.part("network"))
+        self.calibration = Calibration({c: len(names) for c, names in manifest.network.concepts.items()})
+        self.calibration.load_state_dict(bundle.part("calibration"))
+
+    @classmethod
+    def load(cls, source: str | Path = "default", *, threads: int | None = None) -> Self:
+        """Load a shipped model by name, or a folder of weights; ``threads`` sets torch's CPU threads of this process.
+
+        Raises:
+            FileNotFoundError: no such folder of weights.
+            ValueError: the weights' hash does not match their manifest.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        return cls(load_bundle(source))
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resize and crop one image to [224, 224, 3] uint8."""
+        return photos.prepare(image)
+
+    @torch.inference_mode()
+    def score(self, posts: Sequence[PostInput]) -> list[Scored]:
+        """Score posts in order, one answer each.
+
+        Raises:
+            ValueError: an image was not made by :meth:`prepare`.
+        """
+        if not posts:
+            return []
+        vectors, mask = self.encode(posts)
+        output = self.network(vectors, mask)
+        with_image = mask[:, 1]
+        probabilities = self.calibration(output.logits, with_image)
+        tables = {concept: probabilities[concept].tolist() for concept in CONCEPTS}
+        explanations = explain(output.weights, mask)
+        return [
+            Scored({c: answer(c, tables[c][i], seen=bool(with_image[i])) for c in CONCEPTS}, explanations[i])
+            for i in range(len(posts))
+        ]
+
+    @torch.inference_mode()
+    def encode(self, posts: Sequence[PostInput]) -> tuple[dict[str, Tensor], Tensor]:
+        """A vector [b, d] for each modality and the mask [b, 3] of those a post has; several photos give their mean."""
+        texts = [post.text for post in posts]
+        with_text = [i for i, text in enumerate(texts) if clean(text)]
+        with_image = [i for i, post in enumerate(posts) if post.images]
+        mask = torch.zeros(len(posts), len(MODALITIES), dtype=torch.bool)
+        mask[with_text, 0] = True
+        mask[with_image, 1] = True
+        mask[:, 2] = True
+        vectors = {
+            "text": torch.zeros(len(posts), self.text.width),
+            "image": torch.zeros(len(posts), self.image.width),
+            "context": self.context([post.context for post in posts], texts),
+        }
+        if with_text:
+            vectors["text"][with_text] = self.text.encode([texts[i] for i in with_text])
+        if with_image:
+            vectors["image"][with_image] = self._photos([posts[i].images for i in with_image])
+        return vectors, mask
+
+    def _photos(self, images: Sequence[Sequence[NDArray[np.uint8]]]) -> Tensor:
+        flat = [one for several in images for one in several]
+        wrong = next((one.shape for one in flat if one.shape != (self.image_size, self.image_size, 3)), None)
+        if wrong:
+            raise ValueError(f"an image has shape {wrong}: make images with prepare()")
+        owner = torch.tensor([i for i, several in enumerate(images) for _ in several])
+        sums = torch.zeros(len(images), self.image.width).index_add_(0, owner, self.image.encode(flat))
+        return sums / torch.bincount(owner).unsqueeze(1)
+
+
+def answer(concept: Concept, probabilities: Sequence[float], *, seen: bool) -> ConceptScore:
+    """One concept's probabilities as an answer; ``seen`` says whether the post has a usable photo."""
+    if concept == "damage" and not seen:
+        return ConceptScore(None, None, {}, NO_IMAGE)
+    table: Mapping[str, float] = dict(zip(LABELS[concept], probabilities, strict=True))
+    label = max(table, key=lambda name: table[name])
+    return ConceptScore(label, table[label], table)
+
+
+def explain(weights: FusionWeights | None, mask: Tensor) -> list[Explanation]:
+    """Attention and pair weights of each row by name, only for what was present; empty where the fusion has none."""
+    pairs = list(combinations(range(len(MODALITIES)), 2))
+    attention = weights.attention.tolist() if weights else [[0.0] * len(MODALITIES)] * len(mask)
+    shares = weights.pairs.tolist() if weights else [[0.0] * len(pairs)] * len(mask)
+    rows = []
+    for present, w, s in zip(mask.tolist(), attention, shares, strict=True):
+        used = [i for i, there in enumerate(present) if there]
+        rows.append(
+            Explanation(
+                used=tuple(MODALITIES[i] for i in used),
+                attention={MODALITIES[i]: w[i] for i in used},
+                pairs={f"{MODALITIES[x]}+{MODALITIES[y]}": v for (x, y), v in zip(pairs, s, strict=True) if {x, y} <= {*used}},
+            )
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Training, calibration and evaluation. Needs the ``train`` extra."""

@@ -1,0 +1,131 @@
+"""Training of the fusion network on encoded rows: modality dropout, a balancer, early stopping, resumable."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import WeightedRandomSampler
+
+from model.fusion.align import drop_modalities
+from model.multitask.balancer import Balancer
+from model.multitask.dynamic import DynamicMultitask
+from model.multitask.equal_weights import EqualWeights
+from model.network import FusionNetwork, NetworkConfig
+from model.training.checkpoint import read_checkpoint, write_checkpoint
+from model.training.vectors import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class FusionPlan:
+    """How to train; the defaults are the product's, :meth:`paper` is the literal reading of the method."""
+
+    rate: float = 1e-3
+    batch: int = 64
+    epochs: int = 40
+    patience: int = 5
+    drop: float = 0.2
+    """Chance of hiding each modality of a training row."""
+    image_share: float = 4.0
+    """How much more often a row with a photo is drawn than one without: photos are few."""
+    decay: float = 1e-2
+    clip: float = 1.0
+    seed: int = 0
+    balancer: Literal["dynamic", "equal"] = "dynamic"
+
+    @classmethod
+    def paper(cls, **changes: Any) -> FusionPlan:
+        """Adam at 0.01 and every row drawn alike."""
+        return cls(**{"rate": 1e-2, "decay": 0.0, "image_share": 1.0, "drop": 0.1, **changes})
+
+
+EpochDone = Callable[[int, float], None]
+"""Told each epoch's number and unweighted validation loss."""
+
+
+def fit(
+    config: NetworkConfig,
+    train: Vectors,
+    dev: Vectors,
+    plan: FusionPlan,
+    *,
+    done: EpochDone = lambda *_: None,
+    checkpoint: Path | None = None,
+) -> FusionNetwork:
+    """The network of the epoch with the least unweighted validation loss; the same seed gives the same network.
+
+    With ``checkpoint`` every epoch is saved there, and training goes on from it if it exists.
+    """
+    torch.manual_seed(plan.seed)
+    network = FusionNetwork(config)
+    balancer = _balancer(config, train, plan)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=plan.decay)
+    generator = torch.Generator().manual_seed(plan.seed)
+    best, best_loss, start, waited = copy.deepcopy(network.state_dict()), float("inf"), 0, 0
+    parts = {"network": network, "balancer": balancer, "optimizer": optimizer}
+    if checkpoint and checkpoint.is_file():
+        best, best_loss, start, waited = read_checkpoint(checkpoint, parts, generator)
+    for epoch in range(start, plan.epochs):
+        if waited > plan.patience:
+            break
+        _epoch(network, balancer, optimizer, train, plan, generator)
+        loss = validation_loss(network, dev)
+        waited = 0 if loss < best_loss else waited + 1
+        if waited == 0:
+            best, best_loss = copy.deepcopy(network.state_dict()), loss
+        if checkpoint:
+            write_checkpoint(checkpoint, parts, generator, (best, best_loss, epoch + 1, waited))
+        done(epoch, loss)
+    network.load_state_dict(best)
+    return network.eval()
+
+
+def _balancer(config: NetworkConfig, train: Vectors, plan: FusionPlan) -> Balancer:
+    positives, totals = config.counts(train.labels(train.mask))
+    return DynamicMultitask(positives, totals) if plan.balancer == "dynamic" else EqualWeights(len(positives))
+
+
+def _epoch(
+    network: FusionNetwork,
+    balancer: Balancer,
+    optimizer: torch.optim.Optimizer,
+    train: Vectors,
+    plan: FusionPlan,
+    generator: torch.Generator,
+) -> None:
+    network.train()
+    weights = torch.where(train.mask[:, 1], plan.image_share, 1.0)
+    order = torch.tensor(list(WeightedRandomSampler(weights.tolist(), len(train), generator=generator)))
+    for index in order.split(plan.batch):
+        batch = train.take(index)
+        mask = drop_modalities(batch.mask, plan.drop, generator)
+        output = network(batch.values, mask)
+        optimizer.zero_grad()
+        balancer.backward(network.losses(output, batch.labels(mask), balancer.beta), output)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
+        optimizer.step()
+    balancer.end_epoch()
+
+
+@torch.no_grad()
+def logits_of(network: FusionNetwork, rows: Vectors, mask: Tensor | None = None) -> dict[str, Tensor]:
+    """Logits of each concept [n, K] of all rows, seen through ``mask`` (all they have when None)."""
+    network.eval()
+    shown = rows.mask if mask is None else mask
+    parts = [
+        network(rows.take(index).values, shown[index]).logits for index in torch.arange(len(rows)).split(1024)
+    ]
+    return {concept: torch.cat([part[concept] for part in parts]) for concept in network.config.concepts}
+
+
+@torch.no_grad()
+def validation_loss(network: FusionNetwork, rows: Vectors) -> float:
+    """The mean over tasks of the unweighted cross-entropy."""
+    network.eval()
+    losses = network.losses(network(rows.values, rows.mask), rows.labels(rows.mask))
+    return float(losses.values[losses.present].mean())

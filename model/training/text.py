@@ -1,0 +1,146 @@
+"""Fine-tuning of the text encoder's transformer layers on what people said of tweets, several questions at once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.data.rows import Row, classes
+from model.encoders.clean import clean
+from model.encoders.precision import fastest_dtype
+from model.encoders.text import TextEncoder, buckets, pad
+from model.scorer import LABELS
+
+TARGETS: Mapping[str, tuple[str, str, float]] = {
+    "informativeness": ("of_text", "informativeness", 1.0),
+    "humanitarian": ("of_text", "humanitarian", 1.0),
+    "photo_informativeness": ("of_image", "informativeness", 0.3),
+    "photo_humanitarian": ("of_image", "humanitarian", 0.3),
+}
+"""Heads: the side of a row that is asked, the concept, and how much the answer counts. The last two only help."""
+
+_CHUNK = 20
+"""Batches shuffled together before they are sorted by length."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPlan:
+    """How to fine-tune."""
+
+    epochs: int = 2
+    batch: int = 64
+    rate: float = 1.5e-4
+    head_rate: float = 1.5e-3
+    warm_up: float = 0.1
+    disagreeing: float = 0.5
+    """How much a tweet counts whose text and photo were judged differently."""
+    smoothing: float = 0.05
+    seed: int = 0
+
+
+class TextTask(nn.Module):
+    """The encoder with a linear head a target."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = nn.ModuleDict({t: nn.Linear(encoder.width, len(LABELS[c])) for t, (_, c, _w) in TARGETS.items()})  # type: ignore[index]
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Logits [b, K] of each target."""
+        vectors = F.dropout(self.encoder(ids, lengths).float(), 0.1, self.training)
+        return {name: head(vectors) for name, head in self.heads.items()}
+
+    @torch.inference_mode()
+    def predict(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Logits [n, K] of each target, in the order of ``texts``."""
+        self.eval()
+        rows = self.encoder.tokens(texts)
+        out = {name: torch.empty(len(rows), head.out_features) for name, head in self.heads.items()}  # type: ignore[arg-type]
+        for chosen in buckets([len(row) for row in rows]):
+            with torch.autocast("cpu", torch.bfloat16, enabled=fastest_dtype() is torch.bfloat16):
+                logits = self(*pad([rows[i] for i in chosen]))
+            for name, z in logits.items():
+                out[name][chosen] = z.float()
+        return out
+
+
+def without_leaks(train: Sequence[Row], held_out: Sequence[Row]) -> list[Row]:
+    """Training rows that share neither a group nor, cleaned and in lower case, a text with a held-out row."""
+    groups = {row.group for row in held_out}
+    texts = {clean(row.text or "").lower() for row in held_out}
+    return [row for row in train if row.group not in groups and clean(row.text or "").lower() not in texts]
+
+
+def distinct(rows: Sequence[Row]) -> list[Row]:
+    """Rows with a text, each text once; where copies differ, one whose text and photo were judged alike."""
+    kept: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: not row.agreed):
+        if row.text and (text := clean(row.text).lower()):
+            kept.setdefault(text, row)
+    return list(kept.values())
+
+
+def fine_tune(
+    encoder: TextEncoder, rows: Sequence[Row], plan: TextPlan, step: Callable[[int], None] = lambda _: None
+) -> TextTask:
+    """Train on rows with a text; word embeddings stay as they are. The same seed and machine give the same weights."""
+    torch.manual_seed(plan.seed)
+    task = TextTask(encoder)
+    encoder.network.embeddings.requires_grad_(False)  # type: ignore[union-attr,operator]
+    rows = distinct(rows)
+    tokens = encoder.tokens([row.text or "" for row in rows])
+    targets = {t: torch.tensor(classes([getattr(r, side) for r in rows], c)) for t, (side, c, _) in TARGETS.items()}
+    weights = torch.tensor([1.0 if row.agreed else plan.disagreeing for row in rows])
+    batches = [b for e in range(plan.epochs) for b in _batches([len(t) for t in tokens], plan.batch, plan.seed + e)]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in encoder.parameters() if p.requires_grad], "lr": plan.rate},
+            {"params": task.heads.parameters(), "lr": plan.head_rate},
+        ],
+        fused=True,
+    )
+    rises = max(1, int(plan.warm_up * len(batches)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: min((i + 1) / rises, (len(batches) - i) / max(1, len(batches) - rises))
+    )
+    task.train()
+    for batch in batches:
+        with torch.autocast("cpu", torch.bfloat16, enabled=fastest_dtype() is torch.bfloat16):
+            logits = task(*pad([tokens[i] for i in batch]))
+        loss = _loss(logits, {t: y[batch] for t, y in targets.items()}, weights[batch], plan.smoothing)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(task.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        step(len(batch))
+    return task.eval()
+
+
+def _loss(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], weights: Tensor, smoothing: float) -> Tensor:
+    total = weights.new_zeros(())
+    for name, z in logits.items():
+        each = F.cross_entropy(
+            z.float(), targets[name], reduction="none", ignore_index=-1, label_smoothing=smoothing
+        )
+        total = total + TARGETS[name][2] * (each * weights).mean()
+    return total
+
+
+def _batches(lengths: Sequence[int], size: int, seed: int) -> list[list[int]]:
+    """A random order in batches of like length."""
+    rng = random.Random(seed)
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    batches: list[list[int]] = []
+    for start in range(0, len(order), size * _CHUNK):
+        chunk = sorted(order[start : start + size * _CHUNK], key=lambda i: lengths[i])
+        batches += [chunk[i : i + size] for i in range(0, len(chunk), size)]
+    rng.shuffle(batches)
+    return batches

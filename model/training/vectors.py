@@ -1,0 +1,89 @@
+"""Rows as the tensors the fusion trains on: each row encoded once, and its labels for whatever is seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.data.rows import LEARNED, Row, classes
+from model.encoders.clean import clean
+from model.encoders.context import ContextEncoder
+from model.encoders.image import ImageEncoder, prepare
+from model.encoders.text import TextEncoder
+from model.scorer import MODALITIES, ContextFacts
+
+Step = Callable[[int], None]
+"""Told how many more rows are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """n rows: a vector [n, d] a modality, mask [n, 3], and class indices [n] by what is seen and by concept."""
+
+    values: dict[str, Tensor]
+    mask: Tensor
+    of_text: dict[str, Tensor]
+    of_image: dict[str, Tensor]
+    of_post: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def take(self, rows: Tensor | Sequence[int]) -> Vectors:
+        """The rows at these indices, in this order."""
+        index = torch.as_tensor(rows)
+        sides = ({c: y[index] for c, y in side.items()} for side in (self.of_text, self.of_image, self.of_post))
+        return Vectors({m: v[index] for m, v in self.values.items()}, self.mask[index], *sides)
+
+    def labels(self, mask: Tensor) -> dict[str, Tensor]:
+        """Class indices that hold for what ``mask`` [n, 3] leaves to be seen; with context alone, those of the whole."""
+        bare = ~(mask[:, 0] | mask[:, 1])
+        seen = torch.where(bare.unsqueeze(1), self.mask, mask)
+        text, image = seen[:, 0], seen[:, 1]
+        return {
+            c: torch.where(text & image, self.of_post[c], torch.where(image, self.of_image[c], self.of_text[c]))
+            for c in self.of_post
+        }
+
+
+def encode_text(encoder: TextEncoder, rows: Sequence[Row]) -> Tensor:
+    """Text vectors [n, width], zeros where a row has no text."""
+    out = torch.zeros(len(rows), encoder.width)
+    there = [i for i, row in enumerate(rows) if row.text and clean(row.text)]
+    if there:
+        out[there] = encoder.encode([rows[i].text or "" for i in there])
+    return out
+
+
+def encode_images(encoder: ImageEncoder, rows: Sequence[Row], step: Step = lambda _: None) -> Tensor:
+    """Photo vectors [n, width], zeros where a row has no photo."""
+    out = torch.zeros(len(rows), encoder.width)
+    there = [i for i, row in enumerate(rows) if row.image]
+    for start in range(0, len(there), 64):
+        part = there[start : start + 64]
+        out[part] = encoder.encode([_photo(rows[i]) for i in part])
+        step(len(part))
+    return out
+
+
+def encode_context(encoder: ContextEncoder, rows: Sequence[Row]) -> Tensor:
+    """Context vectors [n, width]; of rows without facts they are not to be used."""
+    return encoder([row.context or ContextFacts() for row in rows], [row.text or "" for row in rows])
+
+
+def assemble(rows: Sequence[Row], text: Tensor, image: Tensor, context: Tensor) -> Vectors:
+    """Put the encoded modalities together with the mask and the labels."""
+    present = [[bool(row.text and clean(row.text)), row.image is not None, row.context is not None] for row in rows]
+    sides = ([row.of_text for row in rows], [row.of_image for row in rows], [row.of_post for row in rows])
+    labels = ({c: torch.tensor(classes(side, c)) for c in LEARNED} for side in sides)
+    return Vectors(dict(zip(MODALITIES, (text, image, context), strict=True)), torch.tensor(present), *labels)
+
+
+def _photo(row: Row):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    assert row.image is not None
+    with Image.open(row.image) as photo:
+        return prepare(photo)
