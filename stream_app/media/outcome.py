@@ -29,3 +29,12 @@ class MediaOutcome:
     perceptual_hash: str | None = None
     elapsed_ms: float = 0.0
     image: NDArray[np.uint8] | None = None
+
+
+class NotUsedError(Exception):
+    """Raised inside the media step when an image cannot be used; :class:`MediaOutcome` is all that leaves the step."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason

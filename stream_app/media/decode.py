@@ -1,0 +1,93 @@
+"""Bytes to pixels, within limits that are checked on the header before a pixel is decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from stream_app.media.outcome import NotUsedError
+from stream_app.media.sniff import CONTENT_TYPES, sniff, webp_size
+
+Prepare = Callable[[Image.Image], NDArray[np.uint8]]
+
+MIN_SIDE = 16
+"""Pixels; below it is a tracking pixel or an icon."""
+
+MAX_ASPECT = 20
+"""Long side over short side. Scaling the short side of a 25,000,000 x 1 image to a model's input would be a bomb."""
+
+MAX_SCANS = 100
+"""Scans of a progressive JPEG, thumbnails' included; each is a pass over the image (libjpeg-turbo: "Two Issues")."""
+
+DRAFT_SIDE = 448
+"""Pixels: a JPEG is decoded at 1/2, 1/4 or 1/8 as long as both sides stay at least this, twice what models take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A usable image: ``pixels`` as ``prepare`` made them, ``width`` x ``height`` of the original, upright.
+
+    ``perceptual_hash`` is the 64-bit DCT hash of ``pixels`` in hex (imagehash.phash; Zauner 2010, section 3.2.1).
+    """
+
+    pixels: NDArray[np.uint8]
+    content_type: str
+    width: int
+    height: int
+    sha256: str
+    perceptual_hash: str
+
+
+def decode(data: bytes, prepare: Prepare, max_pixels: int) -> Decoded:
+    """Decode the first frame of a JPEG, PNG or WebP, upright, in RGB. Blocks; runs in a thread.
+
+    Raises:
+        NotUsedError: too large, unsupported, or failed when the file is truncated or broken.
+    """
+    form = sniff(data)
+    if form is None:
+        raise NotUsedError("unsupported", "not a JPEG, PNG or WebP image")
+    if form == "WEBP":
+        _check_size(webp_size(data) or (0, 0), max_pixels)
+    if form == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
+        raise NotUsedError("unsupported", f"the JPEG has more than {MAX_SCANS} scans")
+    try:
+        with Image.open(io.BytesIO(data), formats=[form]) as image:
+            _check_size(image.size, max_pixels)
+            width, height = _upright_size(image)
+            image.draft("RGB", (DRAFT_SIDE, DRAFT_SIDE))
+            pixels = prepare(ImageOps.exif_transpose(image).convert("RGB"))
+    except NotUsedError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise NotUsedError("too_large", f"more than {max_pixels:,} pixels") from error
+    except Exception as error:  # a decoder fed by strangers may raise anything
+        raise NotUsedError("failed", f"the image is broken: {error}") from error
+    return Decoded(
+        pixels,
+        CONTENT_TYPES[form],
+        width,
+        height,
+        hashlib.sha256(data).hexdigest(),
+        str(imagehash.phash(Image.fromarray(pixels))),
+    )
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    short, long = sorted(size)
+    if short * long > max_pixels:
+        raise NotUsedError("too_large", f"{size[0]} x {size[1]} is more than {max_pixels:,} pixels")
+    if short < MIN_SIDE or long > MAX_ASPECT * short:
+        raise NotUsedError("unsupported", f"{size[0]} x {size[1]} pixels is no photo")
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # EXIF orientation: a quarter turn either way
+    return (image.height, image.width) if turned else image.size
