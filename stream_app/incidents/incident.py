@@ -16,7 +16,7 @@ Trend = Literal["rising", "steady", "falling"]
 
 
 class IncidentPlace(Frozen):
-    """Where it happens: the median of its root posts' positions; WGS 84 degrees and kilometres."""
+    """Where it happens: the mean of its root posts' positions; WGS 84 degrees and kilometres."""
 
     name: str | None = None
     country_code: str | None = Field(None, description="ISO 3166-1 alpha-2")

@@ -1,0 +1,181 @@
+"""The Faust application that keeps incidents: labelled events in, incidents out, its memory in a Kafka changelog.
+
+Two agents. The first reads events on as many workers as you like and passes what matters on to a topic of one
+partition; the second groups, on the one worker that holds that partition, because any two posts may belong together.
+Every post's assignment is one table entry, so a crash between two writes can neither lose a post nor count it twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import faust
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.transport.drivers import aiokafka as driver
+from pydantic import ValidationError
+
+from stream_app.events.event import Event
+from stream_app.incidents.grouping import Grouping
+from stream_app.incidents.incident import INCIDENT_TYPE, Incident
+from stream_app.incidents.sighting import Sighting, sighting_of
+from stream_app.kafka import client_options
+from stream_app.posts.post import Frozen
+from stream_app.settings import KafkaSettings, Settings
+
+logger = logging.getLogger(__name__)
+
+_SESSION_S = 8.0
+_HEARTBEAT_S = 2.0
+
+
+class Assigned(Frozen):
+    """A table entry: the post and the incident it was put into."""
+
+    incident: str
+    sighting: Sighting
+
+
+class _CommittedThread(driver.AIOKafkaConsumerThread):
+    """Faust reads committed records only in its own transactional mode; events are written in transactions of ours."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - read by the fetcher, made at start
+        return consumer
+
+
+class _CommittedConsumer(driver.Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _CommittedTransport(driver.Transport):
+    Consumer = _CommittedConsumer
+
+
+def build_app(settings: Settings) -> faust.App:
+    """Make the application; nothing runs and nothing connects before it is started."""
+    rules = settings.incidents
+    app = faust.App(
+        f"{settings.topics.prefix}{rules.app_id}",
+        broker=[f"aiokafka://{server}" for server in settings.kafka.bootstrap_servers.split(",")],
+        broker_credentials=_credentials(settings.kafka),
+        broker_session_timeout=_SESSION_S,
+        broker_heartbeat_interval=_HEARTBEAT_S,
+        store="memory://",
+        topic_disable_leader=True,
+        topic_partitions=settings.kafka.partitions,
+        topic_replication_factor=settings.kafka.replication_factor,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        web_enabled=False,
+    )
+    app.transport = _CommittedTransport(app.conf.broker_consumer, app, loop=app.loop)
+    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+    events = app.topic(settings.topics.events, **raw)
+    sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
+    table = app.Table("posts", partitions=1, use_partitioner=True, key_serializer="raw", value_serializer="raw")
+    _Sifter(settings, sightings).run_in(app, events)
+    _Keeper(settings, table, app.topic(settings.topics.incidents, **raw)).run_in(app, sightings)
+    return app
+
+
+class _Sifter:
+    """Passes on what incidents need; an event that cannot be read is logged, counted and skipped."""
+
+    def __init__(self, settings: Settings, sightings: Any) -> None:
+        self._rules = settings.incidents
+        self._sightings = sightings
+        self.skipped = 0
+
+    def run_in(self, app: faust.App, events: Any) -> None:
+        app.agent(events, name="sift", concurrency=1)(self.sift)
+
+    async def sift(self, stream: AsyncIterator[bytes]) -> None:
+        async for value in stream:
+            try:
+                sighting = sighting_of(Event.model_validate_json(value or b""), self._rules)
+            except ValidationError as error:
+                self.skipped += 1
+                logger.warning("skipped an event that cannot be read (%d so far): %s", self.skipped, error)
+                continue
+            if sighting is not None:
+                await self._sightings.send(key=sighting.root.encode(), value=sighting.model_dump_json().encode())
+
+
+class _Keeper:
+    """Groups, remembers each assignment in the table and publishes what changed."""
+
+    def __init__(self, settings: Settings, table: Any, incidents: Any) -> None:
+        self._settings = settings
+        self._table = table
+        self._incidents = incidents
+        self._grouping = Grouping(settings.incidents)
+
+    def run_in(self, app: faust.App, sightings: Any) -> None:
+        app.agent(sightings, name="keep", concurrency=1)(self.keep)
+        app.timer(self._settings.incidents.publish_every_s)(self.publish)
+        app.on_partitions_revoked.connect(self.let_go, weak=False)
+        self._table.on_recover(self.recover)
+
+    async def let_go(self, *_: Any, **__: Any) -> None:
+        """Another worker may keep the incidents now."""
+        self._grouping = Grouping(self._settings.incidents)
+
+    async def recover(self) -> None:
+        """Rebuild the incidents from the table; all are published again, the same versions as before."""
+        kept = [Assigned.model_validate_json(value) for value in self._table.values()]
+        self._grouping = Grouping(self._settings.incidents)
+        for entry in sorted(kept, key=lambda entry: (entry.sighting.arrived_at, entry.sighting.post)):
+            self._grouping.restore(entry.incident, entry.sighting)
+
+    async def keep(self, stream: AsyncIterator[bytes]) -> None:
+        async for value in stream:
+            try:
+                sighting = Sighting.model_validate_json(value or b"")
+            except ValidationError as error:
+                logger.warning("skipped a sighting that cannot be read: %s", error)
+                continue
+            incident = self._grouping.add(sighting)
+            if incident is not None:
+                entry = Assigned(incident=incident, sighting=sighting)
+                self._table[sighting.post.encode()] = entry.model_dump_json().encode()
+
+    async def publish(self) -> None:
+        now = datetime.now(UTC)
+        for incident in self._grouping.changed(now):
+            await self._incidents.send(
+                key=incident.id.encode(),
+                value=incident.model_dump_json().encode(),
+                headers=_headers(incident),
+            )
+        for post in self._grouping.forget(now):
+            self._table.pop(post.encode(), None)
+
+
+def _headers(incident: Incident) -> dict[str, bytes]:
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": f"{incident.id}.{incident.version}",
+        "ce_source": "/crisis-stream/incidents",
+        "ce_type": INCIDENT_TYPE,
+        "ce_subject": incident.id,
+        "ce_time": incident.updated_at.isoformat(),
+        "content-type": "application/json",
+    }
+    return {name: value.encode() for name, value in headers.items()}
+
+
+def _credentials(kafka: KafkaSettings) -> Any:
+    context = client_options(kafka).get("ssl_context")
+    if kafka.security_protocol.startswith("SASL"):
+        return SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(cast("Any", context)) if context else None
