@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from stream_app.media.outcome import NotUsedError
+from stream_app.media.outcome import NotUsedError, brief
 from stream_app.media.sniff import CONTENT_TYPES, sniff, webp_size
 
 Prepare = Callable[[Image.Image], NDArray[np.uint8]]
@@ -69,7 +69,7 @@ def decode(data: bytes, prepare: Prepare, max_pixels: int) -> Decoded:
     except Image.DecompressionBombError as error:
         raise NotUsedError("too_large", f"more than {max_pixels:,} pixels") from error
     except Exception as error:  # a decoder fed by strangers may raise anything
-        raise NotUsedError("failed", f"the image is broken: {error}") from error
+        raise NotUsedError("failed", f"the image is broken: {brief(error)}") from error
     return Decoded(
         pixels,
         CONTENT_TYPES[form],

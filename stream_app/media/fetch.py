@@ -22,7 +22,7 @@ from yarl import URL
 from stream_app.media.connect import check_url, open_session
 from stream_app.media.decode import Prepare, decode
 from stream_app.media.hosts import Hosts
-from stream_app.media.outcome import MediaOutcome, NotUsedError, Status
+from stream_app.media.outcome import MediaOutcome, NotUsedError, Status, brief
 from stream_app.media.sniff import SNIFFED, sniff
 from stream_app.posts.post import MediaLink
 from stream_app.settings import MediaSettings
@@ -188,5 +188,5 @@ def _explain(error: Exception) -> tuple[Status, str]:
     if isinstance(error, ClientConnectorError) and isinstance(error.os_error, PermissionError):
         return "refused", str(error.os_error.strerror)
     if isinstance(error, ClientError | OSError):
-        return "failed", f"the host could not be read: {str(error) or type(error).__name__}"
-    return "failed", f"it could not be used: {type(error).__name__}: {error}"
+        return "failed", f"the host could not be read: {brief(error)}"
+    return "failed", f"it could not be used: {brief(error)}"

@@ -38,3 +38,8 @@ class NotUsedError(Exception):
         super().__init__(reason)
         self.status = status
         self.reason = reason
+
+
+def brief(error: BaseException) -> str:
+    """An error in at most 120 characters on one line; a stranger's bytes may be quoted in it."""
+    return " ".join(f"{type(error).__name__} {error}".split())[:120]
