@@ -26,7 +26,8 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
     """
     state = DashboardState(settings.dashboard)
     hub = Hub(state.snapshot)
-    async with MediaFetcher(settings.media, prepare=shrink) as fetcher, recorder(settings) as record:
+    media = settings.media.model_copy(update={"cached_images": 0})  # the encoded thumbnails are kept instead
+    async with MediaFetcher(media, prepare=shrink) as fetcher, recorder(settings) as record:
         thumbnails = Thumbnails(fetcher, settings.dashboard.thumbnails)
         app = build_app(Desk(settings.dashboard, state, hub, thumbnails, record))
         async with (

@@ -1,0 +1,207 @@
+"""Every file under deploy/ is checked by the tool that knows its kind, and against the program it deploys."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from stream_app.cli import cli
+from stream_app.settings import Settings, TopicSettings, WorkerSettings
+from stream_app.worker.metrics import Metrics
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+MANIFESTS = [
+    manifest
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    for manifest in yaml.safe_load_all(path.read_text())
+]
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+
+def run(*command: str, cwd: Path = DEPLOY) -> str:
+    """Run a tool of this environment; its output is the failure's message."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def tool(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def of_kind(kind: str) -> list[dict]:
+    return [manifest for manifest in MANIFESTS if manifest["kind"] == kind]
+
+
+def pods() -> list[dict]:
+    return [manifest["spec"]["template"]["spec"] for manifest in of_kind("StatefulSet") + of_kind("Deployment")]
+
+
+def test_dockerfile():
+    run(tool("hadolint"), "Dockerfile")
+
+
+def test_dockerfile_offers_both_images_and_runs_as_nobody():
+    text = (DEPLOY / "Dockerfile").read_text()
+    assert {"cpu", "gpu"} <= set(re.findall(r"^FROM \S+ AS (\S+)$", text, re.MULTILINE))
+    assert "\nUSER 10001:10001\n" in text
+    assert "requirements.lock" in text
+
+
+def test_compose():
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "compose.yaml")
+
+
+def test_compose_publishes_on_loopback_only_and_locks_containers_down():
+    for name, service in COMPOSE["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        if service["image"].startswith("crisis-stream"):
+            assert service["read_only"] is True
+            assert service["cap_drop"] == ["ALL"]
+
+
+def test_compose_replicas_have_names_of_their_own():
+    names = [
+        service["environment"]["CRISIS_STREAM_WORKER__REPLICA"]
+        for service in COMPOSE["services"].values()
+        if service.get("command") == ["worker"]
+    ]
+    assert len(names) == len(set(names)) == 2
+
+
+@pytest.mark.parametrize("path", sorted((DEPLOY / "kubernetes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_kubernetes(path):
+    out = run(tool("kubernetes-validate"), "--strict", str(path))
+    assert path.stem == "scaling" or "Couldn't find schema" not in out
+
+
+def test_keda():
+    schema = json.loads((Path(__file__).parent / "keda-scaledobject.schema.json").read_text())
+    (scaled,) = of_kind("ScaledObject")
+    jsonschema.validate(scaled, schema)
+    target = scaled["spec"]["scaleTargetRef"]
+    assert any(m["kind"] == target["kind"] and m["metadata"]["name"] == target["name"] for m in MANIFESTS)
+    (trigger,) = scaled["spec"]["triggers"]
+    (config,) = of_kind("ConfigMap")
+    assert trigger["metadata"]["topic"] == TopicSettings().posts
+    assert trigger["metadata"]["consumerGroup"] == WorkerSettings().group_id
+    assert scaled["spec"]["maxReplicaCount"] <= int(config["data"]["CRISIS_STREAM_KAFKA__PARTITIONS"])
+
+
+def test_pods_are_locked_down():
+    for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_selectors_select():
+    labels = {
+        m["metadata"]["name"]: m["spec"]["template"]["metadata"]["labels"]
+        for m in MANIFESTS
+        if "template" in m.get("spec", {})
+    }
+    for service in of_kind("Service"):
+        assert service["spec"]["selector"] == labels[service["metadata"]["name"]]
+    for budget in of_kind("PodDisruptionBudget"):
+        assert budget["spec"]["selector"]["matchLabels"] == labels[budget["metadata"]["name"]]
+
+
+def test_the_drain_fits_the_grace():
+    (worker,) = of_kind("StatefulSet")
+    drain = WorkerSettings().drain_timeout_s
+    assert worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > drain
+    assert int(COMPOSE["services"]["worker-1"]["stop_grace_period"].removesuffix("s")) > drain
+
+
+def test_every_setting_that_is_named_exists(monkeypatch):
+    named = {}
+    for service in COMPOSE["services"].values():
+        named |= service.get("environment") or {}
+    named |= of_kind("ConfigMap")[0]["data"]
+    named |= {env["name"]: "x" for pod in pods() for c in pod["containers"] for env in c["env"]}
+    named |= dict(re.findall(r"(CRISIS_STREAM_\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text()))
+    for name, value in named.items():
+        if name.startswith("CRISIS_STREAM_"):
+            monkeypatch.setenv(name, str(value))
+    Settings()  # an unknown name or a wrong value raises
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [s["command"] for s in COMPOSE["services"].values() if s["image"].startswith("crisis-stream")]
+    + [container["args"] for pod in pods() for container in pod["containers"]],
+    ids=" ".join,
+)
+def test_every_command_that_is_run_exists(arguments):
+    command, *options = arguments
+    answer = CliRunner().invoke(cli, [command, *options, "--help"])
+    assert answer.exit_code == 0, answer.output
+
+
+def exported() -> dict[str, set[str]]:
+    """Names of the series a worker exports, with the labels of each."""
+    series = {"up": {"job", "instance"}}
+    metrics = Metrics()
+    labels = {c._name: set(c._labelnames) for c in metrics.registry._collector_to_names}
+    for family in metrics.registry.collect():
+        own = labels[family.name] | {"job", "instance"}
+        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
+        series |= {family.name + ending: own | ({"le"} if ending == "_bucket" else set()) for ending in endings}
+    return series
+
+
+def expressions() -> dict[str, str]:
+    rules = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())
+    found = {rule["alert"]: rule["expr"] for group in rules["groups"] for rule in group["rules"]}
+    board = json.loads((DEPLOY / "grafana/crisis-stream.json").read_text())
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            found[f"{panel['title']} {target['refId']}"] = target["expr"]
+    return found
+
+
+@pytest.mark.parametrize("name", expressions())
+def test_queries_name_only_what_the_worker_exports(name):
+    known = exported()
+    expression = expressions()[name]
+    used = re.findall(r"\b(crisis_stream_\w+|up)\b(?:\{([^}]*)\})?", expression)
+    assert used
+    for metric, matchers in used:
+        assert metric in known
+        assert set(re.findall(r"(\w+)\s*[!=]", matchers)) <= known[metric]
+    grouped = {label.strip() for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(",")}
+    assert grouped <= set.union(*(known[metric] for metric, _ in used))
+
+
+def test_grafana_panels_do_not_overlap():
+    panels = json.loads((DEPLOY / "grafana/crisis-stream.json").read_text())["panels"]
+    taken = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_prometheus_rules():
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here: it is in Debian's package prometheus")
+    run(promtool, "check", "config", "prometheus.yml", cwd=DEPLOY / "prometheus")
+    run(promtool, "test", "rules", "alerts.test.yml", cwd=DEPLOY / "prometheus")
