@@ -134,7 +134,7 @@ async def _seek(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
         consumer.seek(tp, ends[tp] if first is None else first.offset)
 
 
-class _StartAt(ConsumerRebalanceListener):  # type: ignore[misc]
+class _StartAt(ConsumerRebalanceListener):
     """Puts partitions the group has no position in at ``since``."""
 
     def __init__(self, consumer: AIOKafkaConsumer, since: datetime | None) -> None:

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from click.testing import CliRunner
+from factories import make_event, make_place
+from lxml import etree
+
+from stream_app.cli.watch import command, parse_since
+from stream_app.events.publish import event_headers
+from stream_app.events.subscribe import EPOCH
+
+NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("beginning", EPOCH),
+        ("90s", NOW - timedelta(seconds=90)),
+        ("1.5h", NOW - timedelta(minutes=90)),
+        ("7d", NOW - timedelta(days=7)),
+        ("2026-03-14T09:00", datetime(2026, 3, 14, 9, tzinfo=UTC)),
+        ("2026-03-14T09:00+02:00", datetime(2026, 3, 14, 7, tzinfo=UTC)),
+    ],
+)
+def test_since_is_read(text, moment):
+    assert parse_since(text, NOW) == moment
+
+
+def test_a_wrong_since_and_a_wrong_place_are_explained():
+    assert "no moment" in CliRunner().invoke(command, ["--since", "yesterday"]).output
+    assert "no place" in CliRunner().invoke(command, ["--place", "1,2"]).output
+
+
+@pytest.fixture
+def watch(settings, monkeypatch):
+    monkeypatch.setenv("CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS", settings.kafka.bootstrap_servers)
+    monkeypatch.setenv("CRISIS_STREAM_TOPICS__PREFIX", settings.topics.prefix)
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(command, [*arguments, "--no-follow"])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run
+
+
+def publish(settings, *events, topics=None) -> None:
+    async def send() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as made:
+            for event in events:
+                for topic in topics or [settings.topics.events]:
+                    value = event.model_dump_json().encode()
+                    await made.send_and_wait(topic, value, headers=event_headers(event))
+            await made.send_and_wait(settings.topics.events, b"poison")
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(send())
+
+
+FIRST = make_event("a", "Water is over the quay", place=make_place(), damage="severe_damage", photos=["0" * 16])
+SECOND = make_event("b", "Please donate", humanitarian="rescue_volunteering_or_donation_effort", language="si")
+
+
+@pytest.mark.kafka
+def test_every_format_shows_the_real_topic(settings, watch):
+    publish(settings, FIRST, SECOND)
+    lines = [json.loads(line) for line in watch("--format", "jsonl").splitlines()]
+    assert {each["cloudevent"]["id"] for each in lines} == {FIRST.id, SECOND.id}
+    assert FIRST.model_dump(mode="json") in [each["data"] for each in lines]
+    geo = json.loads(watch("--format", "geojson", "--place", "colombo"))
+    assert [each["geometry"]["coordinates"] for each in geo["features"]] == [[79.85, 6.93]]
+    cap = etree.fromstring(watch("--format", "cap", "--language", "en"))
+    assert cap.findtext("{*}status") == "Exercise"
+    table = watch("--label", "severe_damage").splitlines()
+    assert "Water is over the quay" in table[1]
+    assert len(table) == 2
+    assert max(map(len, table)) <= 100
+    assert len(watch("--format", "jsonl", "--limit", "1").splitlines()) == 1
+
+
+@pytest.mark.kafka
+def test_an_event_that_raised_two_alerts_is_shown_once(settings, watch):
+    publish(settings, FIRST, topics=[settings.topics.alerts("damage"), settings.topics.alerts("humanitarian")])
+    assert len(watch("alerts", "--format", "jsonl").splitlines()) == 1
+    assert len(watch("alerts.damage", "--format", "jsonl").splitlines()) == 1
+    assert watch("alerts.informativeness", "--format", "jsonl") == ""
