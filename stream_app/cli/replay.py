@@ -1,0 +1,155 @@
+"""``crisis-stream replay``: sends history into a feed topic."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stream_app.settings import Settings, TopicSettings
+
+
+class Speed(click.ParamType):
+    """``max`` or a positive number."""
+
+    name = "max|N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """None for flat out, else how many times the original pace."""
+        if value in {None, "max"}:
+            return None
+        try:
+            speed = float(value)
+        except ValueError:
+            speed = 0.0
+        if not 0 < speed < float("inf"):
+            self.fail(f"{value!r} is neither 'max' nor a number above 0, such as 60 for 60 times as fast", param, ctx)
+        return speed
+
+
+class Moment(click.ParamType):
+    """A time in ISO 8601; UTC where it names no zone."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The aware time."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--from-topic", "sources", multiple=True, help="replay this Kafka topic instead of files; repeatable")
+@click.option("--since", type=Moment(), help="first record time of --from-topic  [default: the oldest kept]")
+@click.option("--until", type=Moment(), help="record time of --from-topic to stop before  [default: now]")
+@click.option("--speed", type=Speed(), default="max", show_default=True, help="original pace times N, or flat out")
+@click.option("--prefix", help="send to the posts topic under this prefix, apart from the live topics")
+@click.option("--resume", is_flag=True, help="go on where an earlier replay of the same history was stopped or killed")
+@click.option("--quiet", is_flag=True, help="no progress bar")
+def command(  # noqa: PLR0917 - click passes by name
+    files: tuple[Path, ...],
+    sources: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    speed: float | None,
+    prefix: str | None,
+    resume: bool,
+    quiet: bool,
+) -> None:
+    """Send history into the feed topic, in order, untouched: the lines of FILES (JSONL, or .gz of it), or topics.
+
+    Any of the supported formats goes; a broken line is sent as it is and becomes a dead letter downstream. The position
+    reached is kept in Kafka, in the same transactions as the posts, so --resume is exact even after a kill -9.
+    Ctrl-C stops after the post in hand.
+    """
+    if bool(files) == bool(sources):
+        raise click.UsageError("name either FILES or --from-topic, one of the two")
+    if files and (since or until):
+        raise click.UsageError("--since and --until are for --from-topic; files are replayed whole")
+    settings = Settings()
+    if prefix is not None:
+        settings = settings.model_copy(update={"topics": TopicSettings(prefix=prefix)})
+    if settings.topics.posts in sources:
+        raise click.UsageError(f"{settings.topics.posts} would be replayed into itself; choose another --prefix")
+    asyncio.run(
+        _replay(settings, files, sources, (since, until), speed=speed, resume=resume, quiet=quiet),
+    )
+
+
+async def _replay(
+    settings: Settings,
+    files: tuple[Path, ...],
+    sources: tuple[str, ...],
+    between: tuple[datetime | None, datetime | None],
+    *,
+    speed: float | None,
+    resume: bool,
+    quiet: bool,
+) -> None:
+    from aiokafka.errors import KafkaError
+
+    from stream_app.kafka import ensure_topics
+    from stream_app.replay import ReplayError, replay
+    from stream_app.replay.files import FileHistory
+    from stream_app.replay.topics import TopicHistory
+
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    topic = settings.topics.posts
+    history: FileHistory | TopicHistory
+    try:
+        await ensure_topics(settings)
+        if files:
+            history = FileHistory(files, topic, timed=speed is not None)
+        else:
+            history = TopicHistory(settings.kafka, sources, topic, *between)
+            await history.find()
+        with _bar(quiet) as bar:
+            task = bar.add_task(f"to {topic}", total=history.total, sent=0)
+            report = await replay(
+                settings.kafka,
+                history,
+                topic,
+                speed=speed,
+                resume=resume,
+                stop=stop,
+                progress=lambda so_far: bar.update(task, completed=history.done, sent=so_far.sent),
+            )
+            bar.update(task, completed=history.done, sent=report.sent)
+    except ReplayError as error:
+        raise click.ClickException(str(error)) from error
+    except KafkaError as error:
+        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {error}") from error
+    rate = f"{report.sent / report.seconds:,.0f} posts/s" if report.seconds else ""
+    click.echo(f"sent {report.sent:,} posts to {topic} in {report.seconds:.1f} s ({rate})")
+    if report.too_large:
+        click.echo(f"left out {report.too_large:,} posts over Kafka's limit of 1 MB a message", err=True)
+    if not report.finished:
+        click.echo("stopped before the end; the same command with --resume goes on from here", err=True)
+        raise SystemExit(130)
+
+
+def _bar(quiet: bool) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[sent]:,} posts"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet,
+    )

@@ -1,0 +1,81 @@
+"""Lines of files come out as the bytes they are, from any position."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from aiokafka import TopicPartition
+
+from stream_app.replay import ReplayError
+from stream_app.replay.files import FileHistory
+
+MARK = TopicPartition("t", 0)
+
+
+async def lines(history, start=0):
+    return [(item.value, item.after) async for item in history.items({MARK: start} if start else {})]
+
+
+async def test_bytes_pass_untouched_and_blank_lines_are_left_out(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"a": 1}\r\n\n \xff\xfe broken \n  \n{"last": "no newline"}')
+    history = FileHistory([path], "t")
+    assert await lines(history) == [(b'{"a": 1}', 1), (b" \xff\xfe broken ", 3), (b'{"last": "no newline"}', 5)]
+    assert history.done == history.total == path.stat().st_size
+
+
+async def test_gzip_and_plain_files_follow_one_another(tmp_path):
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"
+    plain.write_bytes(b"1\n2\n")
+    packed.write_bytes(gzip.compress(b"3\n4\n"))
+    history = FileHistory([plain, packed], "t")
+    assert await lines(history) == [(b"1", 1), (b"2", 2), (b"3", 3), (b"4", 4)]
+    assert history.done == history.total
+
+
+@pytest.mark.parametrize("start", range(6))
+async def test_it_goes_on_after_any_position(tmp_path, start):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"0\n1\n2\n3\n4\n")
+    assert [value for value, _ in await lines(FileHistory([path], "t"), start)] == [b"%d" % n for n in range(start, 5)]
+
+
+def test_the_name_follows_content_order_and_target_not_the_file_name(tmp_path):
+    a, b, c = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    a.write_bytes(b"same\n")
+    b.write_bytes(b"same\n")
+    c.write_bytes(b"other\n")
+    assert FileHistory([a], "t").name == FileHistory([b], "t").name
+    names = {FileHistory(*args).name for args in (([a], "t"), ([c], "t"), ([a], "u"), ([a, c], "t"), ([c, a], "t"))}
+    assert len(names) == 5
+
+
+async def test_times_are_read_where_there_is_a_post(tmp_path):
+    path = tmp_path / "a.jsonl"
+    post = {"network": "other", "id": "1", "text": "x", "created_at": "2026-01-01T00:00:00Z"}
+    path.write_text(json.dumps(post) + "\nbroken\n")
+    assert [item.when async for item in FileHistory([path], "t", timed=True).items({})] == [1767225600.0, None]
+    assert [item.when async for item in FileHistory([path], "t").items({})] == [None, None]
+
+
+async def test_a_damaged_gzip_says_where_after_giving_what_it_has(tmp_path):
+    path = tmp_path / "cut.jsonl.gz"
+    whole = gzip.compress(b"".join(b"line %d\n" % n for n in range(50_000)))
+    path.write_bytes(whole[: len(whole) // 2])
+    seen = []
+
+    async def count():
+        async for item in FileHistory([path], "t").items({}):
+            seen.append(item.value)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(ReplayError, match=r"cut\.jsonl\.gz: cannot be read after line (\d+)") as caught:
+        await count()
+    assert len(seen) > 100
+    assert f"line {len(seen)}:" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ReplayError, match=r"nowhere\.jsonl: No such file"):
+        FileHistory([tmp_path / "nowhere.jsonl"], "t")
