@@ -91,9 +91,15 @@ def scores(truth: NDArray[np.int64], probabilities: Array, weights: Array) -> di
     }
 
 
-def mean_over(runs: list[dict[str, Array]]) -> dict[str, Array]:
-    """Mean of each figure over runs (seeds), resample by resample."""
-    return {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
+def mean_over(runs: list[dict[str, Array]], seed: int = 0) -> dict[str, Array]:
+    """Mean of each figure over runs (training seeds), each resample over runs drawn anew.
+
+    So an interval holds both what other test posts and what other training seeds would have changed.
+    """
+    n, resamples = len(runs), len(next(iter(runs[0].values()))) - 1
+    draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    weights = np.concatenate((np.ones((1, n)), draws)) / n
+    return {name: (weights.T * np.stack([run[name] for run in runs])).sum(0) for name in runs[0]}
 
 
 def interval(resampled: Array, level: float = 0.95) -> tuple[float, float]:

@@ -128,8 +128,8 @@ def protocol_text(about: Mapping[str, Any]) -> str:
     reading = (
         "A post gets its likeliest class; F1 is macro over classes unless said otherwise; HL counts wrong labels over "
         "n x K (informativeness is one binary label); MAP is over labels, from scores. Figures are means over seeds; "
-        "brackets are 95 % intervals from resampling groups of near-duplicate posts. `majority class` and `event "
-        "only` look at no post: the second answers the commonest class of the post's event."
+        "brackets are 95 % intervals from resampling seeds and groups of near-duplicate posts. `majority class` and "
+        "`event only` look at no post: the second answers the commonest class of the post's event."
     )
     return f"{posts}\n\n{training}\n\n{reading}"
 

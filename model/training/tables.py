@@ -187,9 +187,9 @@ def score_cells(rows: Sequence[Method], seeds: Sequence[int], data: TableData, o
         known = y[test] >= 0
         truth = y[test][known].numpy()
         weights = group_weights(data.groups[test][known].numpy(), resamples)
-        for method in rows:
+        for i, method in enumerate(rows):
             runs = [load_file(cell_path(out, method, seed))[concept][known].double().numpy() for seed in seeds]
-            found.setdefault(concept, {})[method.name] = mean_over([scores(truth, p, weights) for p in runs])
+            found.setdefault(concept, {})[method.name] = mean_over([scores(truth, p, weights) for p in runs], i)
         for name, p in references(data, concept).items():
             found[concept][name] = scores(truth, p[known.numpy()], weights)
     return found

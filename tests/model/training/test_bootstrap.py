@@ -112,8 +112,16 @@ def test_the_interval_covers_a_known_accuracy_about_as_often_as_it_says() -> Non
     assert 88 <= covered <= 100
 
 
-def test_mean_over_seeds_and_paired_differences() -> None:
+def test_the_mean_over_seeds_is_plain_and_its_resamples_draw_seeds() -> None:
+    a, b = {"f1": np.full(401, 0.8)}, {"f1": np.full(401, 0.6)}
+    mean = mean_over([a, b])["f1"]
+    assert mean[0] == pytest.approx(0.7)
+    share = [np.isclose(mean[1:], value).mean() for value in (0.6, 0.7, 0.8)]
+    assert share == pytest.approx([0.25, 0.5, 0.25], abs=0.08)
+    np.testing.assert_allclose(mean_over([a, a])["f1"], 0.8)
+
+
+def test_differences_are_paired() -> None:
     a, b = {"f1": np.array([0.8, 0.7, 0.9])}, {"f1": np.array([0.6, 0.5, 0.7])}
-    np.testing.assert_allclose(mean_over([a, b])["f1"], [0.7, 0.6, 0.8])
     gap, low, high = differs(a, b, "f1")
     assert (gap, low, high) == pytest.approx((0.2, 0.2, 0.2))  # resample by resample, so what they share cancels
