@@ -8,8 +8,9 @@ Every post's assignment is one table entry, so a crash between two writes can ne
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import faust
@@ -77,7 +78,7 @@ def build_app(settings: Settings) -> faust.App:
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     events = app.topic(settings.topics.events, **raw)
     sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
-    table = app.Table("posts", partitions=1, use_partitioner=True, key_serializer="raw", value_serializer="raw")
+    table = app.Table("posts", partitions=1, use_partitioner=True, key_type=bytes, value_type=bytes)
     _Sifter(settings, sightings).run_in(app, events)
     _Keeper(settings, table, app.topic(settings.topics.incidents, **raw)).run_in(app, sightings)
     return app
@@ -100,10 +101,27 @@ class _Sifter:
                 sighting = sighting_of(Event.model_validate_json(value or b""), self._rules)
             except ValidationError as error:
                 self.skipped += 1
-                logger.warning("skipped an event that cannot be read (%d so far): %s", self.skipped, error)
+                logger.warning("skipped an event that cannot be read (%d so far): %s", self.skipped, _reason(error))
                 continue
             if sighting is not None:
                 await self._sightings.send(key=sighting.root.encode(), value=sighting.model_dump_json().encode())
+
+
+class StreamClock:
+    """The time of the stream: the latest arrival, and what has passed since. A backlog is no silence."""
+
+    def __init__(self) -> None:
+        self._latest: datetime | None = None
+        self._at = 0.0
+
+    def observe(self, arrived: datetime) -> None:
+        """Take in when a post was labelled."""
+        if self._latest is None or arrived > self._latest:
+            self._latest, self._at = arrived, time.monotonic()
+
+    def now(self) -> datetime | None:
+        """The present; None before the first post."""
+        return None if self._latest is None else self._latest + timedelta(seconds=time.monotonic() - self._at)
 
 
 class _Keeper:
@@ -114,6 +132,7 @@ class _Keeper:
         self._table = table
         self._incidents = incidents
         self._grouping = Grouping(settings.incidents)
+        self._clock = StreamClock()
 
     def run_in(self, app: faust.App, sightings: Any) -> None:
         app.agent(sightings, name="keep", concurrency=1)(self.keep)
@@ -131,21 +150,25 @@ class _Keeper:
         self._grouping = Grouping(self._settings.incidents)
         for entry in sorted(kept, key=lambda entry: (entry.sighting.arrived_at, entry.sighting.post)):
             self._grouping.restore(entry.incident, entry.sighting)
+            self._clock.observe(entry.sighting.arrived_at)
 
     async def keep(self, stream: AsyncIterator[bytes]) -> None:
         async for value in stream:
             try:
                 sighting = Sighting.model_validate_json(value or b"")
             except ValidationError as error:
-                logger.warning("skipped a sighting that cannot be read: %s", error)
+                logger.warning("skipped a sighting that cannot be read: %s", _reason(error))
                 continue
+            self._clock.observe(sighting.arrived_at)
             incident = self._grouping.add(sighting)
             if incident is not None:
                 entry = Assigned(incident=incident, sighting=sighting)
                 self._table[sighting.post.encode()] = entry.model_dump_json().encode()
 
     async def publish(self) -> None:
-        now = datetime.now(UTC)
+        now = self._clock.now()
+        if now is None:
+            return
         for incident in self._grouping.changed(now):
             await self._incidents.send(
                 key=incident.id.encode(),
@@ -154,6 +177,11 @@ class _Keeper:
             )
         for post in self._grouping.forget(now):
             self._table.pop(post.encode(), None)
+
+
+def _reason(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'value'}: {first['msg']}"
 
 
 def _headers(incident: Incident) -> dict[str, bytes]:

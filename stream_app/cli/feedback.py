@@ -1,0 +1,108 @@
+"""``crisis-stream feedback``: analysts' verdicts, and the alert thresholds they ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.table import Table
+
+from model.scorer import CONCEPTS, LABELS
+from stream_app.feedback.refit import Proposal, Quality, judgements, propose, toml_fragment
+from stream_app.feedback.store import add_verdict, read_events, read_verdicts
+from stream_app.feedback.verdict import Verdict
+from stream_app.settings import Settings
+
+T = TypeVar("T")
+
+
+@click.group()
+def command() -> None:
+    """Record what analysts say of labels, and re-fit the alert thresholds to it."""
+
+
+@command.command()
+@click.argument("event")
+@click.option("--informativeness", type=click.Choice(LABELS["informativeness"]), help="the right label")
+@click.option("--humanitarian", type=click.Choice(LABELS["humanitarian"]), help="the right label")
+@click.option("--damage", type=click.Choice(LABELS["damage"]), help="the right label")
+@click.option("--analyst", default=getpass.getuser, help="who says so  [default: your user name]")
+@click.option("--note")
+def add(event: str, analyst: str, note: str | None, **labels: str | None) -> None:
+    """Record the right labels of the event with id EVENT; tasks you leave out are not judged."""
+    given = {concept: label for concept, label in labels.items() if label is not None}
+    if not given:
+        raise click.UsageError("say the right label of at least one task: --informativeness, --humanitarian, --damage")
+    verdict = Verdict.model_validate({"event": event, "labels": given, "analyst": analyst, "note": note})
+    settings = Settings()
+    _run(settings, add_verdict(settings, verdict))
+    click.echo(f"Recorded in {settings.topics.feedback}.", err=True)
+
+
+@command.command("list")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table")
+def list_(form: str) -> None:
+    """Show the verdicts, of one analyst on one event the latest."""
+    settings = Settings()
+    verdicts = _run(settings, read_verdicts(settings))
+    if form == "jsonl":
+        for verdict in verdicts:
+            click.echo(verdict.model_dump_json())
+        return
+    table = Table("event", "when", "analyst", "labels", "note")
+    for verdict in verdicts:
+        when = f"{verdict.at:%Y-%m-%d %H:%M}" if verdict.at else ""
+        table.add_row(verdict.event, when, verdict.analyst, ", ".join(verdict.labels.values()), verdict.note)
+    Console().print(table)
+
+
+@command.command()
+@click.option("--precision", type=click.FloatRange(0, 1), help="reach this precision, rather than the best F1")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="write the fragment here, not to stdout")
+def refit(precision: float | None, out: Path | None) -> None:
+    """Propose alert thresholds from verdicts, and print them as a fragment of crisis-stream.toml."""
+    settings = Settings()
+    proposals = _run(settings, _proposals(settings, precision))
+    table = Table("task", "verdicts", "now", "proposed")
+    for proposal in proposals:
+        table.add_row(
+            proposal.task,
+            str(proposal.judged),
+            _words(proposal.current),
+            f"none: {proposal.refusal}" if proposal.refusal else _words(proposal.proposed),
+        )
+    Console(stderr=True).print(table)
+    fragment = toml_fragment(proposals, settings.alerts)
+    if out is not None and fragment:
+        out.write_text(fragment)
+        click.echo(f"Wrote {out}: put its sections into crisis-stream.toml and restart the workers.", err=True)
+    elif fragment:
+        click.echo(fragment)
+
+
+async def _proposals(settings: Settings, precision: float | None) -> list[Proposal]:
+    verdicts = await read_verdicts(settings)
+    events = await read_events(settings, (verdict.event for verdict in verdicts))
+    judged = judgements(verdicts, events, settings.alerts)
+    rules = settings.alerts
+    return [propose(task, judged[task], getattr(rules, task).min_probability, precision) for task in CONCEPTS]
+
+
+def _words(quality: Quality | None) -> str:
+    if quality is None:
+        return "-"
+    precision = "-" if quality.precision is None else f"{quality.precision:.2f}"
+    return f"{quality.threshold:.3f}: precision {precision}, recall {quality.recall:.2f}, F1 {quality.f1:.2f}"
+
+
+def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except KafkaError as error:
+        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {error}") from error

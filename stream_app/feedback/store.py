@@ -1,0 +1,79 @@
+"""Writes verdicts to the feedback topic and reads them back with the events they judge."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+from pydantic import ValidationError
+
+from stream_app.events.event import Event
+from stream_app.events.subscribe import EPOCH, subscribe
+from stream_app.feedback.verdict import VERDICT_TYPE, Verdict
+from stream_app.kafka import client_options
+from stream_app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+async def add_verdict(settings: Settings, verdict: Verdict) -> Verdict:
+    """Send a verdict and return it with its time, once Kafka has it on all in-sync replicas."""
+    dated = verdict.model_copy(update={"at": verdict.at or datetime.now(UTC)})
+    async with AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True) as producer:
+        await producer.send_and_wait(
+            settings.topics.feedback,
+            dated.model_dump_json().encode(),
+            key=dated.event.encode(),
+            headers=_headers(dated),
+        )
+    return dated
+
+
+async def read_verdicts(settings: Settings) -> list[Verdict]:
+    """The verdicts in the topic; of one analyst on one event only the latest. Unreadable ones are logged."""
+    latest: dict[tuple[str, str | None], Verdict] = {}
+    async for received in subscribe(settings, [settings.topics.feedback], since=EPOCH, until_end=True):
+        try:
+            verdict = Verdict.model_validate_json(received.value)
+        except ValidationError as error:
+            where = f"{received.topic}[{received.partition}]@{received.offset}"
+            logger.warning("skipped %s, which is no verdict: %s", where, error.errors()[0]["msg"])
+            continue
+        verdict = verdict.model_copy(update={"at": verdict.at or received.timestamp})
+        latest.pop((verdict.event, verdict.analyst), None)
+        latest[verdict.event, verdict.analyst] = verdict
+    return list(latest.values())
+
+
+async def read_events(settings: Settings, wanted: Iterable[str]) -> dict[str, Event]:
+    """The events of these ids that Kafka still has."""
+    ids = set(wanted)
+    found: dict[str, Event] = {}
+    async for received in subscribe(settings, [settings.topics.events], since=EPOCH, until_end=True):
+        # The id travels in a header: only events that were judged are parsed.
+        name = received.headers.get("ce_id")
+        if name is not None and name not in ids:
+            continue
+        try:
+            event = Event.model_validate_json(received.value)
+        except ValidationError:
+            continue
+        if event.id in ids:
+            found[event.id] = event
+    return found
+
+
+def _headers(verdict: Verdict) -> list[tuple[str, bytes]]:
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": uuid4().hex,
+        "ce_source": "/crisis-stream/feedback",
+        "ce_type": VERDICT_TYPE,
+        "ce_subject": verdict.event,
+        "ce_time": (verdict.at or datetime.now(UTC)).isoformat(),
+        "content-type": "application/json",
+    }
+    return [(name, value.encode(errors="replace")) for name, value in attributes.items()]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from click.testing import CliRunner
+from factories import make_event
+
+from stream_app.cli.feedback import command
+from stream_app.events.publish import event_headers
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def feedback(settings, monkeypatch):
+    monkeypatch.setenv("CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS", settings.kafka.bootstrap_servers)
+    monkeypatch.setenv("CRISIS_STREAM_TOPICS__PREFIX", settings.topics.prefix)
+    return lambda *arguments: CliRunner().invoke(command, arguments)
+
+
+def send(settings, topic: str, records: list[tuple[bytes, list]]) -> None:
+    async def work() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as made:
+            for value, headers in records:
+                await made.send_and_wait(topic, value, headers=headers)
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(work())
+
+
+def test_a_verdict_is_recorded_and_the_latest_of_an_analyst_counts(settings, feedback):
+    send(settings, settings.topics.feedback, [(b"poison", [])])
+    for label in ("mild_damage", "severe_damage"):
+        assert feedback("add", "e1", "--damage", label, "--analyst", "ann").exit_code == 0
+    assert feedback("add", "e1", "--damage", "mild_damage", "--analyst", "bo", "--note", "blurred").exit_code == 0
+    rows = [json.loads(line) for line in feedback("list", "--format", "jsonl").stdout.splitlines()]
+    assert sorted((row["analyst"], row["labels"]["damage"]) for row in rows) == [
+        ("ann", "severe_damage"),
+        ("bo", "mild_damage"),
+    ]
+    assert "at least one task" in feedback("add", "e1").output
+
+
+def test_refit_reads_feedback_and_events_and_writes_a_fragment(settings, feedback, tmp_path):
+    events = [make_event(f"p{i}", probability=0.55 + i / 100) for i in range(40)]
+    send(settings, settings.topics.events, [(e.model_dump_json().encode(), event_headers(e)) for e in events])
+    verdicts = [
+        {"event": e.id, "labels": {"humanitarian": "affected_individuals" if i >= 20 else "not_humanitarian"}}
+        for i, e in enumerate(events)
+    ]
+    send(settings, settings.topics.feedback, [(json.dumps(v).encode(), []) for v in verdicts])
+    result = feedback("refit", "--precision", "0.95", "--out", str(tmp_path / "out.toml"))
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "out.toml").read_text()
+    assert "min_probability = 0.74" in written or "min_probability = 0.75" in written
+    assert "[alerts.damage]" not in written
+    assert "from 40 verdicts" in written

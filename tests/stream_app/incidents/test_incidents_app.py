@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from factories import make_event, make_place
+
+from stream_app.events.event import Event
+from stream_app.events.subscribe import EPOCH, subscribe
+from stream_app.incidents.incident import Incident
+from stream_app.settings import Settings
+
+pytestmark = pytest.mark.kafka
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {
+        "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "CRISIS_STREAM_KAFKA__PARTITIONS": "2",
+        "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
+        "CRISIS_STREAM_INCIDENTS__PUBLISH_EVERY_S": "0.5",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stream_app", "incidents", "--log-level", os.environ.get("LOG", "warning")],
+        env=environment,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+async def send(settings: Settings, events: Sequence[Event], *, commit: bool = True) -> None:
+    made = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.bootstrap_servers, transactional_id=f"t-{settings.topics.prefix}"
+    )
+    async with made:
+        await made.begin_transaction()
+        for event in events:
+            await made.send_and_wait(
+                settings.topics.events, event.model_dump_json().encode(), key=event.post.root_id.encode()
+            )
+        await (made.commit_transaction() if commit else made.abort_transaction())
+
+
+async def until(settings: Settings, posts: int, timeout_s: float = 40.0) -> Incident:
+    async with (
+        asyncio.timeout(timeout_s),
+        contextlib.aclosing(subscribe(settings, [settings.topics.incidents], since=EPOCH)) as stream,
+    ):
+        async for received in stream:
+            incident = Incident.model_validate_json(received.value)
+            assert received.key == incident.id == received.headers["ce_subject"]
+            if incident.post_count == posts:
+                return incident
+    raise AssertionError
+
+
+async def test_events_become_one_incident_that_outlives_a_killed_worker(settings):
+    first = [
+        make_event("a", author="A", place=make_place()),
+        make_event("b", "Roofs gone", author="B", place=make_place(6.95)),
+    ]
+    repost = make_event("c", root="a", author="A", minutes=3, place=make_place())
+    with running(settings) as process:
+        await send(settings, [make_event("never", "aborted", author="Z", place=make_place())], commit=False)
+        await poison(settings)
+        await send(settings, first)
+        before = await until(settings, 2)
+        assert before.author_count == 2
+        process.kill()
+        process.wait()
+    with running(settings):
+        await send(settings, [*first, repost])  # the first two for the second time
+        after = await until(settings, 3)
+    assert (after.id, after.repost_count, after.author_count) == (before.id, 1, 2)
+    assert after.version > before.version
+    assert {post.id for post in after.posts} == {"a", "b"}
+
+
+async def poison(settings: Settings) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as made:
+        for value in (b"\xff\xfe", b"{}", json.dumps([]).encode(), None):
+            for partition in (0, 1):
+                await made.send_and_wait(settings.topics.events, value, key=b"k", partition=partition)
