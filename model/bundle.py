@@ -48,7 +48,9 @@ class Bundle:
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The tensors of one part, without its name."""
-        return {key.removeprefix(f"{name}."): value for key, value in self.tensors.items() if key.startswith(f"{name}.")}
+        return {
+            key.removeprefix(f"{name}."): value for key, value in self.tensors.items() if key.startswith(f"{name}.")
+        }
 
 
 def load_bundle(source: str | Path) -> Bundle:

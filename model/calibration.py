@@ -1,6 +1,6 @@
 """Probabilities that mean what they say: a temperature and a bias per concept, fitted on held-out posts.
 
-Guo et al., 2017, arXiv:1706.04599. Posts with a photo and posts without are calibrated apart: they are seldom equally sure.
+Guo et al., 2017, arXiv:1706.04599. Posts with and without a photo are calibrated apart: they are seldom equally sure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PRIOR = 1e-2
 
 
 class Calibration(nn.Module):
-    """Logits of each concept [b, K or 1] to probabilities over its labels [b, labels], for rows with and without a photo."""
+    """Logits of each concept [b, K or 1] to probabilities over its labels [b, labels], with and without a photo."""
 
     def __init__(self, labels: Mapping[str, int]) -> None:
         super().__init__()

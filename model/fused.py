@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.bundle import Bundle, Manifest, load_bundle
+from model.calibration import Calibration
 from model.encoders import image as photos
 from model.encoders.clean import clean
 from model.encoders.context import ContextEncoder
@@ -22,7 +23,6 @@ from model.encoders.text import TextEncoder
 from model.fusion.base import FusionWeights
 from model.network import FusionNetwork
 from model.scorer import CONCEPTS, LABELS, MODALITIES, Concept, ConceptScore, Explanation, ModelInfo, PostInput, Scored
-from model.calibration import Calibration
 
 NO_IMAGE = "no usable image: damage is judged from photos"
 
@@ -136,7 +136,11 @@ def explain(weights: FusionWeights | None, mask: Tensor) -> list[Explanation]:
             Explanation(
                 used=tuple(MODALITIES[i] for i in used),
                 attention={MODALITIES[i]: w[i] for i in used},
-                pairs={f"{MODALITIES[x]}+{MODALITIES[y]}": v for (x, y), v in zip(pairs, s, strict=True) if {x, y} <= {*used}},
+                pairs={
+                    f"{MODALITIES[x]}+{MODALITIES[y]}": v
+                    for (x, y), v in zip(pairs, s, strict=True)
+                    if {x, y} <= {*used}
+                },
             )
         )
     return rows

@@ -9,7 +9,7 @@ from pathlib import Path
 from model.scorer import LABELS, ContextFacts
 
 LEARNED: Mapping[str, tuple[str, ...]] = {**LABELS, "damage_crisismmd": LABELS["damage"]}
-"""The concepts a network learns. ``damage_crisismmd`` asks another question than ``damage``: its own head, not shown."""
+"""The concepts a network learns. ``damage_crisismmd`` asks another question than ``damage``: a head not shown."""
 
 Answers = Mapping[str, str]
 """A label by concept; a concept that nobody judged is not there."""
@@ -46,8 +46,8 @@ class Row:
 def either(text: Answers, image: Answers) -> Answers:
     """The labels of a post from those of its text and its photo.
 
-    A post is informative if either part is. Its humanitarian category is the one they agree on, or that of the part which
-    has one; two different ones are no label at all. Damage is a matter of the photo.
+    A post is informative if either part is. Its humanitarian category is the one they agree on, or that of the part
+    which has one; two different ones are no label at all. Damage is a matter of the photo.
     """
     post = {concept: label for concept, label in image.items() if concept.startswith("damage")}
     kinds = {side.get("informativeness") for side in (text, image)} - {None}
@@ -67,7 +67,7 @@ def classes(answers: Iterable[Answers], concept: str) -> list[int]:
 
 
 def merge_groups(rows: Sequence[Row], other: Mapping[str, int]) -> list[Row]:
-    """Rows with one group wherever they share their group or the ``other`` group of their key (connected components)."""
+    """Rows with one group wherever they share theirs or the ``other`` group of their key (connected components)."""
     parent: dict[tuple[str, int], tuple[str, int]] = {}
 
     def root(node: tuple[str, int]) -> tuple[str, int]:

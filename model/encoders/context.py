@@ -42,7 +42,10 @@ def features(facts: ContextFacts, text: str) -> list[float]:
     row += [float(facts.is_repost), math.log1p(len(text))]
     language = "unknown" if facts.language is None else facts.language
     known = (*LANGUAGES, "unknown")
-    row += [float(language == name) for name in LANGUAGES] + [float(language not in known), float(language == "unknown")]
+    row += [float(language == name) for name in LANGUAGES] + [
+        float(language not in known),
+        float(language == "unknown"),
+    ]
     angle = 2 * math.pi * (facts.hour or 0.0) / 24
     return row + ([0.0, 0.0, 0.0] if facts.hour is None else [math.sin(angle), math.cos(angle), 1.0])
 
@@ -50,8 +53,8 @@ def features(facts: ContextFacts, text: str) -> list[float]:
 class ContextEncoder(nn.Module):
     """Facts to [b, len(FEATURES)], standardised as the training posts were.
 
-    A fact that never varied in training gives 0 whatever it is, and one outside the range seen in training counts as the
-    end of that range: a network cannot be surprised by what it never saw.
+    A fact that never varied in training gives 0 whatever it is, and one outside the range seen in training counts as
+    the end of that range: a network cannot be surprised by what it never saw.
     """
 
     mean: Tensor

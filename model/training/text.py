@@ -126,9 +126,7 @@ def fine_tune(
 def _loss(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], weights: Tensor, smoothing: float) -> Tensor:
     total = weights.new_zeros(())
     for name, z in logits.items():
-        each = F.cross_entropy(
-            z.float(), targets[name], reduction="none", ignore_index=-1, label_smoothing=smoothing
-        )
+        each = F.cross_entropy(z.float(), targets[name], reduction="none", ignore_index=-1, label_smoothing=smoothing)
         total = total + TARGETS[name][2] * (each * weights).mean()
     return total
 

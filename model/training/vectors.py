@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -40,7 +42,7 @@ class Vectors:
         return Vectors({m: v[index] for m, v in self.values.items()}, self.mask[index], *sides)
 
     def labels(self, mask: Tensor) -> dict[str, Tensor]:
-        """Class indices that hold for what ``mask`` [n, 3] leaves to be seen; with context alone, those of the whole."""
+        """Class indices that hold for what ``mask`` [n, 3] leaves to be seen; of context alone, the whole's."""
         bare = ~(mask[:, 0] | mask[:, 1])
         seen = torch.where(bare.unsqueeze(1), self.mask, mask)
         text, image = seen[:, 0], seen[:, 1]
@@ -83,7 +85,7 @@ def assemble(rows: Sequence[Row], text: Tensor, image: Tensor, context: Tensor) 
     return Vectors(dict(zip(MODALITIES, (text, image, context), strict=True)), torch.tensor(present), *labels)
 
 
-def _photo(row: Row):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _photo(row: Row) -> NDArray[np.uint8]:
     assert row.image is not None
     with Image.open(row.image) as photo:
         return prepare(photo)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from model.training.train import Recipe
 
 
 @click.group()
 def command() -> None:
-    """Measure models. Needs the ``train`` extra."""
+    """Train, measure, compare and describe models. All but ``show`` and ``diff`` need the ``train`` extra."""
 
 
 @command.command()
@@ -63,3 +68,156 @@ def tables(
     except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"report: {out / 'report.md'}, {out / 'report.png'}, {out / 'results.json'}")
+
+
+DATA = click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="folder of the labelled data: crisismmd/ and photos/",
+)
+PRESET = click.option("--preset", type=click.Choice(["product", "paper"]), default="product", show_default=True)
+
+
+@command.command()
+@DATA
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="folder of the new model")
+@PRESET
+@click.option("--short", is_flag=True, help="a run of seconds on 96 rows: shows that it works, learns nothing")
+@click.option("--resume", is_flag=True, help="go on from what a stopped run left in OUT/work")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--text-model", help="a folder or Hugging Face hub name in place of the packaged MiniLM")
+def train(*, data: Path, out: Path, preset: str, short: bool, resume: bool, seed: int, text_model: str | None) -> None:
+    """Train a model on the labelled data: text layers, fusion, calibration; the result loads by its folder's name."""
+    from model.data.crisis import load_rows
+    from model.training.train import train as run
+
+    recipe = _recipe(preset, short=short, seed=seed, text_model=text_model)
+    words = "".join((" --short" if short else "", f" --seed {seed}" if seed else ""))
+    made_by = f"crisis-stream model train --data DATA --out OUT --preset {preset}{words}"
+    try:
+        manifest = run(load_rows(data), recipe, out, made_by=made_by, resume=resume)
+    except (FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: {manifest.name} {manifest.version}, SHA-256 {manifest.sha256}")
+
+
+@command.command()
+@DATA
+@click.option(
+    "--protocol",
+    type=click.Choice(["unified", "official", "srilanka-5fold", "leave-one-event-out"]),
+    default="unified",
+    show_default=True,
+)
+@click.option("--model", default="default", show_default=True, help="judged by 'unified'; the others train their own")
+@PRESET
+@click.option("--short", is_flag=True, help="the recipe of a short run")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="also write the figures here, as JSON")
+def evaluate(*, data: Path, protocol: str, model: str, preset: str, short: bool, out: Path | None) -> None:
+    """Measure a model on posts it has not seen: accuracy, F1, HL, MAP, ECE, with intervals by duplicate group."""
+    from model.data.crisis import load_rows
+    from model.fused import FusedScorer
+    from model.training import evaluate as run
+
+    recipe = _recipe(preset, short=short)
+    try:
+        rows = load_rows(data)
+        match protocol:
+            case "official":
+                figures = run.official(rows, recipe)
+            case "srilanka-5fold":
+                figures = run.srilanka(rows, recipe)
+            case "leave-one-event-out":
+                figures = run.leave_one_out(rows, recipe)
+            case _:
+                served = run.unified(rows, FusedScorer.load(model))
+                figures = {**served, **{f"event_only.{c}": f for c, f in run.event_only(rows).items()}}
+    except (FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    text = json.dumps(figures, indent=1)
+    click.echo(text)
+    if out:
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+@command.command()
+@click.argument("source", default="default")
+def show(source: str) -> None:
+    """Print a model's card: hash, labels, data, licence and figures. SOURCE is a shipped name or a folder."""
+    from model.bundle import WEIGHTS, find, load_bundle
+
+    try:
+        manifest = load_bundle(source).manifest
+    except (FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{manifest.name} {manifest.version}")
+    size = (find(source) / WEIGHTS).stat().st_size / 1e6
+    facts = {
+        "SHA-256": f"{manifest.sha256} (verified), {size:.1f} MB",
+        "text": manifest.text_model,
+        "image": manifest.image_model,
+        "fusion": f"{manifest.network.fusion}, D = {manifest.network.width}, {manifest.network.granularity} tasks",
+        "data": manifest.data,
+        "licence": manifest.licence,
+        "made by": manifest.made_by,
+    }
+    for name, fact in facts.items():
+        click.echo(f"  {name:8} {fact}")
+    for concept, labels in manifest.network.concepts.items():
+        click.echo(f"  {concept}: {', '.join(labels)}")
+    if manifest.metrics:
+        click.echo(json.dumps(manifest.metrics, indent=1))
+
+
+@command.command()
+@click.argument("first")
+@click.argument("second")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--flips", type=click.IntRange(0), default=20, show_default=True, help="most changed labels to list")
+def diff(first: str, second: str, file: Path, flips: int) -> None:
+    """Compare two models over the posts of FILE (JSON lines, any format of docs/formats.md), text and context only."""
+    from model.scorer import CONCEPTS, ContextFacts, PostInput, load_scorer
+    from stream_app.posts.errors import PostError
+    from stream_app.posts.parse import parse_post
+
+    posts, skipped = [], 0
+    for line in file.read_bytes().splitlines():
+        try:
+            posts.append(parse_post(line))
+        except PostError:
+            skipped += 1
+    inputs = [
+        PostInput(p.text, (), ContextFacts(links=p.links, mentions=p.mentions, hashtags=len(p.hashtags))) for p in posts
+    ]
+    if not inputs:
+        raise click.ClickException(f"{file} holds no post that can be read ({skipped} lines skipped)")
+    answers = []
+    for source in (first, second):
+        try:
+            scorer = load_scorer(source)
+        except (FileNotFoundError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+        answers.append([s for i in range(0, len(inputs), 64) for s in scorer.score(inputs[i : i + 64])])
+    click.echo(f"{len(inputs)} posts, {skipped} lines skipped")
+    for concept in CONCEPTS:
+        both = [(p, a.labels[concept], b.labels[concept]) for p, a, b in zip(posts, *answers, strict=True)]
+        told = [(p, a, b) for p, a, b in both if a.label and b.label]
+        changed = [(p, a, b) for p, a, b in told if a.label != b.label]
+        share = f"{1 - len(changed) / len(told):.3f} of {len(told)}" if told else "no answers (no photos)"
+        click.echo(f"{concept}: agreement {share}")
+        for post, a, b in changed[:flips]:
+            click.echo(
+                f"  {post.id}: {a.label} {a.probability:.2f} -> {b.label} {b.probability:.2f}  {post.text[:70]!r}"
+            )
+
+
+def _recipe(preset: str, *, short: bool = False, seed: int = 0, text_model: str | None = None) -> Recipe:
+    from model.training.train import Recipe
+
+    recipe = Recipe.literal() if preset == "paper" else Recipe.product()
+    text = replace(recipe.text, seed=seed) if recipe.text else None
+    recipe = replace(recipe, text=text, fusion=replace(recipe.fusion, seed=seed))
+    if text_model:
+        recipe = replace(recipe, text_model=text_model)
+    return recipe.shortened() if short else recipe
