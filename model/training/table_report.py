@@ -185,6 +185,6 @@ def plot(path: Path, found: Scores) -> None:
         axis.set_yticks(range(len(methods)), list(methods))
         axis.grid(axis="x", alpha=0.3)
     axes[0].invert_yaxis()
-    axes[0].legend(loc="lower left", fontsize=8)
+    axes[-1].legend(loc="lower right", fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
