@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from model.scorer import LABELS
 from stream_app.dashboard.app import Desk, build_app, listening
@@ -25,6 +27,17 @@ from stream_app.posts.post import MediaLink
 from stream_app.settings import DashboardSettings
 
 BEIRA = {"name": "Beira", "country_code": "MZ", "latitude": -19.84, "longitude": 34.84, "source": "gazetteer"}
+CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 START = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 
 
@@ -232,3 +245,27 @@ def served() -> Iterator[ServedBench]:
     yield ServedBench(bench, address, loop)
     loop.call_soon_threadsafe(stop[0].set)
     thread.join(10)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Chromium without a window. While it is open no event loop can run in this thread: Playwright has its own."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: `make browser` installs it on Debian")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for a module without asyncio tests."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_browser() -> Callable[[], AbstractContextManager[Browser]]:
+    """Opens Chromium for a part of one test."""
+    return chromium

@@ -53,6 +53,7 @@ export class StreamMap {
   #incidents = L.layerGroup();
   #bounds = L.latLngBounds([]);
   #fitted = false;
+  #touched = false; // once its reader has moved it, only they do
   #shown = [[], [], null];
 
   constructor(node, legend, actions) {
@@ -76,9 +77,11 @@ export class StreamMap {
     this.#posts.addTo(this.map);
     this.#drawWorld();
     legend.append(...Object.entries(LABELS.humanitarian).map(([label, name]) => el("li", { dataset: { label } }, icon(label), name)));
+    for (const kind of ["pointerdown", "wheel", "keydown"]) node.addEventListener(kind, () => (this.#touched = true), { passive: true });
     this.map.on("zoomend", () => this.draw(...this.#shown));
     new ResizeObserver(() => {
       this.map.invalidateSize({ pan: false });
+      if (this.#fitted && !this.#touched) this.fit();
       this.draw(...this.#shown);
     }).observe(node);
   }

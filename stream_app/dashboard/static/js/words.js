@@ -6,7 +6,7 @@ export const LABELS = {
   humanitarian: {
     affected_individuals: "People affected",
     infrastructure_and_utility_damage: "Infrastructure damage",
-    rescue_volunteering_or_donation_effort: "Rescue, volunteers, donations",
+    rescue_volunteering_or_donation_effort: "Rescue and donations",
     other_relevant_information: "Other relevant information",
     not_humanitarian: "Not humanitarian",
   },
