@@ -36,7 +36,6 @@ class Feed(Service, ConsumerRebalanceListener):
         self._drain = drain
         self._progress: dict[TopicPartition, Progress] = {}
         self._consumer: AIOKafkaConsumer | None = None
-        self._generation = 0
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -66,12 +65,11 @@ class Feed(Service, ConsumerRebalanceListener):
             await self._consumer.stop()
 
     async def take(self, limit: int, timeout_ms: int = 200) -> list[ConsumerRecord]:
-        """Up to ``limit`` records to work on; empty after ``timeout_ms`` without any, or when they were taken away."""
+        """Up to ``limit`` records to work on; empty after ``timeout_ms`` without any."""
         assert self._consumer is not None
-        generation = self._generation
+        # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
+        # checks right before it returns, without giving up the event loop in between.
         batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
-        if generation != self._generation:
-            return []
         return [record for partition, records in batches.items() for record in self._new(partition, records)]
 
     def fits(self, record: ConsumerRecord) -> bool:
@@ -101,7 +99,6 @@ class Feed(Service, ConsumerRebalanceListener):
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Finish or drop all work before the partitions go to another worker."""
-        self._generation += 1
         self.partitions = frozenset()
         if revoked:
             self.log.info("giving up %d partitions", len(revoked))
