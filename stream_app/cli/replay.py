@@ -51,12 +51,12 @@ class Moment(click.ParamType):
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--from-topic", "sources", multiple=True, help="replay this Kafka topic instead of files; repeatable")
 @click.option("--since", type=Moment(), help="first record time of --from-topic  [default: the oldest kept]")
-@click.option("--until", type=Moment(), help="record time of --from-topic to stop before  [default: now]")
+@click.option("--until", type=Moment(), help="record time of --from-topic to leave out from  [default: now]")
 @click.option("--speed", type=Speed(), default="max", show_default=True, help="original pace times N, or flat out")
 @click.option("--prefix", help="send to the posts topic under this prefix, apart from the live topics")
 @click.option("--resume", is_flag=True, help="go on where an earlier replay of the same history was stopped or killed")
 @click.option("--quiet", is_flag=True, help="no progress bar")
-def command(  # noqa: PLR0917 - click passes by name
+def command(
     files: tuple[Path, ...],
     sources: tuple[str, ...],
     since: datetime | None,

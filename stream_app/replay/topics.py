@@ -1,8 +1,10 @@
 """History from Kafka topics between two times, all their partitions merged by record time.
 
-Two traps are dealt with here. Offsets count transaction markers and aborted records, which are never delivered: so a
-read ends when the consumer's *position* reaches the end, and no record is waited for or counted. And an end is the last
-stable offset: what an open transaction may yet commit is not part of this history.
+Three traps are dealt with here. Offsets count transaction markers and aborted records, which are never delivered: so a
+read ends when the consumer's *position* reaches the end, and no record is waited for or counted. ``offsets_for_times``
+finds markers too, and those bear the time of their commit, not of the history: so it may only say where to begin, and
+the records themselves say what lies between the times. And an end is the last stable offset: what an open transaction
+may yet commit is not part of this history.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ _AHEAD = 500
 class TopicHistory:
     """Committed records of ``sources`` with ``since`` <= record time < ``until`` (None: open-ended), for ``topic``.
 
-    Positions are the sources' own offsets. A partition is read up to its first record at or after ``until``; producers
-    that set record times out of order can hide earlier records behind it.
+    Positions are the sources' own offsets. Partitions are read to their present end whatever ``until`` says: nothing
+    tells where a time ends, since producers may set record times out of order.
     """
 
     def __init__(
@@ -58,13 +60,12 @@ class TopicHistory:
         """
         partitions = await self._partitions()
         async with AIOKafkaConsumer(**self._options, isolation_level="read_committed") as consumer:
-            stable = await consumer.end_offsets(partitions)
-            first = await consumer.beginning_offsets(partitions)
-            first.update(await _first_at(consumer, partitions, self._since, stable))
-            last = {**stable, **await _first_at(consumer, partitions, self._until, stable)}
-        self._starts = first
-        self._ends = {each: min(last[each], stable[each]) for each in partitions}
-        self.total = sum(max(0, self._ends[each] - first[each]) for each in partitions)
+            self._ends = await consumer.end_offsets(partitions)
+            self._starts = await consumer.beginning_offsets(partitions)
+            if self._since is not None:
+                found = await consumer.offsets_for_times(dict.fromkeys(partitions, self._since))
+                self._starts = {each: found[each].offset if found[each] else self._ends[each] for each in partitions}
+        self.total = sum(max(0, self._ends[each] - self._starts[each]) for each in partitions)
 
     async def _partitions(self) -> list[TopicPartition]:
         admin = AIOKafkaAdminClient(**self._options)
@@ -116,16 +117,6 @@ class TopicHistory:
             record = ahead[oldest].popleft()
             self.done += 1
             yield record
-
-
-async def _first_at(
-    consumer: Any, partitions: list[TopicPartition], time_ms: int | None, otherwise: dict[TopicPartition, int]
-) -> dict[TopicPartition, int]:
-    """Per partition the first offset at or after a time, ``otherwise`` where there is none; empty for no time."""
-    if time_ms is None:
-        return {}
-    found = await consumer.offsets_for_times(dict.fromkeys(partitions, time_ms))
-    return {each: found[each].offset if found[each] else otherwise[each] for each in partitions}
 
 
 def _milliseconds(time: datetime | None) -> int | None:
