@@ -31,8 +31,8 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
         thumbnails = Thumbnails(fetcher, settings.dashboard.thumbnails)
         app = build_app(Desk(settings.dashboard, state, hub, thumbnails, record))
         async with (
-            asyncio.TaskGroup() as group,
             listening(app, settings.dashboard.host, settings.dashboard.port) as url,
+            asyncio.TaskGroup() as group,  # inside: it would wrap the error of a taken port
         ):
             tasks = [
                 group.create_task(work)
