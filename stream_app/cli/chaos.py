@@ -1,0 +1,84 @@
+"""``crisis-stream chaos``: kills, stalls and poisons a running stream, then counts what was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stream_app.settings import KafkaSettings, Settings, TopicSettings
+
+Program = Callable[..., Awaitable[Any]]
+
+
+@click.group()
+@click.option("--bootstrap", metavar="HOST:PORT", help="a Kafka to use; by default one is started and thrown away")
+@click.option("--logs", type=click.Path(file_okay=False, path_type=Path), default=Path("var/chaos"), show_default=True)
+@click.pass_context
+def command(ctx: click.Context, bootstrap: str | None, logs: Path) -> None:
+    """Bring real workers into trouble on a real Kafka and count what was lost; exit 1 if anything was.
+
+    Topics get a prefix of their own, so a Kafka that others use is safe.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    ctx.obj = bootstrap, logs
+
+
+def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **options: Any) -> None:
+    from stream_app.broker import LocalBroker
+    from stream_app.kafka import ensure_topics
+
+    bootstrap, logs = ctx.obj
+    if wants_broker and bootstrap:
+        raise click.UsageError("this program stops Kafka, so it only uses one of its own: leave out --bootstrap")
+
+    async def go(address: str, **more: Any) -> Any:
+        settings = Settings(
+            kafka=KafkaSettings(bootstrap_servers=address),
+            topics=TopicSettings(prefix=f"chaos-{uuid.uuid4().hex[:8]}."),
+        )
+        await ensure_topics(settings)
+        return await program(settings, logs, **options, **more)
+
+    if bootstrap:
+        verdict = asyncio.run(go(bootstrap))
+    else:
+        with tempfile.TemporaryDirectory(prefix="chaos-kafka-") as folder, LocalBroker(Path(folder)) as kafka:
+            verdict = asyncio.run(go(kafka.bootstrap_servers, **({"kafka": kafka} if wants_broker else {})))
+    for name, value in verdict.figures.items():
+        click.echo(f"{name.replace('_', ' '):>30}  {value}")
+    click.echo(f"{'verdict':>30}  {'; '.join(verdict.wrong) or 'nothing lost, nothing twice'}")
+    sys.exit(1 if verdict.wrong else 0)
+
+
+def _program(name: str, *, wants_broker: bool = False, **defaults: float) -> None:
+    """Add one program, its keyword arguments as options with these defaults."""
+    from stream_app.chaos import programs
+
+    program: Program = getattr(programs, name)
+
+    def callback(ctx: click.Context, /, **options: Any) -> None:
+        _run(ctx, program, wants_broker=wants_broker, **options)
+
+    options = [
+        click.Option([f"--{option.replace('_', '-')}"], type=type(default), default=default, show_default=True)
+        for option, default in defaults.items()
+    ]
+    run = click.pass_context(callback)
+    command.add_command(click.Command(name.replace("_", "-"), params=list(options), callback=run, help=program.__doc__))
+
+
+_program("kill", kills=50, posts=30_000, workers=2)
+_program("poison", count=200)
+_program("broker", wants_broker=True, posts=4000, down_s=5.0)
+_program("rebalance", posts=6000, rounds=3)
+_program("bisect", posts=2000, bad=20)
+_program("drain", posts=20_000)
+_program("slow_host", posts=500)
+_program("soak", seconds=300.0, rate=200, growth_mb=20.0)
