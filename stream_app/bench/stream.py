@@ -13,39 +13,11 @@ import numpy as np
 from aiohttp import web
 from PIL import Image
 
-_WHAT = ["bridge", "school", "hospital", "road", "market", "harbour", "station", "temple", "stadium", "warehouse"]
-_HOW = [
-    "collapsed",
-    "flooded",
-    "burned",
-    "blocked",
-    "damaged",
-    "evacuated",
-    "reopened",
-    "destroyed",
-    "isolated",
-    "cleared",
-]
-_WHO = [
-    "families",
-    "volunteers",
-    "rescuers",
-    "neighbours",
-    "doctors",
-    "students",
-    "fishermen",
-    "drivers",
-    "children",
-    "firefighters",
-]
-_NEED = ["water", "blankets", "medicine", "shelter", "food", "boats", "generators", "tents", "blood", "fuel"]
-_TAIL = [
-    "please share",
-    "more rain expected tonight",
-    "we have seen it ourselves",
-    "officials are on site",
-    "nobody knows why",
-]
+_WHAT = ("bridge", "school", "hospital", "road", "market", "harbour", "station", "temple", "stadium", "warehouse")
+_HOW = ("collapsed", "flooded", "burned", "blocked", "damaged", "evacuated", "reopened", "destroyed", "isolated")
+_WHO = ("families", "volunteers", "rescuers", "neighbours", "doctors", "students", "fishermen", "drivers", "children")
+_NEED = ("water", "blankets", "medicine", "shelter", "food", "boats", "generators", "tents", "blood", "fuel")
+_TAIL = ("please share", "more rain is expected tonight", "we have seen it ourselves", "nobody knows why")
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 PHOTOS = 40
 """Different photos the host has; every post's address of one is its own, so each is fetched and decoded anew."""

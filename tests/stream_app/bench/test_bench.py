@@ -1,0 +1,115 @@
+"""The harness measures what it says it measures; what the figures are is for people to judge."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+
+import aiohttp
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from model.fixed import FixedScorer
+from stream_app.bench.bare import inputs, pass_s
+from stream_app.bench.contender import Contender, ContenderError, speed
+from stream_app.bench.measures import MEASURES, SHORT, at_least, at_most
+from stream_app.bench.stream import photo_host, posts, text
+from stream_app.cli.bench import command
+from stream_app.posts.identity import duplicate_key
+from stream_app.posts.parse import parse_post
+
+
+def test_every_text_is_its_own_and_of_a_tweets_length():
+    texts = [text(number) for number in range(5000)]
+    assert len(set(texts)) == 5000
+    assert all(12 <= len(each.split()) <= 40 for each in texts)
+
+
+@pytest.mark.parametrize(("repeated", "photos"), [(0.0, 0.0), (0.45, 1 / 3), (0.9, 0.0)])
+def test_the_stream_has_the_shares_it_promises(repeated, photos):
+    parsed = [parse_post(value) for value in posts(4000, repeated=repeated, photos=photos, host="http://127.0.0.1:1")]
+    originals = [post for post in parsed if post.kind == "original"]
+    assert 1 - len(originals) / 4000 == pytest.approx(repeated, abs=0.03)
+    assert sum(bool(post.media) for post in originals) / len(originals) == pytest.approx(photos, abs=0.04)
+    assert len({duplicate_key(post) for post in parsed}) == len(originals)
+    assert len({post.id for post in parsed}) == 4000
+
+
+def test_a_stream_is_the_same_each_time_and_another_has_nothing_in_common():
+    assert posts(100, repeated=0.5) == posts(100, repeated=0.5)
+    ids = [{json.loads(value)["text"] for value in posts(100, first=first)} for first in (0, 1_000_000)]
+    assert not ids[0] & ids[1]
+
+
+async def test_the_photo_host_serves_photos():
+    async with photo_host() as host, aiohttp.ClientSession() as session, session.get(f"{host}/7.jpg?post=1") as answer:
+        assert Image.open(io.BytesIO(await answer.read())).size == (680, 450)
+
+
+def test_the_bare_pass_is_timed_and_its_photo_share_kept():
+    batch = inputs(FixedScorer(), 64, 1 / 3)
+    assert sum(bool(each.images) for each in batch) == 22
+
+    class Slow(FixedScorer):
+        def score(self, batch):
+            time.sleep(0.01)
+            return super().score(batch)
+
+    assert 0.01 <= pass_s(Slow(), batch, 3) < 0.1
+
+
+def arrived(moments):
+    contender = Contender("t", None, None, None)
+    contender.arrivals = moments
+    return contender
+
+
+def test_a_rate_counts_what_came_after_the_warm_up():
+    slow_start = [0.0] * 10 + [10 + n * 0.1 for n in range(31)]
+    assert arrived(slow_start).rate() == pytest.approx(10)
+
+
+def test_results_that_came_all_at_once_have_no_rate():
+    with pytest.raises(ContenderError, match="too few to time"):
+        arrived([1.0] * 100).rate()
+
+
+def test_a_goal_is_met_or_not_in_its_own_direction():
+    assert at_least("a", 0.9, 0.9, "").met
+    assert not at_least("a", 0.89, 0.9, "").met
+    assert at_most("a", 0.15, 0.15, "").met
+    assert not at_most("a", 0.16, 0.15, "").met
+    assert json.loads(at_most("a", 0.16, 0.15, "x").as_json()) == {
+        "name": "a",
+        "value": 0.16,
+        "goal": "<= 0.15",
+        "met": False,
+        "parts": "x",
+    }
+
+
+def test_the_short_run_is_a_part_of_the_whole():
+    assert set(SHORT) <= set(MEASURES)
+
+
+@pytest.mark.kafka
+async def test_a_program_that_fails_is_quoted(broker):
+    from stream_app.settings import KafkaSettings
+
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    with pytest.raises(ContenderError, match="No module named"):
+        await speed(kafka, "stream_app.bench.rivals.no_such_rival", posts(10))
+
+
+@pytest.mark.kafka
+def test_a_short_run_measures_the_shell(broker, tmp_path):
+    out = tmp_path / "bench.jsonl"
+    options = ["--short", "--only", "shell", "--bootstrap", broker.bootstrap_servers, "--json", str(out)]
+    result = CliRunner().invoke(command, options, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (measured,) = [json.loads(line) for line in out.read_text().splitlines()]
+    assert measured["value"] > 0
+    assert "posts/s" in measured["parts"]
+    assert "goal" in result.output
