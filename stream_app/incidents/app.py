@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _SESSION_S = 8.0
 _HEARTBEAT_S = 2.0
+_TABLE = "every post of an incident in memory, and which incident it is in"
 
 
 class Assigned(Frozen):
@@ -78,7 +79,7 @@ def build_app(settings: Settings) -> faust.App:
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     events = app.topic(settings.topics.events, **raw)
     sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
-    table = app.Table("posts", partitions=1, use_partitioner=True, key_type=bytes, value_type=bytes)
+    table = app.Table("posts", partitions=1, use_partitioner=True, key_type=bytes, value_type=bytes, help=_TABLE)
     _Sifter(settings, sightings).run_in(app, events)
     _Keeper(settings, table, app.topic(settings.topics.incidents, **raw)).run_in(app, sightings)
     return app

@@ -13,6 +13,9 @@ from lxml import etree
 from stream_app.cli.watch import command, parse_since
 from stream_app.events.publish import event_headers
 from stream_app.events.subscribe import EPOCH
+from stream_app.incidents.grouping import Grouping
+from stream_app.incidents.sighting import sighting_of
+from stream_app.settings import IncidentSettings
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -90,3 +93,30 @@ def test_an_event_that_raised_two_alerts_is_shown_once(settings, watch):
     assert len(watch("alerts", "--format", "jsonl").splitlines()) == 1
     assert len(watch("alerts.damage", "--format", "jsonl").splitlines()) == 1
     assert watch("alerts.informativeness", "--format", "jsonl") == ""
+
+
+@pytest.mark.kafka
+def test_versions_of_an_incident_are_an_alert_and_its_updates(settings, watch):
+    rules = IncidentSettings()
+    grouping, versions = Grouping(rules), []
+    for i in range(4):
+        event = make_event(f"p{i}", f"number{i} thing{i}", author=f"a{i}", place=make_place())
+        grouping.add(sighting_of(event, rules))
+        versions += grouping.changed(NOW)
+
+    async def send() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as made:
+            for incident in versions:
+                value = incident.model_dump_json().encode()
+                await made.send_and_wait(settings.topics.incidents, value, key=incident.id.encode())
+            await made.send_and_wait(settings.topics.incidents, None, key=b"gone")
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(send())
+    printed = watch("incidents", "--format", "cap").replace("</alert>", "</alert>\0").split("\0")
+    messages = [etree.fromstring(each) for each in printed if each.strip()]
+    assert [each.findtext("{*}msgType") for each in messages] == ["Alert", "Update", "Update"]
+    assert messages[1].findtext("{*}references").split(",")[1] == messages[0].findtext("{*}identifier")
+    table = watch("incidents", "--place", "6.9,79.8,30").splitlines()
+    assert "People affected near Colombo" in table[-1]
+    assert json.loads(watch("incidents", "--format", "geojson"))["features"][-1]["properties"]["post_count"] == 4
