@@ -83,7 +83,7 @@ function labelBlock(concept, counts) {
 }
 
 function deadLetterBlock({ dead_letters, counts }) {
-  if (!dead_letters.length) return block("Dead letters", "", el("p", { className: "faint" }, "None: every post was labelled."));
+  if (!dead_letters.length) return block("Dead letters", "", el("p", { className: "faint" }, "None."));
   return block(
     "Dead letters",
     plural(counts.dead_letters, "post", "posts"),
