@@ -1,0 +1,166 @@
+"""``crisis-stream dead-letters``: lists, explains and re-drives what could not be processed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from stream_app.cli.worker import with_options
+from stream_app.events.dead_letter import ATTEMPTS, STAGES, DeadLetter, read_dead_letter
+from stream_app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which dead letters are meant; None means all."""
+
+    stage: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def admits(self, letter: DeadLetter) -> bool:
+        """Whether this dead letter is among them."""
+        return (
+            (self.stage is None or letter.stage == self.stage)
+            and (self.reason is None or self.reason.lower() in letter.error.lower())
+            and (self.since is None or letter.time >= self.since)
+            and (self.until is None or letter.time < self.until)
+        )
+
+
+@click.group()
+@click.option("--bootstrap", metavar="HOST:PORT", help="Kafka's address")
+@click.option("--prefix", help="prefix of all topic names")
+@click.pass_context
+def command(ctx: click.Context, bootstrap: str | None, prefix: str | None) -> None:
+    """List, explain and re-drive what could not be processed."""
+    ctx.obj = with_options(Settings(), bootstrap=bootstrap, prefix=prefix)
+
+
+def _filters(function: Any) -> Any:
+    moment = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+    for option in (
+        click.option("--until", type=moment, help="before this time, UTC"),
+        click.option("--since", type=moment, help="from this time on, UTC"),
+        click.option("--reason", help="the error has these words"),
+        click.option("--stage", type=click.Choice(STAGES), help="the step that failed"),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("list")
+@_filters
+@click.pass_obj
+def list_letters(settings: Settings, /, **filters: Any) -> None:
+    """One line per dead letter, then their number by step."""
+    counts: Counter[str] = Counter()
+
+    async def go() -> None:
+        async for record, letter in letters(settings, _wanted(**filters)):
+            counts[letter.stage] += 1
+            where = f"{record.partition}:{record.offset}"
+            click.echo(f"{where:>9}  {letter.time:%Y-%m-%d %H:%M:%S}  {letter.stage:8} {letter.error[:100]}")
+
+    asyncio.run(go())
+    click.echo(f"{sum(counts.values())} dead letters" + "".join(f", {stage} {n}" for stage, n in counts.items()))
+
+
+@command.command()
+@click.argument("where", metavar="PARTITION:OFFSET")
+@click.pass_obj
+def show(settings: Settings, where: str) -> None:
+    """Everything known of one dead letter: why it failed, where it came from, its original bytes."""
+
+    async def go() -> bool:
+        async for record, letter in letters(settings, Wanted()):
+            if f"{record.partition}:{record.offset}" != where:
+                continue
+            topic, partition, offset = letter.source
+            click.echo(f"failed in    {letter.stage}, attempt {letter.attempts}, {letter.time.isoformat()}")
+            click.echo(f"because      {letter.error}")
+            click.echo(f"came from    {topic} partition {partition} offset {offset}")
+            click.echo(f"processed by crisis-stream {letter.program}, model {letter.model or 'none'}")
+            for name, value in letter.original_headers:
+                click.echo(f"header       {name}: {value!r}")
+            click.echo(f"key          {record.key!r}")
+            click.echo(f"value        {(record.value or b'').decode('utf-8', 'backslashreplace')}")
+            return True
+        return False
+
+    if not asyncio.run(go()):
+        raise click.ClickException(f"no dead letter at {where}; `list` shows where they are")
+
+
+@command.command()
+@_filters
+@click.option(
+    "--max-attempts", type=click.IntRange(1), default=3, show_default=True, help="leave those that failed so often"
+)
+@click.option("--dry-run", is_flag=True, help="only count")
+@click.pass_obj
+def redrive(settings: Settings, /, max_attempts: int, dry_run: bool, **filters: Any) -> None:
+    """Send the originals back to the feed with their attempts counted; the dead letters stay where they are."""
+    sent, left = asyncio.run(send_again(settings, _wanted(**filters), max_attempts=max_attempts, dry_run=dry_run))
+    click.echo(f"{sent} {'would be ' if dry_run else ''}sent to {settings.topics.posts}, {left} left: tried too often")
+
+
+async def send_again(
+    settings: Settings, wanted: Wanted, *, max_attempts: int, dry_run: bool = False
+) -> tuple[int, int]:
+    """Re-drive the latest failure of each original; how many were sent and how many had failed too often.
+
+    All go in one transaction, so an interrupted re-drive sent nothing.
+    """
+    from aiokafka import AIOKafkaProducer
+
+    from stream_app.kafka import client_options
+
+    latest = {letter.source: (record, letter) async for record, letter in letters(settings, wanted)}
+    again = [(record, letter) for record, letter in latest.values() if letter.attempts < max_attempts]
+    if not dry_run and again:
+        name = f"{settings.topics.prefix}redrive"
+        producer = AIOKafkaProducer(**client_options(settings.kafka), transactional_id=name)
+        async with producer, producer.transaction():
+            for record, letter in again:
+                headers = [*letter.original_headers, (ATTEMPTS, str(letter.attempts).encode())]
+                await producer.send(settings.topics.posts, record.value or b"", key=record.key, headers=headers)
+    return len(again), len(latest) - len(again)
+
+
+async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any, DeadLetter]]:
+    """The dead letters there are now, with the Kafka records that hold them."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    from stream_app.kafka import client_options
+
+    topic = settings.topics.dead_letters
+    async with AIOKafkaConsumer(
+        **client_options(settings.kafka), isolation_level="read_committed", enable_auto_commit=False
+    ) as consumer:
+        numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - as its producer does
+        partitions = [TopicPartition(topic, number) for number in numbers]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        while any([await consumer.position(each) < ends[each] for each in partitions]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    letter = read_dead_letter(record.headers)
+                    if wanted.admits(letter):
+                        yield record, letter
+
+
+def _wanted(
+    stage: str | None = None, reason: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Wanted:
+    return Wanted(
+        stage, reason, since.replace(tzinfo=UTC) if since else None, until.replace(tzinfo=UTC) if until else None
+    )
