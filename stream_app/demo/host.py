@@ -12,7 +12,8 @@ from aiohttp import web
 
 from stream_app.demo.pictures import SCENES, picture
 
-_SLOW_S = 5.0
+_SLOW_S = 30.0
+"""Longer than the fetcher waits."""
 
 
 @asynccontextmanager
@@ -22,6 +23,7 @@ async def picture_host(folder: Path | None = None) -> AsyncIterator[str]:
     if folder is not None:
         app.router.add_static("/", folder)
     else:
+        await asyncio.to_thread(_draw_all)
         app.router.add_get("/{name}.jpg", _picture)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -45,6 +47,13 @@ async def _picture(request: web.Request) -> web.Response:
     if scene not in SCENES and name != "slow":
         raise web.HTTPNotFound
     return web.Response(body=_drawn(scene if scene in SCENES else "beach", int(seed or 0)), content_type="image/jpeg")
+
+
+def _draw_all() -> None:
+    """Draw ahead, so that a busy machine does not make the host look slow."""
+    for scene in SCENES:
+        for seed in range(3):
+            _drawn(scene, seed)
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ _LOGS = Path("var/demo")
 _PACE = 60.0
 """The invented history spans about two hours; sixty times its pace makes that two minutes."""
 
+_DEADLINE_S = 10.0
+"""Hundreds of photos arrive in the same second, also on a small or busy machine; a live feed spreads them."""
+
 
 async def run(*, once: bool, data: Path | None, model: str, console: Console) -> None:
     """Show everything on the bundled history, or with ``data`` on real labelled posts and their photos.
@@ -44,6 +48,9 @@ async def run(*, once: bool, data: Path | None, model: str, console: Console) ->
     """
     from stream_app.demo import real
 
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # so that the children are stopped too
     rows = real.test_rows(data) if data else []
     photos = data / "photos" if data else None
     async with AsyncExitStack() as stack:
@@ -133,7 +140,11 @@ def _settings(bootstrap_servers: str, images: str, model: str) -> Settings:
         update={
             "kafka": mine.kafka.model_copy(update={"bootstrap_servers": bootstrap_servers}),
             "media": mine.media.model_copy(
-                update={"allowed_private": ("127.0.0.1/32",), "allowed_ports": (80, 443, port)},
+                update={
+                    "allowed_private": ("127.0.0.1/32",),
+                    "allowed_ports": (80, 443, port),
+                    "deadline_s": _DEADLINE_S,
+                },
             ),
             "model": mine.model.model_copy(update={"source": model}),
         }
