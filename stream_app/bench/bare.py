@@ -24,15 +24,16 @@ def inputs(scorer: Scorer, count: int, photos: float) -> list[PostInput]:
     ]
 
 
-def pass_s(scorer: Scorer, batch: Sequence[PostInput], repeats: int) -> float:
-    """Median seconds of one pass over ``batch``, after a warm-up pass."""
+def pass_s(scorer: Scorer, batch: Sequence[PostInput], repeats: int) -> tuple[float, float]:
+    """Median seconds of one pass over ``batch`` after a warm-up pass: by the clock, and of this process's cores."""
     scorer.score(batch)
     times = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         scorer.score(batch)
-        times.append(time.perf_counter() - began)
-    return median(times)
+        times.append((time.perf_counter() - began, time.process_time() - spent))
+    clock, cpu = zip(*times, strict=True)
+    return median(clock), median(cpu)
 
 
 def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
@@ -44,17 +45,18 @@ def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
     return float(counter.get_total_flops())
 
 
-def gemm_limit(repeats: int = 10) -> tuple[float, str]:
-    """Floating-point operations a second in a 2048 x 2048 product, and the number format: the fastest here."""
+def gemm_s(size: int, repeats: int = 10) -> tuple[float, float, str]:
+    """Median seconds, clock and cores', of a ``size`` x ``size`` product in the fastest format here, and its name."""
     import torch
 
     from model.encoders.precision import fastest_dtype
 
     kind = fastest_dtype()
-    a, b = (torch.randn(2048, 2048).to(kind) for _ in range(2))
+    a, b = (torch.randn(size, size).to(kind) for _ in range(2))
     times = []
     for _ in range(repeats + 1):
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), time.process_time()
         a @ b
-        times.append(time.perf_counter() - began)
-    return 2 * 2048**3 / median(times[1:]), str(kind).removeprefix("torch.")
+        times.append((time.perf_counter() - began, time.process_time() - spent))
+    clock, cpu = zip(*times[1:], strict=True)
+    return median(clock), median(cpu), str(kind).removeprefix("torch.")

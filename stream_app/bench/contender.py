@@ -9,7 +9,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -21,6 +22,17 @@ WARM_UP = 0.25
 """Share of the results that come out before the clock starts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Posts a second of the clock, and posts a second of processor time over all cores.
+
+    The second hardly changes when other programs share the machine; the first is what a user sees.
+    """
+
+    clock: float
+    cpu: float
+
+
 class ContenderError(Exception):
     """A contender ended or fell silent; the message has the end of what it wrote."""
 
@@ -28,7 +40,8 @@ class ContenderError(Exception):
 class Contender:
     """A running program, the feed it reads and the subscriber that counts its results.
 
-    ``seen`` maps a result's key to its arrival, ``time.monotonic()``; ``arrivals`` has them all in order.
+    ``seen`` maps a result's key to its arrival, ``time.monotonic()``; ``arrivals`` has them all in order, ``spent`` the
+    program's processor seconds by then.
     """
 
     def __init__(
@@ -36,6 +49,7 @@ class Contender:
     ) -> None:
         self._topic, self._process, self._producer, self._consumer = topic, process, producer, consumer
         self.arrivals: list[float] = []
+        self.spent: list[float] = []
         self.seen: dict[str, float] = {}
 
     async def feed(self, values: Sequence[bytes]) -> None:
@@ -56,25 +70,36 @@ class Contender:
         while len(self.arrivals) < count:
             batches = await self._consumer.getmany(timeout_ms=200)
             now = time.monotonic()
+            cpu = self._cpu_s() if batches else 0.0
             for records in batches.values():
                 last = now
                 self.arrivals += [now] * len(records)
+                self.spent += [cpu] * len(records)
                 self.seen.update((record.key.decode(), now) for record in records if record.key)
             if self._process.returncode is not None or now - last > silence_s:
                 why = "silence" if self._process.returncode is None else f"exit {self._process.returncode}"
                 raise ContenderError(f"{len(self.arrivals)} of {count} results came out, then {why}")
 
-    def rate(self) -> float:
+    def _cpu_s(self) -> float:
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            times = psutil.Process(self._process.pid).cpu_times()
+            return float(times.user + times.system)
+        return 0.0
+
+    def pace(self) -> Pace:
         """Results a second since the warm-up.
 
         Raises:
             ContenderError: all came at once, so there is nothing to time.
         """
-        first, last = self.arrivals[round(len(self.arrivals) * WARM_UP)], self.arrivals[-1]
+        start = round(len(self.arrivals) * WARM_UP)
+        first, last = self.arrivals[start], self.arrivals[-1]
         later = sum(arrival > first for arrival in self.arrivals)
         if not later:
             raise ContenderError(f"its {len(self.arrivals)} results came all at once: too few to time")
-        return later / (last - first)
+        return Pace(later / (last - first), later / max(self.spent[-1] - self.spent[start], 0.01))
 
 
 async def feed(producer: AIOKafkaProducer, topic: str, values: Sequence[bytes]) -> None:
@@ -136,11 +161,11 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 async def speed(
     kafka: KafkaSettings, module: str, values: Sequence[bytes], *, photos_at: str = "", model: str = "default"
-) -> float:
-    """Posts a second that a program takes from feed to published result."""
+) -> Pace:
+    """How fast a program takes posts from feed to published result."""
     async with contender(kafka, module, values, environment=environment(photos_at, model)) as running:
         await running.wait_for(len(values))
-        return running.rate()
+        return running.pace()
 
 
 def environment(photos_at: str, model: str) -> dict[str, str]:

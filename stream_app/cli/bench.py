@@ -66,8 +66,9 @@ async def _measure(
 
 
 def _table(results: list[Measured]) -> Table:
-    table = Table("measure", "ratio", "goal", "", "of")
+    table = Table("measure", "ratio", "by CPU", "goal", "", "of")
     for result in results:
         verdict = "[green]met[/green]" if result.met else "[yellow]not met[/yellow]"
-        table.add_row(result.name, f"{result.value:.2f}", result.goal, verdict, result.parts)
+        cpu = "" if result.cpu is None else f"{result.cpu:.2f}"
+        table.add_row(result.name, f"{result.value:.2f}", cpu, result.goal, verdict, result.parts)
     return table

@@ -13,7 +13,7 @@ from PIL import Image
 
 from model.fixed import FixedScorer
 from stream_app.bench.bare import inputs, pass_s
-from stream_app.bench.contender import Contender, ContenderError, speed
+from stream_app.bench.contender import Contender, ContenderError, Pace, speed
 from stream_app.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.bench.stream import photo_host, posts, text
 from stream_app.cli.bench import command
@@ -57,23 +57,26 @@ def test_the_bare_pass_is_timed_and_its_photo_share_kept():
             time.sleep(0.01)
             return super().score(batch)
 
-    assert 0.01 <= pass_s(Slow(), batch, 3) < 0.1
+    clock, cpu = pass_s(Slow(), batch, 3)
+    assert 0.01 <= clock < 1
+    assert cpu < clock  # asleep, it costs nothing
 
 
 def arrived(moments):
     contender = Contender("t", None, None, None)
     contender.arrivals = moments
+    contender.spent = [moment / 2 for moment in moments]
     return contender
 
 
 def test_a_rate_counts_what_came_after_the_warm_up():
     slow_start = [0.0] * 10 + [10 + n * 0.1 for n in range(31)]
-    assert arrived(slow_start).rate() == pytest.approx(10)
+    assert arrived(slow_start).pace() == Pace(pytest.approx(10), pytest.approx(20))
 
 
 def test_results_that_came_all_at_once_have_no_rate():
     with pytest.raises(ContenderError, match="too few to time"):
-        arrived([1.0] * 100).rate()
+        arrived([1.0] * 100).pace()
 
 
 def test_a_goal_is_met_or_not_in_its_own_direction():
@@ -84,6 +87,7 @@ def test_a_goal_is_met_or_not_in_its_own_direction():
     assert json.loads(at_most("a", 0.16, 0.15, "x").as_json()) == {
         "name": "a",
         "value": 0.16,
+        "cpu": None,
         "goal": "<= 0.15",
         "met": False,
         "parts": "x",
