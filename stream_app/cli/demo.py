@@ -32,7 +32,7 @@ def command(once: bool, data: Path | None, model: str) -> None:
 
     console = Console()
     try:
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(run(once=once or data is not None, data=data, model=model, console=console))
     except* (BrokerError, StageError, FileNotFoundError) as problems:
         for problem in problems.exceptions:

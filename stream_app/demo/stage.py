@@ -83,7 +83,6 @@ def _as_environment(settings: Settings) -> dict[str, str]:
         "CRISIS_STREAM_MEDIA__ALLOWED_PRIVATE": json.dumps(media.allowed_private),
         "CRISIS_STREAM_MEDIA__ALLOWED_PORTS": json.dumps(media.allowed_ports),
         "CRISIS_STREAM_MEDIA__DEADLINE_S": str(media.deadline_s),
-        "CRISIS_STREAM_MEDIA__DEADLINE_S": str(media.deadline_s),
         "CRISIS_STREAM_MODEL__SOURCE": model.source,
         "CRISIS_STREAM_WORKER__REPLICA": "demo",
     }

@@ -30,14 +30,16 @@ class Tally:
     letters: Counter[str] = field(default_factory=Counter)
     incidents: set[str] = field(default_factory=set)
     latest: list[Event] = field(default_factory=list)
+    began: float = 0.0
     ended: float = field(default_factory=time.monotonic)
-    """When the last event or dead letter was read, on the monotonic clock."""
+    """When the first and the last event or dead letter were read, on the monotonic clock."""
 
     def add(self, record: Received) -> None:
         """Count one record of any output topic."""
         topics = self.topics
         if record.topic in {topics.events, topics.dead_letters}:
             self.ended = time.monotonic()
+            self.began = self.began or self.ended
         if record.topic == topics.events:
             event = Event.model_validate_json(record.value)
             self.events[event.id] = event
@@ -73,18 +75,24 @@ class Tally:
             ("labelled events", len(events)),
             ("of these reposts and copies", sum(event.duplicate_of is not None for event in events)),
             ("degraded (a photo could not be used)", sum(event.degraded for event in events)),
+            *((f"  photos {status}", count) for status, count in self._photos().most_common()),
             ("for review", sum(event.review for event in events)),
             ("control lines skipped", self.control),
             ("dead letters", self.letters.total()),
             *((f"  {reason[:70]}", count) for reason, count in self.letters.most_common()),
             *((f"alerts: {task}", count) for task, count in sorted(self.alerts.items())),
             ("incidents", len(self.incidents)),
-            ("seconds from first line to last event", f"{seconds:.1f}"),
-            ("posts a second", f"{len(events) / max(seconds, 1e-9):.0f}"),
+            ("seconds from start to last event, the worker's start included", f"{seconds:.1f}"),
+            ("posts a second from the first event on", f"{len(events) / max(self.ended - self.began, 1e-9):.0f}"),
         ]
         for name, value in rows:
-            table.add_row(name, str(value))
+            table.add_row(Text(name), str(value))
         return table
+
+    def _photos(self) -> Counter[str]:
+        """Outcomes of photos, those of reposts and copies counted once."""
+        firsts = (event for event in self.events.values() if event.duplicate_of is None)
+        return Counter(f"{photo.status}: {photo.reason or ''}"[:60] for event in firsts for photo in event.media)
 
     def _counts(self) -> str:
         copies = sum(event.duplicate_of is not None for event in self.events.values())
