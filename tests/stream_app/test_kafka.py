@@ -1,0 +1,74 @@
+"""Connection options carry TLS and SASL, keep secrets out of sight, and topics are made once."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from stream_app.kafka import client_options, ensure_topics
+from stream_app.settings import KafkaSettings
+
+
+def test_plaintext_needs_only_the_address():
+    options = client_options(KafkaSettings(bootstrap_servers="h:1"))
+    assert options == {"bootstrap_servers": "h:1", "security_protocol": "PLAINTEXT"}
+
+
+def test_sasl_over_tls():
+    kafka = KafkaSettings(
+        security_protocol="SASL_SSL", sasl_mechanism="SCRAM-SHA-512", sasl_username="u", sasl_password="s3cret"
+    )
+    options = client_options(kafka)
+    assert options["ssl_context"].verify_mode is ssl.CERT_REQUIRED
+    assert options["ssl_context"].check_hostname
+    assert (options["sasl_mechanism"], options["sasl_plain_username"]) == ("SCRAM-SHA-512", "u")
+    assert options["sasl_plain_password"] == "s3cret"
+    assert "s3cret" not in repr(kafka) + kafka.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "tls", "sasl"),
+    [("SSL", True, False), ("SASL_PLAINTEXT", False, True), ("SASL_SSL", True, True), ("PLAINTEXT", False, False)],
+)
+def test_each_protocol_gets_what_it_needs(protocol, tls, sasl):
+    options = client_options(KafkaSettings(security_protocol=protocol, sasl_username="u", sasl_password="p"))
+    assert ("ssl_context" in options) == tls
+    assert ("sasl_mechanism" in options) == sasl
+
+
+def test_a_certificate_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(OSError):
+        client_options(KafkaSettings(security_protocol="SSL", ssl_cafile=tmp_path / "none.pem"))
+
+
+@pytest.mark.kafka
+async def test_topics_are_made_once(settings):
+    await ensure_topics(settings)  # a second time: the fixture made them
+    topics = settings.topics
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
+    await admin.start()
+    try:
+        found = {
+            each["topic"]: each for each in await admin.describe_topics(None) if each["topic"].startswith(topics.prefix)
+        }
+    finally:
+        await admin.close()
+    expected = {topics.posts, topics.events, topics.incidents, topics.dead_letters, topics.feedback}
+    expected |= {topics.alerts(task) for task in ("informativeness", "humanitarian", "damage")}
+    assert found.keys() == expected
+    assert {len(each["partitions"]) for each in found.values()} == {2}
+
+
+@pytest.mark.kafka
+async def test_a_refused_topic_is_named(settings):
+    wide = settings.model_copy(
+        update={
+            "kafka": settings.kafka.model_copy(update={"replication_factor": 3}),
+            "topics": settings.topics.model_copy(update={"prefix": f"{settings.topics.prefix}wide."}),
+        }
+    )
+    with pytest.raises(KafkaError, match=r"topic '.*wide\.posts' was not created"):
+        await ensure_topics(wide)
