@@ -85,7 +85,9 @@ class Grouping:
                 group.closed = True
                 self._changed[group.id] = None
         names, self._changed = self._changed, {}
-        incidents = [self._summary(self._groups[name]) for name in names if name in self._groups]
+        groups = [self._groups[name] for name in names if name in self._groups]
+        # No more authors than roots: most groups are one post, and need no summary.
+        incidents = [self._summary(group) for group in groups if len(group.roots) >= self._rules.min_authors]
         return [incident for incident in incidents if incident.author_count >= self._rules.min_authors]
 
     def forget(self, now: datetime) -> list[str]:

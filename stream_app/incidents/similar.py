@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
+from functools import lru_cache
 from itertools import pairwise
 
 from datasketch import MinHash, MinHashLSH
@@ -21,14 +22,18 @@ _PERMUTATIONS = 128
 _RECALL = (0.1, 0.9)
 """Weights of false positives and negatives: candidates are compared anyway, so missing one costs more."""
 _PHOTO_BITS = 64
+_RECENT = 1024
+"""Texts worked out lately: one post asks several times."""
 
 
+@lru_cache(_RECENT)
 def shingles(text: str) -> frozenset[str]:
     """The words of ``text`` and its pairs of neighbours; addresses, @names and case left out."""
     words = _WORD.findall(_NOT_WORDS.sub(" ", normalised_text(text)))
     return frozenset(words) | {f"{a} {b}" for a, b in pairwise(words)}
 
 
+@lru_cache(_RECENT)
 def text_key(text: str) -> str | None:
     """Name of a text by its shingles, 16 hex digits; None for a text without words."""
     found = shingles(text)
@@ -113,6 +118,7 @@ class PhotoIndex:
         return [(shift, number >> shift & mask) for shift in range(0, _PHOTO_BITS, width)]
 
 
+@lru_cache(_RECENT)
 def _minhash(text: str) -> MinHash:
     sketch = MinHash(num_perm=_PERMUTATIONS)
     sketch.update_batch([shingle.encode() for shingle in shingles(text)])

@@ -310,3 +310,33 @@ async def test_two_replicas_share_a_feed_and_one_leaving_loses_and_repeats_nothi
         await asyncio.sleep(0.3)
         found = await events(collect, settings, 1200)
     assert sorted(int(each.post.id) for each in found) == list(range(1200))
+
+
+async def test_a_worker_that_lost_its_place_in_the_group_cannot_publish(settings, send, collect):
+    service = Replica(settings, make_fetcher=NoImages)
+    await service.start()
+    await eventually(lambda: service.feed.partitions)
+    service.feed.membership.generation -= 1  # as if it had slept through a rebalance
+    await send([a_post(i) for i in range(10)])
+    await eventually(lambda: service.crashed)
+    await service.stop()
+    assert await collect(settings.topics.events) == []
+
+
+async def test_what_is_read_stays_within_its_room(settings, send, replica, collect):
+    release, most = asyncio.Event(), []
+
+    class Slow(NoImages):
+        async def fetch(self, links):
+            most.append(running.room.taken)
+            await release.wait()
+            return tuple(MediaOutcome(link.url, "late", reason="slow") for link in links)
+
+    small = settings.model_copy(update={"labelling": settings.labelling.model_copy(update={"max_in_flight": 20})})
+    await send([a_post(i, media=[{"url": f"https://a.example/{i}.jpg"}]) for i in range(100)])
+    async with replica(settings=small, fetcher=Slow) as running:
+        await eventually(lambda: len(most) >= 20)
+        await asyncio.sleep(0.5)
+        assert max(most) <= 20
+        release.set()
+        assert len(await events(collect, settings, 100)) == 100

@@ -1,0 +1,41 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.data.rows import LEARNED, Row, classes, either, merge_groups
+
+LABEL = st.sampled_from([None, *LEARNED["humanitarian"]])
+
+
+def side(informative, category):
+    pairs = (("informativeness", informative), ("humanitarian", category))
+    return {concept: label for concept, label in pairs if label}
+
+
+def test_a_post_is_informative_if_either_part_is():
+    assert either(side("informative", None), side("not_informative", None))["informativeness"] == "informative"
+    assert either(side("not_informative", None), side("not_informative", None))["informativeness"] == "not_informative"
+
+
+@given(LABEL, LABEL)
+def test_the_category_of_a_post_does_not_depend_on_the_order_of_its_parts(text, image):
+    assert either(side(None, text), side(None, image)) == either(side(None, image), side(None, text))
+
+
+def test_two_different_categories_are_no_label():
+    parts = side(None, "affected_individuals"), side(None, "other_relevant_information")
+    assert "humanitarian" not in either(*parts)
+
+
+def test_damage_comes_from_the_photo_alone():
+    assert either({}, {"damage": "mild_damage"}) == {"damage": "mild_damage"}
+
+
+def test_copies_by_text_or_by_photo_share_a_group():
+    rows = [Row(str(i), group, "e", "train") for i, group in enumerate([1, 1, 2, 3])]
+    merged = merge_groups(rows, {"1": 7, "2": 7})
+    assert len({row.group for row in merged[:3]}) == 1
+    assert merged[3].group != merged[0].group
+
+
+def test_unlabelled_rows_have_class_minus_one():
+    assert classes([{}, {"damage": "severe_damage"}], "damage") == [-1, 2]
