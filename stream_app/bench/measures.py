@@ -134,10 +134,9 @@ async def shell_of_raw(bench: Bench) -> Measured:
         lambda n: bench.worker(bench.shell_posts, n, model="fixed"),
         lambda n: bench.rival("raw_loop", bench.shell_posts, n),
     )
-    ratio, cpu = ours.clock / raw.clock, ours.cpu / raw.cpu
-    return at_least(
-        "shell without model / raw aiokafka loop", ratio, 0.25, _beside(ours, raw, "unique, no photos"), cpu
-    )
+    # No ratio by CPU: the raw loop is done before the subscriber that samples it, so its share would be too small.
+    parts = f"{ours.clock:.0f} / {raw.clock:.0f} posts/s, ours {ours.cpu:.0f} per CPU second; unique, no photos"
+    return at_least("shell without model / raw aiokafka loop", ours.clock / raw.clock, 0.25, parts)
 
 
 async def duplicates(bench: Bench) -> Measured:
