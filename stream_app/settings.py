@@ -108,7 +108,9 @@ class LabellingSettings(Section):
     deadline_ms: float = Field(50.0, gt=0, description="scored when full or when its oldest post is this old")
     duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
     max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")
-    unsure_below: float = Field(0.6, ge=0, le=1, description="an event whose labels are all less likely asks for review")
+    unsure_below: float = Field(
+        0.6, ge=0, le=1, description="an event whose labels are all less likely asks for review"
+    )
 
 
 class AlertRule(Section):

@@ -126,7 +126,7 @@ class Printer:
     show_default=True,
 )
 @click.option("--cap-scope", type=click.Choice(["Public", "Restricted"]), default="Restricted", show_default=True)
-def command(  # noqa: PLR0917 - click passes options by name
+def command(
     what: str,
     form: Format,
     tasks: tuple[Any, ...],
