@@ -61,7 +61,6 @@ class Truth:
             numbers = await self._consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - as its producer does
             partitions += [TopicPartition(topic, number) for number in numbers]
         self._consumer.assign(partitions)
-        await self._consumer.seek_to_beginning(*partitions)
         return self
 
     async def __aexit__(

@@ -143,13 +143,15 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
 
     topic = settings.topics.dead_letters
     async with AIOKafkaConsumer(
-        **client_options(settings.kafka), isolation_level="read_committed", enable_auto_commit=False
+        **client_options(settings.kafka),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
     ) as consumer:
         numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - as its producer does
         partitions = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(each) < ends[each] for each in partitions]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
