@@ -8,6 +8,9 @@ from collections.abc import Sequence
 EARTH_KM = 6371.0088
 """Mean radius (IUGG)."""
 
+KM_PER_DEGREE = math.pi * EARTH_KM / 180
+"""Of latitude."""
+
 Position = tuple[float, float]
 """Latitude and longitude in degrees."""
 

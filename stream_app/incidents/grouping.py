@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from stream_app.incidents.geometry import Position, Vector, distance_km, position, vector
+from stream_app.incidents.geometry import KM_PER_DEGREE, Position, Vector, distance_km, position, vector
 from stream_app.incidents.incident import Incident
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
@@ -118,8 +118,11 @@ class Grouping:
             if not group.first - window <= sighting.written_at <= group.last + window:
                 continue
             if spot is not None and group.middle is not None and sighting.place is not None:
+                reach = self._rules.reach_km[sighting.place.source] + group.reach_km
+                if abs(spot[0] - group.middle[0]) * KM_PER_DEGREE > reach:
+                    continue  # most are this far apart, and this is quicker than their distance
                 away = distance_km(spot, group.middle)
-                if away <= self._rules.reach_km[sighting.place.source] + group.reach_km:
+                if away <= reach:
                     options.append((-alike.get(name, 0.0), away, name))
             elif name in alike:
                 options.append((-alike[name], 0.0, name))
@@ -140,6 +143,8 @@ class Grouping:
         same = {f"text:{k}" for k, s in self._texts.similar(sighting.text).items() if s >= self._rules.same_text}
         same |= {f"photo:{other}" for photo in _hashes(sighting) for other in self._photos.similar(photo)}
         own = _marks(sighting)
+        # Only likeness within the incident counts: a text elsewhere must not tie two of these together.
+        same = {mark for mark in same if group.id in self._of_mark.get(mark, ())}
         group.roots[sighting.root] = Root(kin=frozenset(same | own))
         self._of_root[sighting.root] = group.id
         for mark in own:

@@ -112,6 +112,13 @@ def test_copies_by_many_accounts_are_one_witness():
     assert incident.posts[0].near_duplicates == 9
 
 
+def test_a_text_elsewhere_does_not_make_two_of_an_incident_near_duplicates():
+    elsewhere = make_event("e", "water over the quay 2", place=KATHMANDU)
+    here = [make_event(f"h{i}", f"water over the quay {i}", place=COLOMBO) for i in (0, 1)]
+    apart = {i.title: i.near_duplicate_count for i in grouped(*here)}
+    assert apart.items() <= {i.title: i.near_duplicate_count for i in grouped(elsewhere, *here)}.items()
+
+
 def test_independent_witnesses_raise_the_severity():
     words = ["roof gone", "wall down", "bridge broken", "road split"]
     seen = [
