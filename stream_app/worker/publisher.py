@@ -126,7 +126,7 @@ class Publisher(Service):
         sent = []
         builders = {}
         sizes = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in records}}
-        hashes = {record.key: _hash(record.key) for record in records}
+        hashes = {key: _hash(key) for key in {record.key for record in records}}
         for record in records:
             place = record.topic, hashes[record.key] % sizes[record.topic]
             options = {"timestamp": None, "key": record.key, "value": record.value, "headers": record.headers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Callable
@@ -77,8 +78,13 @@ class Replica(Service):
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
 
     async def on_started(self) -> None:
-        """Tell which model labels."""
+        """Tell which model labels, and spare the garbage collector what stays for good."""
         self.metrics.model(self.models.entry)
+        # Posts are freed by their reference counts. Walking the gazetteer, the model and all posts in memory again
+        # and again for cycles took a third of the time per post.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
 
     async def on_stop(self) -> None:
         """Let the running transaction end while Kafka still counts us as a member; what waits is our successor's."""
