@@ -48,6 +48,23 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - read by the fetcher, made at start
         return consumer
 
+    async def seek_to_committed(self) -> Any:
+        """Go back to what was committed, or to the beginning where nothing was yet.
+
+        While Faust restores its tables it reads and drops events too, then seeks back to the committed offsets. Where
+        there are none it stays behind what it dropped: a worker killed before its first commit would lose its events.
+        """
+        return await self.call_thread(self._seek_to_committed)
+
+    async def _seek_to_committed(self) -> Any:
+        consumer = self._ensure_consumer()
+        committed = await consumer.seek_to_committed()
+        changelogs = self.app.tables.changelog_topics
+        fresh = [tp for tp, offset in committed.items() if offset is None and tp.topic not in changelogs]
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
+        return committed
+
 
 class _CommittedConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> Any:
