@@ -91,7 +91,7 @@ def _context(post: dict[str, Any]) -> ContextFacts:
     """What the table knows of a tweet. Author's counts and language are not in it, so they stay unknown."""
     hour, minute = post["created_at"][11:13], post["created_at"][14:16]
     return ContextFacts(
-        links=int(post["n_urls"]),
+        links=max(0, int(post["n_urls"]) - 1),  # every post here has a photo, whose own t.co link is no link to the web
         mentions=int(post["n_mentions"]),
         hashtags=len(post["hashtags"].split()),
         images=int(post["n_images"]),
