@@ -32,7 +32,9 @@ class Calibration(nn.Module):
         """The calibrated class scores before the softmax; one column z stands for the two scores [0, z]."""
         z = F.pad(logits, (1, 0)) if logits.shape[1] == 1 else logits
         which = with_image.long()
-        return z * self.log_scale[concept][which].exp() + self.bias[concept][which]
+        scale: Tensor = self.log_scale[concept][which].exp()
+        bias: Tensor = self.bias[concept][which]
+        return z * scale + bias
 
     def fit(self, logits: Mapping[str, Tensor], classes: Mapping[str, Tensor], with_image: Tensor) -> None:
         """Minimise the cross-entropy of labelled rows (class -1 is none) plus a weak pull towards no change."""
@@ -49,8 +51,8 @@ class Calibration(nn.Module):
         def loss() -> Tensor:
             optimizer.zero_grad()
             pull = sum((p[side[:1].long()] ** 2).sum() for p in parameters)
-            value = F.cross_entropy(self.scores(concept, z, side), classes) + _PRIOR * pull / len(z) ** 0.5
+            value: Tensor = F.cross_entropy(self.scores(concept, z, side), classes) + _PRIOR * pull / len(z) ** 0.5
             value.backward()  # type: ignore[no-untyped-call]
             return value
 
-        optimizer.step(loss)  # type: ignore[arg-type]
+        optimizer.step(loss)  # type: ignore[no-untyped-call]

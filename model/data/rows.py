@@ -8,7 +8,10 @@ from pathlib import Path
 
 from model.scorer import LABELS, ContextFacts
 
-LEARNED: Mapping[str, tuple[str, ...]] = {**LABELS, "damage_crisismmd": LABELS["damage"]}
+LEARNED: Mapping[str, tuple[str, ...]] = {
+    **{str(concept): labels for concept, labels in LABELS.items()},
+    "damage_crisismmd": LABELS["damage"],
+}
 """The concepts a network learns. ``damage_crisismmd`` asks another question than ``damage``: a head not shown."""
 
 Answers = Mapping[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,7 @@ class TextEncoder(nn.Module):
         padded = bool((lengths < ids.shape[1]).any())
         states = self.network(input_ids=ids, attention_mask=mask.long() if padded else None).last_hidden_state
         kept = torch.where(mask.unsqueeze(-1), states, states.new_zeros(()))
-        return cast("Tensor", kept.float().sum(1) / lengths.unsqueeze(1))
+        return kept.float().sum(1) / lengths.unsqueeze(1)
 
     def for_service(self) -> Self:
         """Weights in the machine's fastest format, no dropout, no gradients."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,11 +66,11 @@ def unified(rows: Sequence[Row], scorer: FusedScorer) -> Figures:
     """A shipped model on the ``test`` part of split_unified, which it never saw, through the face that serves."""
     tested = [row for row in rows if row.split == "test"]
     scored = _served(scorer, tested)
-    kinds = {
+    kinds: dict[str, Callable[[Row], Answers]] = {
         "post": lambda row: row.of_post if row.text and row.image else row.of_text if row.text else row.of_image,
         "agreed": lambda row: row.agreed,
     }
-    parts = {
+    parts: dict[str, Callable[[Row], bool]] = {
         "all": lambda _: True,
         "with_image": lambda row: row.image is not None,
         "srilanka_pairs": lambda row: row.event == SRI_LANKA and row.image is not None,
@@ -203,7 +203,9 @@ def _text_without(learning: Sequence[Row], recipe: Recipe) -> TextEncoder:
 
 def _served(scorer: FusedScorer, rows: Sequence[Row]) -> dict[str, Tensor]:
     """Probabilities [n, K] of each published concept as the stream would get them; NaN where it gives no answer."""
-    tables = {concept: torch.full((len(rows), len(LABELS[concept])), torch.nan) for concept in CONCEPTS}
+    tables: dict[str, Tensor] = {
+        concept: torch.full((len(rows), len(LABELS[concept])), torch.nan) for concept in CONCEPTS
+    }
     for start in range(0, len(rows), _AT_ONCE):
         posts = [_input(scorer, row) for row in rows[start : start + _AT_ONCE]]
         for i, scored in enumerate(scorer.score(posts), start):

@@ -101,7 +101,7 @@ def _epoch(
     network.train()
     weights = torch.where(train.mask[:, 1], plan.image_share, 1.0)
     order = torch.tensor(list(WeightedRandomSampler(weights.tolist(), len(train), generator=generator)))
-    for index in order.split(plan.batch):
+    for index in order.split(plan.batch):  # type: ignore[no-untyped-call]
         batch = train.take(index)
         mask = drop_modalities(batch.mask, plan.drop, generator)
         output = network(batch.values, mask)
@@ -117,7 +117,7 @@ def logits_of(network: FusionNetwork, rows: Vectors, mask: Tensor | None = None)
     """Logits of each concept [n, K] of all rows, seen through ``mask`` (all they have when None)."""
     network.eval()
     shown = rows.mask if mask is None else mask
-    parts = [network(rows.take(index).values, shown[index]).logits for index in torch.arange(len(rows)).split(1024)]
+    parts = [network(rows.take(index).values, shown[index]).logits for index in torch.arange(len(rows)).split(1024)]  # type: ignore[no-untyped-call]
     return {concept: torch.cat([part[concept] for part in parts]) for concept in network.config.concepts}
 
 

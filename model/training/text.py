@@ -61,7 +61,7 @@ class TextTask(nn.Module):
         """Logits [n, K] of each target, in the order of ``texts``."""
         self.eval()
         rows = self.encoder.tokens(texts)
-        out = {name: torch.empty(len(rows), head.out_features) for name, head in self.heads.items()}  # type: ignore[arg-type]
+        out = {name: torch.empty(len(rows), len(LABELS[c])) for name, (_, c, _w) in TARGETS.items()}  # type: ignore[index]
         for chosen in buckets([len(row) for row in rows]):
             with torch.autocast("cpu", torch.bfloat16, enabled=fastest_dtype() is torch.bfloat16):
                 logits = self(*pad([rows[i] for i in chosen]))
@@ -92,7 +92,7 @@ def fine_tune(
     """Train on rows with a text; word embeddings stay as they are. The same seed and machine give the same weights."""
     torch.manual_seed(plan.seed)
     task = TextTask(encoder)
-    encoder.network.embeddings.requires_grad_(False)  # type: ignore[union-attr,operator]
+    encoder.network.embeddings.requires_grad_(False)
     rows = distinct(rows)
     tokens = encoder.tokens([row.text or "" for row in rows])
     targets = {t: torch.tensor(classes([getattr(r, side) for r in rows], c)) for t, (side, c, _) in TARGETS.items()}

@@ -74,7 +74,7 @@ def encode_images(encoder: ImageEncoder, rows: Sequence[Row], step: Step = lambd
 
 def encode_context(encoder: ContextEncoder, rows: Sequence[Row]) -> Tensor:
     """Context vectors [n, width]; of rows without facts they are not to be used."""
-    return encoder([row.context or ContextFacts() for row in rows], [row.text or "" for row in rows])
+    return encoder.forward([row.context or ContextFacts() for row in rows], [row.text or "" for row in rows])
 
 
 def assemble(rows: Sequence[Row], text: Tensor, image: Tensor, context: Tensor) -> Vectors:

@@ -20,7 +20,10 @@ def test_every_listed_command_exists_and_explains_itself(name):
 
 
 def test_help_imports_no_command():
-    code = "import sys; from stream_app.cli import cli; cli(['--help'], standalone_mode=False); print('torch' in sys.modules)"
+    code = (
+        "import sys; from stream_app.cli import cli; "
+        "cli(['--help'], standalone_mode=False); print('torch' in sys.modules)"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.rstrip().endswith("False")
     assert all(name in shown for name in COMMANDS)
