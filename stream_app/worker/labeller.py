@@ -28,7 +28,7 @@ from stream_app.labelling.models import Models
 from stream_app.labelling.scoring import Answer
 from stream_app.media.outcome import MediaOutcome
 from stream_app.posts.enrich import enrich
-from stream_app.posts.identity import keys
+from stream_app.posts.identity import keys, keys_to_remember
 from stream_app.posts.parse import NotAPost, PostError, parse_post
 from stream_app.posts.post import MediaLink, Post
 from stream_app.settings import Settings
@@ -57,6 +57,7 @@ class Work:
     source: ConsumerRecord
     post: Post
     keys: tuple[str, ...]
+    """What its labels will answer for; see :func:`stream_app.posts.identity.keys_to_remember`."""
     arrived: float
     fetched: float = 0.0
     outcomes: tuple[MediaOutcome, ...] = ()
@@ -139,7 +140,8 @@ class Labeller(Service):
         """Parse one record and send it the shortest way: known, being labelled already, or to be labelled."""
         try:
             post = parse_post(record.value or b"")
-            work = Work(record, post, keys(post), time.monotonic())
+            known_by = keys(post)
+            work = Work(record, post, keys_to_remember(post), time.monotonic())
         except NotAPost:
             self._done(Finished(record))
             return
@@ -147,10 +149,10 @@ class Labeller(Service):
             reason = error.reason if isinstance(error, PostError) else f"parser failed: {error!r}"
             self._bury(record, "parse", reason)
             return
-        if known := self.memory.find(work.keys):
+        if known := self.memory.find(known_by):
             self._share(work, known)
             return
-        for key in work.keys:
+        for key in known_by:
             if leader := self._on_the_way.get(key):
                 leader.followers.append(work)
                 return

@@ -169,6 +169,17 @@ async def test_reposts_and_copies_share_the_labels_of_one(settings, send, replic
     assert last.duplicates_seen >= 20
 
 
+async def test_an_empty_repost_does_not_give_its_labels_to_the_root_that_comes_later(settings, send, replica, collect):
+    await send([a_post(2, root_id="1", kind="repost").replace(b"the bridge collapsed 2", b"")])
+    async with replica():
+        await events(collect, settings, 1)
+        await send([a_post(1)])
+        found = {each.post.id: each for each in await events(collect, settings, 2)}
+    assert found["2"].labels.humanitarian.label == "not_humanitarian"
+    assert found["1"].labels.humanitarian.label == "infrastructure_and_utility_damage"
+    assert found["1"].duplicate_of is None
+
+
 async def test_an_image_that_does_not_come_degrades_the_event_and_is_tried_again(settings, send, replica, collect):
     fetched = []
 
