@@ -98,6 +98,7 @@ class Labeller(Service):
         self._batcher: Batcher[Work] = Batcher(settings.labelling.batch_size, settings.labelling.deadline_ms / 1000)
         self._on_the_way: dict[str, Work] = {}
         self._round = 0
+        self._with_images = self._new_room_for_images()
 
     async def on_start(self) -> None:
         """Open the image fetcher."""
@@ -110,7 +111,16 @@ class Labeller(Service):
             task.cancel()
         self._batcher.clear()
         self._on_the_way.clear()
+        self._with_images = self._new_room_for_images()
         self.room.clear()
+
+    def _new_room_for_images(self) -> asyncio.Semaphore:
+        """How many posts may hold images between the start of their fetch and their score.
+
+        A post's deadline runs from the start of its fetch, so that reading far ahead makes no photo late; and memory
+        stays bounded however much faster images come than the model takes them.
+        """
+        return asyncio.Semaphore(max(self.settings.media.concurrency, 2 * self.settings.labelling.batch_size))
 
     def forget(self) -> None:
         """Forget what was labelled, since the model has changed."""
@@ -170,6 +180,7 @@ class Labeller(Service):
     async def _fetch(self, work: Work) -> None:
         assert self._fetcher is not None
         links = work.post.media
+        await self._with_images.acquire()
         try:
             work.outcomes = await self._fetcher.fetch(links)
         except Exception as error:
@@ -198,6 +209,8 @@ class Labeller(Service):
 
     def _conclude(self, work: Work, answer: Answer, model: Model, began: float, took: float) -> None:
         """Publish one scored post and those that waited for its labels."""
+        if work.post.media:
+            self._with_images.release()
         for key in work.keys:
             self._on_the_way.pop(key, None)
         if isinstance(answer, Exception):

@@ -351,3 +351,28 @@ async def test_what_is_read_stays_within_its_room(settings, send, replica, colle
         assert max(most) <= 20
         release.set()
         assert len(await events(collect, settings, 100)) == 100
+
+
+async def test_reading_far_ahead_starts_only_so_many_fetches(settings, send, replica, collect):
+    """A post's deadline runs from the start of its fetch: a flat-out replay must not make photos late."""
+    running = most = 0
+
+    class Counting(NoImages):
+        async def fetch(self, links):
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.02)
+            running -= 1
+            return await super().fetch(links)
+
+    narrow = settings.model_copy(
+        update={
+            "media": settings.media.model_copy(update={"concurrency": 4}),
+            "labelling": settings.labelling.model_copy(update={"batch_size": 2}),
+        }
+    )
+    await send([a_post(i, media=[{"url": f"https://a.example/{i}.jpg"}]) for i in range(60)])
+    async with replica(settings=narrow, fetcher=Counting):
+        await events(collect, settings, 60)
+    assert most <= 4
