@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import sys
 from typing import Any
 
@@ -19,14 +19,15 @@ def build(bootstrap: str, feed: str, results: str) -> FastStream:
     """The app: batches of 64 from ``feed``, one result a post to ``results``."""
     from sentence_transformers import SentenceTransformer
 
-    broker = KafkaBroker(bootstrap, logger=None)
+    broker = KafkaBroker(
+        bootstrap, log_level=logging.DEBUG
+    )  # errors are told, posts are not
     texts, photos, heads = SentenceTransformer(minilm_folder(), device="cpu"), Photos(), Heads()
 
     subscribe = broker.subscriber(feed, batch=True, max_records=64, group_id=results, auto_offset_reset="earliest")
 
     @subscribe  # type: ignore[untyped-decorator]
-    async def label(values: list[bytes]) -> None:
-        posts = [json.loads(value) if isinstance(value, bytes | str) else value for value in values]
+    async def label(posts: list[dict[str, Any]]) -> None:
         features = torch.zeros(len(posts), 384 + 1280)
         encoded = await asyncio.to_thread(texts.encode, [post["text"] for post in posts], batch_size=64)
         features[:, :384] = torch.from_numpy(encoded)
@@ -37,7 +38,7 @@ def build(bootstrap: str, feed: str, results: str) -> FastStream:
             features[shown, 384:] = await asyncio.to_thread(photos.features, list(read))
         await _publish(broker, results, posts, heads.answers(features))
 
-    return FastStream(broker, logger=None)
+    return FastStream(broker)
 
 
 async def _publish(broker: KafkaBroker, topic: str, posts: list[Any], answers: list[dict[str, list[float]]]) -> None:
