@@ -18,6 +18,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from stream_app.kafka import client_options, ensure_topics
 from stream_app.settings import KafkaSettings, Settings, TopicSettings
 
+MAX_DEGRADED = 0.02
+"""Share of results that may lack a photo; more would make a program look fast by what it leaves out."""
+
 WARM_UP = 0.25
 """Share of the results that come out before the clock starts."""
 
@@ -51,6 +54,7 @@ class Contender:
         self.arrivals: list[float] = []
         self.spent: list[float] = []
         self.seen: dict[str, float] = {}
+        self.degraded = 0
 
     async def feed(self, values: Sequence[bytes]) -> None:
         """Put posts into the feed as fast as Kafka takes them."""
@@ -75,6 +79,7 @@ class Contender:
                 last = now
                 self.arrivals += [now] * len(records)
                 self.spent += [cpu] * len(records)
+                self.degraded += sum(b'"degraded":true' in (record.value or b"") for record in records)
                 self.seen.update((record.key.decode(), now) for record in records if record.key)
             if self._process.returncode is not None or now - last > silence_s:
                 why = "silence" if self._process.returncode is None else f"exit {self._process.returncode}"
@@ -165,6 +170,10 @@ async def speed(
     """How fast a program takes posts from feed to published result."""
     async with contender(kafka, module, values, environment=environment(photos_at, model)) as running:
         await running.wait_for(len(values))
+        if running.degraded > MAX_DEGRADED * len(values):
+            raise ContenderError(
+                f"{running.degraded} of {len(values)} results lack a photo: there is nothing to compare"
+            )
         return running.pace()
 
 
