@@ -17,12 +17,16 @@ from model.encoders.text import TextEncoder, buckets, pad
 from model.scorer import LABELS
 
 TARGETS: Mapping[str, tuple[str, str, float]] = {
-    "informativeness": ("of_text", "informativeness", 1.0),
-    "humanitarian": ("of_text", "humanitarian", 1.0),
+    "informativeness": ("agreed", "informativeness", 1.0),
+    "humanitarian": ("agreed", "humanitarian", 1.0),
+    "text_informativeness": ("of_text", "informativeness", 0.5),
+    "text_humanitarian": ("of_text", "humanitarian", 0.5),
     "photo_informativeness": ("of_image", "informativeness", 0.3),
     "photo_humanitarian": ("of_image", "humanitarian", 0.3),
 }
-"""Heads: the side of a row that is asked, the concept, and how much the answer counts. The last two only help."""
+"""Heads: the side of a row that is asked, the concept, and how much the answer counts.
+
+The first two are what papers are judged on, the others help."""
 
 _CHUNK = 20
 """Batches shuffled together before they are sorted by length."""
