@@ -52,7 +52,7 @@ def official(rows: Sequence[Row], recipe: Recipe) -> Figures:
             candidates = [row for row in posts if row.official.get(concept) not in ("dev", "test")]
             learning = distinct(without_leaks(candidates, held))
             plan = recipe.text or TextPlan()
-            doing = bar.add_task(f"text layers, {concept}", total=len(learning) * plan.epochs)
+            doing = bar.add_task(f"text layers, {concept}", total=len(learning) * plan.passes)
             task = fine_tune(TextEncoder.load(recipe.text_model), learning, plan, lambda n, d=doing: bar.advance(d, n))  # type: ignore[misc]
             for part in ("dev", "test"):
                 tested = [row for row in held if row.official[concept] == part]
@@ -196,7 +196,7 @@ def _text_without(learning: Sequence[Row], recipe: Recipe) -> TextEncoder:
     if recipe.text:
         chosen = distinct([row for row in learning if row.split != "dev"])
         with progress() as bar:
-            doing = bar.add_task("text layers", total=len(chosen) * recipe.text.epochs)
+            doing = bar.add_task("text layers", total=len(chosen) * recipe.text.passes)
             fine_tune(encoder, chosen, recipe.text, lambda n: bar.advance(doing, n))
     return encoder
 

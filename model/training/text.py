@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +35,12 @@ _CHUNK = 20
 
 @dataclass(frozen=True, slots=True)
 class TextPlan:
-    """How to fine-tune."""
+    """How to fine-tune: ``members`` runs from one start, in other orders and with other dropout, weights averaged.
 
+    A uniform model soup: Wortsman et al., 2022, arXiv:2203.05482. It serves at the cost of one model.
+    """
+
+    members: int = 3
     epochs: int = 2
     batch: int = 64
     rate: float = 1.5e-4
@@ -45,6 +50,11 @@ class TextPlan:
     """How much a tweet counts whose text and photo were judged differently."""
     smoothing: float = 0.05
     seed: int = 0
+
+    @property
+    def passes(self) -> int:
+        """How often each row is shown in all."""
+        return self.members * self.epochs
 
 
 class TextTask(nn.Module):
@@ -93,18 +103,36 @@ def distinct(rows: Sequence[Row]) -> list[Row]:
 def fine_tune(
     encoder: TextEncoder, rows: Sequence[Row], plan: TextPlan, step: Callable[[int], None] = lambda _: None
 ) -> TextTask:
-    """Train on rows with a text; word embeddings stay as they are. The same seed and machine give the same weights."""
+    """Train on rows with a text; word embeddings stay as they are. The same seed and machine give the same weights.
+
+    ``step`` is told how many rows each training step took; in all there are ``plan.passes`` a row.
+    """
     torch.manual_seed(plan.seed)
     task = TextTask(encoder)
     encoder.network.embeddings.requires_grad_(False)
-    rows = distinct(rows)
-    tokens = encoder.tokens([row.text or "" for row in rows])
+    start = copy.deepcopy(task.state_dict())
+    total: dict[str, Tensor] = {}
+    for member in range(plan.members):
+        task.load_state_dict(start)
+        _run(task, distinct(rows), replace(plan, seed=plan.seed + member), step)
+        for name, value in task.state_dict().items():
+            share = value.double() / plan.members
+            total[name] = total[name] + share if name in total else share
+    task.load_state_dict({name: value.to(start[name].dtype) for name, value in total.items()})
+    return task.eval()
+
+
+def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Callable[[int], None]) -> None:
+    """One run over distinct rows, from the weights that ``task`` has."""
+    torch.manual_seed(plan.seed)
+    tokens = task.encoder.tokens([row.text or "" for row in rows])
     targets = {t: torch.tensor(classes([getattr(r, side) for r in rows], c)) for t, (side, c, _) in TARGETS.items()}
     weights = torch.tensor([1.0 if row.agreed else plan.disagreeing for row in rows])
-    batches = [b for e in range(plan.epochs) for b in _batches([len(t) for t in tokens], plan.batch, plan.seed + e)]
+    seeds = [plan.seed * plan.epochs + epoch for epoch in range(plan.epochs)]
+    batches = [batch for seed in seeds for batch in _batches([len(t) for t in tokens], plan.batch, seed)]
     optimizer = torch.optim.AdamW(
         [
-            {"params": [p for p in encoder.parameters() if p.requires_grad], "lr": plan.rate},
+            {"params": [p for p in task.encoder.parameters() if p.requires_grad], "lr": plan.rate},
             {"params": task.heads.parameters(), "lr": plan.head_rate},
         ],
         fused=True,
@@ -124,7 +152,6 @@ def fine_tune(
         optimizer.step()
         schedule.step()
         step(len(batch))
-    return task.eval()
 
 
 def _loss(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], weights: Tensor, smoothing: float) -> Tensor:

@@ -51,7 +51,7 @@ class Recipe:
 
     def shortened(self) -> Recipe:
         """The same steps on 96 rows, one epoch each."""
-        text = replace(self.text, epochs=1) if self.text else None
+        text = replace(self.text, members=1, epochs=1) if self.text else None
         return replace(self, text=text, fusion=replace(self.fusion, epochs=1), rows=96)
 
 
@@ -102,7 +102,7 @@ def tune(encoder: TextEncoder, rows: Sequence[Row], recipe: Recipe, work: Path, 
     if not kept.is_file():
         held_out = [row for row in rows if row.split != "train"]
         learning = distinct(without_leaks([row for row in rows if row.split == "train"], held_out))
-        doing = bar.add_task("text layers", total=len(learning) * recipe.text.epochs)
+        doing = bar.add_task("text layers", total=len(learning) * recipe.text.passes)
         fine_tune(encoder, learning, recipe.text, lambda n: bar.advance(doing, n))
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_file(halved(encoder.tuned_state()), kept)
