@@ -44,13 +44,13 @@ def keys(post: Post) -> tuple[str, ...]:
     return (root_key(post), content) if content else (root_key(post),)
 
 
-def keys_to_remember(post: Post) -> tuple[str, ...]:
+def keys_to_remember(post: Post, found: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """The keys a labelled post may answer for: all of :func:`keys`, unless it is a repost without its root's content.
 
     A repost without text (Bluesky), or cut short by X, must not give its poor labels to the root that comes later: an
-    empty one is not remembered, a cut one by its content only.
+    empty one is not remembered, a cut one by its content only. ``found`` saves computing :func:`keys` again.
     """
-    found = keys(post)
+    found = keys(post) if found is None else found
     if post.kind != "repost":
         return found
     return found if len(found) == 2 and not _cut_short(post) else found[1:]

@@ -151,7 +151,7 @@ class Labeller(Service):
         try:
             post = parse_post(record.value or b"")
             known_by = keys(post)
-            work = Work(record, post, keys_to_remember(post), time.monotonic())
+            work = Work(record, post, keys_to_remember(post, known_by), time.monotonic())
         except NotAPost:
             self._done(Finished(record))
             return
