@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from model.encoders.image import SIZE, ImageEncoder, classifier, prepare, renamed
 
@@ -46,6 +48,54 @@ def test_the_logits_are_those_of_the_weights_own_implementation(whole):
     pixels = torch.rand((2, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
         torch.testing.assert_close(whole(pixels), reference.eval()(pixels), atol=1e-5, rtol=1e-5)
+
+
+def clock(draw):
+    draw.ellipse((140, 60, 500, 420), fill=(90, 50, 30))
+    draw.ellipse((160, 80, 480, 400), fill=(250, 248, 240))
+    for minute in range(60):
+        x, y, start = math.sin(math.tau * minute / 60), -math.cos(math.tau * minute / 60), 140 if minute % 5 else 118
+        ends = (320 + 150 * x, 240 + 150 * y, 320 + start * x, 240 + start * y)
+        draw.line(ends, fill="black", width=2 if minute % 5 else 8)
+    draw.line((320, 240, 255, 200), fill="black", width=12)
+    draw.line((320, 240, 400, 150), fill="black", width=8)
+
+
+def traffic_light(draw):
+    draw.rectangle((308, 400, 332, 480), fill=(60, 60, 60))
+    draw.rounded_rectangle((240, 50, 400, 420), 20, fill=(30, 32, 30))
+    for y, colour in ((70, (240, 40, 30)), (185, (90, 70, 20)), (300, (20, 70, 30))):
+        draw.ellipse((270, y, 370, y + 100), fill=colour)
+
+
+def fence(draw):
+    draw.rectangle((0, 300, 640, 480), fill=(70, 140, 50))
+    for y in (220, 350):
+        draw.rectangle((0, y, 640, y + 24), fill=(235, 235, 230))
+    for x in range(0, 640, 56):
+        corners = [(x, 160), (x + 18, 130), (x + 36, 160), (x + 36, 430), (x, 430)]
+        draw.polygon(corners, fill=(252, 252, 250), outline=(180, 180, 180))
+
+
+def crossword(draw):
+    black = np.random.default_rng(0).random((16, 12)) < 0.3
+    for (x, y), filled in np.ndenumerate(black):
+        box = (40 * x, 40 * y, 40 * x + 40, 40 * y + 40)
+        draw.rectangle(box, fill="black" if filled else "white", outline="black")
+
+
+@pytest.mark.parametrize(
+    ("paint", "known"), [(clock, {409, 892}), (traffic_light, {920}), (fence, {716}), (crossword, {918})]
+)
+def test_a_drawn_thing_is_what_imagenet_calls_it(whole, paint, known):
+    """All the way that a photo goes. A scaling to [0, 1] in place of [-1, 1] leaves the traffic light at 0.07."""
+    picture = Image.new("RGB", (640, 480), (150, 190, 230))
+    paint(ImageDraw.Draw(picture))
+    with torch.inference_mode():
+        vectors = ImageEncoder.load().for_service().encode([prepare(picture)])
+        sure = whole.get_classifier()(vectors).softmax(1)[0]
+    assert int(sure.argmax()) in known
+    assert float(sure[list(known)].sum()) > 0.3
 
 
 @pytest.mark.shared
