@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import click
@@ -16,9 +15,8 @@ from rich.table import Table
 
 from model.scorer import Scorer, load_scorer
 from stream_app.labelling.scoring import ModelBrokenError
-from stream_app.media.fetch import MediaFetcher
 from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_of
-from stream_app.offline.images import LocalImages, skip_images
+from stream_app.offline.images import images_from
 from stream_app.offline.label import Fetch, OfflineLabeller
 from stream_app.settings import Settings
 
@@ -50,7 +48,8 @@ def command(
     started = time.monotonic()
     try:
         scorer = load_scorer(model or settings.model.source, threads=settings.model.threads)
-        tally = asyncio.run(_label(source, sink, console, scorer, _images(settings, scorer, images, no_images)))
+        source_of_images = images_from(settings.media, scorer.prepare, folder=images, none=no_images)
+        tally = asyncio.run(_label(source, sink, console, scorer, source_of_images))
     except (OSError, ValueError, ModelBrokenError) as error:
         raise click.ClickException(str(error)) from None
     _report(tally, sink, time.monotonic() - started, console)
@@ -69,19 +68,6 @@ async def _label(
                 tally.add(answer)
                 progress.update(task, completed=position(), posts=tally.labelled)
     return tally
-
-
-@asynccontextmanager
-async def _images(settings: Settings, scorer: Scorer, folder: Path | None, none: bool) -> AsyncIterator[Fetch]:
-    """Where images come from: nowhere, a folder, or the network."""
-    if none:
-        yield skip_images
-    elif folder is not None:
-        with LocalImages(folder, settings.media, scorer.prepare) as local:
-            yield local.fetch
-    else:
-        async with MediaFetcher(settings.media, prepare=scorer.prepare) as fetcher:
-            yield fetcher.fetch
 
 
 def _progress(console: Console) -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from model.training.train import Recipe
+    from stream_app.offline.compare import ModelDiff
 
 
 @click.group()
@@ -173,43 +175,49 @@ def show(source: str) -> None:
 @command.command()
 @click.argument("first")
 @click.argument("second")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--flips", type=click.IntRange(0), default=20, show_default=True, help="most changed labels to list")
-def diff(first: str, second: str, file: Path, flips: int) -> None:
-    """Compare two models over the posts of FILE (JSON lines, any format of docs/formats.md), text and context only."""
-    from model.scorer import CONCEPTS, ContextFacts, PostInput, load_scorer
-    from stream_app.posts.errors import PostError
-    from stream_app.posts.parse import parse_post
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="take images from this folder, by the file name their address ends with",
+)
+@click.option("--no-images", is_flag=True, help="compare on text and context alone")
+@click.option("--changed", type=click.IntRange(0), default=10, show_default=True, help="most changed posts to list")
+def diff(*, first: str, second: str, file: Path, images: Path | None, no_images: bool, changed: int) -> None:
+    """Compare two models over the posts of FILE (JSON lines, any format of docs/formats.md; .gz; - is standard input).
 
-    posts, skipped = [], 0
-    for line in file.read_bytes().splitlines():
-        try:
-            posts.append(parse_post(line))
-        except PostError:
-            skipped += 1
-    inputs = [
-        PostInput(p.text, (), ContextFacts(links=p.links, mentions=p.mentions, hashtags=len(p.hashtags))) for p in posts
-    ]
-    if not inputs:
-        raise click.ClickException(f"{file} holds no post that can be read ({skipped} lines skipped)")
-    answers = []
-    for source in (first, second):
-        try:
-            scorer = load_scorer(source)
-        except (FileNotFoundError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
-        answers.append([s for i in range(0, len(inputs), 64) for s in scorer.score(inputs[i : i + 64])])
-    click.echo(f"{len(inputs)} posts, {skipped} lines skipped")
-    for concept in CONCEPTS:
-        both = [(p, a.labels[concept], b.labels[concept]) for p, a, b in zip(posts, *answers, strict=True)]
-        told = [(p, a, b) for p, a, b in both if a.label and b.label]
-        changed = [(p, a, b) for p, a, b in told if a.label != b.label]
-        share = f"{1 - len(changed) / len(told):.3f} of {len(told)}" if told else "no answers (no photos)"
-        click.echo(f"{concept}: agreement {share}")
-        for post, a, b in changed[:flips]:
-            click.echo(
-                f"  {post.id}: {a.label} {a.probability:.2f} -> {b.label} {b.probability:.2f}  {post.text[:70]!r}"
-            )
+    Both label each post as the worker would, its photos fetched once. For each concept: the share of posts with the
+    same label, how labels moved (rows: FIRST, columns: SECOND), and the posts whose probabilities moved most (0 to 1).
+    """
+    from stream_app.labelling.scoring import ModelBrokenError
+    from stream_app.offline.compare import report
+
+    if images and no_images:
+        raise click.UsageError("--images and --no-images exclude each other.")
+    try:
+        found = asyncio.run(_compare(first, second, file, images, changed, no_images=no_images))
+    except (OSError, ValueError, ModelBrokenError) as error:
+        raise click.ClickException(str(error)) from error
+    if not found.posts:
+        raise click.ClickException(f"{file} holds no post that both models could label ({found.failed} lines failed)")
+    click.echo("\n".join(report(found)))
+
+
+async def _compare(
+    first: str, second: str, file: Path, images: Path | None, changed: int, *, no_images: bool
+) -> ModelDiff:
+    from model.scorer import load_scorer
+    from stream_app.offline.compare import compare
+    from stream_app.offline.files import opened_lines
+    from stream_app.offline.images import images_from
+    from stream_app.settings import Settings
+
+    settings = Settings()
+    before, after = (load_scorer(source, threads=settings.model.threads) for source in (first, second))
+    prepare = after.prepare if first == "fixed" else before.prepare  # trained models prepare alike, fixed does not look
+    with opened_lines(file) as (lines, _):
+        async with images_from(settings.media, prepare, folder=images, none=no_images) as fetch:
+            return await compare(lines, before, after, fetch, listed=changed)
 
 
 def _recipe(preset: str, *, short: bool = False, seed: int = 0, text_model: str | None = None) -> Recipe:

@@ -1,20 +1,38 @@
-"""Images for offline labelling that come from a folder, or not at all; the network's own fetcher is in ``media``."""
+"""Where the images of offline labelling come from: the network, by the stream's own fetcher, a folder, or nowhere."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from stream_app.media.decode import Prepare, decode
+from stream_app.media.fetch import MediaFetcher
 from stream_app.media.outcome import MediaOutcome, NotUsedError
+from stream_app.offline.label import Fetch
 from stream_app.posts.post import MediaLink
 from stream_app.settings import MediaSettings
+
+
+@asynccontextmanager
+async def images_from(
+    settings: MediaSettings, prepare: Prepare, *, folder: Path | None = None, none: bool = False
+) -> AsyncIterator[Fetch]:
+    """Fetches images from ``folder`` if there is one, from nowhere if ``none``, else from the network."""
+    if none:
+        yield skip_images
+    elif folder is not None:
+        with LocalImages(folder, settings, prepare) as local:
+            yield local.fetch
+    else:
+        async with MediaFetcher(settings, prepare=prepare) as fetcher:
+            yield fetcher.fetch
 
 
 async def skip_images(links: Sequence[MediaLink]) -> tuple[MediaOutcome, ...]:
