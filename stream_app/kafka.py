@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 
 from model.scorer import CONCEPTS
 from stream_app.settings import KafkaSettings, Settings
+
+_LEADERS_MS = 10_000
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 async def ensure_topics(settings: Settings) -> None:
-    """Create the product's topics where they are missing; those that exist stay as they are.
+    """Create the product's topics where they are missing, and wait until they can be read; the others stay as they are.
 
     Raises:
         aiokafka.errors.KafkaError: Kafka cannot be reached, or refuses a topic (its message names it).
@@ -53,6 +58,25 @@ async def ensure_topics(settings: Settings) -> None:
     for name, code, *message in answer.topic_errors:
         if code not in {0, TopicAlreadyExistsError.errno}:
             raise for_code(code)(f"topic {name!r} was not created: {message[0] if message else ''}")
+    await _led(settings, {name for name, code, *_ in answer.topic_errors if code == 0})
+
+
+async def _led(settings: Settings, topics: Collection[str]) -> None:
+    """Wait until each partition of new ``topics`` has a leader that answers.
+
+    Kafka names a leader a moment before that leader knows it, and who reads then logs a NotLeaderForPartitionError.
+    Asking for offsets retries silently; where even that is refused, readers and writers retry by themselves.
+    """
+    partitions = [TopicPartition(name, n) for name in sorted(topics) for n in range(settings.kafka.partitions)]
+    if not partitions:
+        return
+    consumer = AIOKafkaConsumer(**client_options(settings.kafka), request_timeout_ms=_LEADERS_MS)
+    await consumer.start()
+    try:
+        with suppress(KafkaError):
+            await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
 
 
 def _product_topics(settings: Settings) -> list[NewTopic]:

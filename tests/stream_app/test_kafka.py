@@ -8,6 +8,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from stream_app.events.subscribe import EPOCH, subscribe
 from stream_app.kafka import client_options, ensure_topics
 from stream_app.settings import KafkaSettings
 
@@ -60,6 +61,18 @@ async def test_topics_are_made_once(settings):
     expected |= {topics.alerts(task) for task in ("informativeness", "humanitarian", "damage")}
     assert found.keys() == expected
     assert {len(each["partitions"]) for each in found.values()} == {2}
+
+
+@pytest.mark.kafka
+async def test_new_topics_answer_their_first_reader(settings, caplog):
+    fresh = settings.model_copy(
+        update={"topics": settings.topics.model_copy(update={"prefix": f"{settings.topics.prefix}fresh."})}
+    )
+    await ensure_topics(fresh)
+    names = [fresh.topics.posts, fresh.topics.events, fresh.topics.incidents]
+    found = [received async for received in subscribe(fresh, names, since=EPOCH, until_end=True)]
+    assert found == []
+    assert [record.getMessage() for record in caplog.records if record.levelname in {"WARNING", "ERROR"}] == []
 
 
 @pytest.mark.kafka
