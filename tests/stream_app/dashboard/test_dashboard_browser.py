@@ -184,13 +184,33 @@ def test_photos_come_through_the_server_only(page, served, make_event):
 def test_the_why_is_drawn_and_said(page, served, make_event):
     show(served, make_event(1, media=[PHOTO], damage="severe_damage"))
     page.goto(served.address)
-    expect(page.locator(".attention .numbers")).to_have_text("Text 50 %, Photo 30 %, Context 20 %")
+    expect(page.locator(".attention .numbers")).to_have_text("Attention: Text 0.50, Photo 0.30, Context 0.20")
     page.get_by_role("button", name="Why, verdict").click()
-    graph = page.get_by_role("img", name=re.compile("Attention: Text 50 %.*text with image 0.60"))
+    graph = page.get_by_role("img", name=re.compile("Attention: Text 0.50.*text with image 0.60"))
     expect(graph.locator("circle")).to_have_count(3)
     widths = graph.locator("line").evaluate_all("lines => lines.map(line => Number(line.getAttribute('stroke-width')))")
     assert widths == sorted(widths, reverse=True)
     expect(page.locator(".distribution .chosen")).to_have_count(3)
+
+
+def test_attention_that_does_not_add_up_to_one_is_shown_as_weights(page, served, make_event):
+    attention = {"text": 0.5, "image": 0.5, "context": 0.5}
+    pairs = {"text+image": 0.35, "text+context": 0.33, "image+context": 0.32}
+    modalities = {"used": list(attention), "attention": attention, "pairs": pairs}
+    event = make_event(1, media=[PHOTO])
+    show(served, event.model_copy(update={"modalities": type(event.modalities).model_validate(modalities)}))
+    page.goto(served.address)
+    expect(page.locator(".attention .numbers")).to_have_text("Attention: Text 0.50, Photo 0.50, Context 0.50")
+    fits = "bar => [...bar.children].reduce((sum, part) => sum + part.offsetWidth, 0) <= bar.clientWidth"
+    assert page.locator(".attention .bar").evaluate(fits)
+
+
+def test_a_place_without_a_name_is_told_by_its_position(page, served, make_event):
+    show(served, make_event(1, place={**BEIRA, "name": None, "country_code": None, "source": "point"}))
+    page.goto(served.address)
+    expect(page.locator(".card .place")).to_have_text("19.84° S, 34.84° E")
+    page.locator(".spot").click()
+    expect(cards(page)).to_have_count(1)
 
 
 def test_the_keyboard_is_enough(page, served, make_event):

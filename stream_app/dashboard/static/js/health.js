@@ -3,6 +3,9 @@
 import { el, fill, icon, svg } from "./dom.js";
 import { CONCEPTS, LABELS, ago, count, labelName, percent, plural, short } from "./words.js";
 
+/** A line under a partition is full from this many waiting posts on: one that waits is no queue. */
+const FULL_LAG = 100;
+
 /** Posts a second over the last ten seconds. */
 const rate = (perSecond) => perSecond.slice(-10).reduce((sum, n) => sum + n, 0) / Math.max(1, Math.min(10, perSecond.length));
 
@@ -35,9 +38,9 @@ export function drawHealth(node, stats) {
 
 const block = (title, note, ...children) => el("section", { className: "block" }, el("h3", {}, title, note ? el("small", {}, note) : null), ...children);
 
-/** A table of names and numbers; the line under each is as long as its share of the largest. */
-const rows = (entries) => {
-  const most = Math.max(...entries.map(([, , n]) => n), 1);
+/** A table of names and numbers; the line under each is as long as its share of the largest, or of `least` if more. */
+const rows = (entries, least = 1) => {
+  const most = Math.max(...entries.map(([, , n]) => n), least);
   return el(
     "table",
     { className: "rows" },
@@ -70,7 +73,7 @@ function rateBlock({ per_second, counts }) {
 function lagBlock(lag) {
   if (!lag) return block("Waiting", "", el("p", { className: "faint" }, "Not known: Kafka did not say."));
   if (!lag.partitions.length) return block("Waiting", "", el("p", { className: "faint" }, `No topic ${lag.topic} yet.`));
-  return block("Waiting", `group ${lag.group}`, rows(lag.partitions.map(({ partition, lag: n }) => [null, `Partition ${partition}`, n])));
+  return block("Waiting", `group ${lag.group}`, rows(lag.partitions.map(({ partition, lag: n }) => [null, `Partition ${partition}`, n]), FULL_LAG));
 }
 
 function labelBlock(concept, counts) {
@@ -87,6 +90,6 @@ function deadLetterBlock({ dead_letters, counts }) {
   return block(
     "Dead letters",
     plural(counts.dead_letters, "post", "posts"),
-    el("ol", { className: "dead" }, ...dead_letters.slice(-5).reverse().map(({ at, stage, error }) => el("li", {}, el("b", {}, stage), ` ${error} `, el("small", {}, ago(Date.parse(at)))))),
+    el("ol", { className: "dead" }, ...dead_letters.slice(-3).reverse().map(({ at, stage, error }) => el("li", { title: error }, el("b", {}, stage), ` ${error} `, el("small", {}, ago(Date.parse(at)))))),
   );
 }

@@ -22,6 +22,7 @@ export function byPlace(cards) {
     const key = `${place.latitude.toFixed(2)},${place.longitude.toFixed(2)}`;
     const spot = places.get(key) ?? { key, place, cards: [], labels: new Map() };
     const label = card.event.labels.humanitarian.label ?? "none";
+    spot.name ??= place.name; // the same position may come with and without a name
     spot.cards.push(card);
     spot.labels.set(label, (spot.labels.get(label) ?? 0) + 1);
     places.set(key, spot);
@@ -42,6 +43,7 @@ function gather(spots, toPixels, reach) {
     for (const [label, n] of spot.labels) near.labels.set(label, (near.labels.get(label) ?? 0) + n);
     near.total += spot.cards.length;
     near.others += 1;
+    near.name ??= spot.name;
   }
   return kept;
 }
@@ -104,7 +106,7 @@ export class StreamMap {
 
   /** Zoom to everything that is located. */
   fit() {
-    if (this.#bounds?.isValid()) this.map.fitBounds(this.#bounds, { padding: [40, 40], maxZoom: 7 });
+    if (this.#bounds?.isValid()) this.map.fitBounds(this.#bounds, { padding: [72, 56], maxZoom: 7 });
     else this.map.fitBounds(WORLD);
   }
 
@@ -124,11 +126,11 @@ export class StreamMap {
     }
   }
 
-  #addSpot({ place, total, others, labels }, named) {
+  #addSpot({ place, name, total, others, labels }, named) {
     const at = [place.latitude, place.longitude];
     const label = commonest(labels);
     const size = Math.round(20 + 3 * Math.log2(total));
-    const where = `${place.name ?? placeName(place)}${others ? ` +${others}` : ""}`;
+    const where = `${name ?? placeName(place)}${others ? ` +${others}` : ""}`;
     const title = `${placeName(place)}${others ? ` and ${plural(others, "place", "places")} near it` : ""}: ${plural(total, "post", "posts")}, most of them ${labelName("humanitarian", label)}`;
     const face = el("span", { className: "spot", dataset: { label } }, icon(label), total > 1 ? el("b", {}, String(total)) : null);
     const marker = L.marker(at, {
@@ -139,7 +141,7 @@ export class StreamMap {
     });
     if (named) marker.bindTooltip(el("span", {}, where), { permanent: true, direction: "bottom", className: "place-name", offset: [0, size / 2 - 4] });
     marker.on("click keypress", (event) => {
-      if (event.type === "click" || event.originalEvent.key === "Enter") this.actions.place(place.name ?? place.country_code);
+      if (event.type === "click" || event.originalEvent.key === "Enter") this.actions.place(place.name ?? place.country_code ?? placeName(place));
     });
     marker.addTo(this.#posts);
   }

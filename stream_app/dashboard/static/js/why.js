@@ -1,28 +1,29 @@
 // Why the model said so: how much it attended to each modality (the paper's eq. 1) and how strongly it coupled each
-// pair (eq. 5).
+// pair (eq. 5). Attention is a weight of its own for each modality, not a share: the weights need not add up to 1.
 
 import { el, svg } from "./dom.js";
-import { MODALITIES, percent } from "./words.js";
+import { MODALITIES } from "./words.js";
 
 const ORDER = ["text", "image", "context"];
 const CORNERS = { text: [34, 30], image: [146, 30], context: [90, 92] };
 
 const known = (attention) => ORDER.filter((name) => attention[name] !== undefined);
-const sentence = (names, weights) => names.map((name) => `${MODALITIES[name]} ${percent(weights[name])}`).join(", ");
+const sentence = (names, weights) => names.map((name) => `${MODALITIES[name]} ${weights[name].toFixed(2)}`).join(", ");
 
-/** One thin bar split by attention, with its numbers beside it. */
+/** One thin bar split in proportion to the attention, with the weights beside it. */
 export function attentionBar({ attention }) {
   const names = known(attention);
   if (!names.length) return null;
+  const sum = names.reduce((total, name) => total + Math.max(0, attention[name]), 0) || 1;
   return el(
     "div",
-    { className: "attention", title: "How much the model attended to each part of the post" },
+    { className: "attention", title: "Attention: the weight the model gave to each part of the post. The bar shows them in proportion." },
     el(
       "span",
       { className: "bar", ariaHidden: "true" },
-      ...names.map((name) => el("span", { dataset: { modality: name }, vars: { "--share": attention[name] } })),
+      ...names.map((name) => el("span", { dataset: { modality: name }, vars: { "--share": Math.max(0, attention[name]) / sum } })),
     ),
-    el("span", { className: "numbers" }, sentence(names, attention)),
+    el("span", { className: "numbers" }, "Attention: ", sentence(names, attention)),
   );
 }
 
@@ -43,7 +44,7 @@ export function fusionGraph({ attention, pairs }) {
   const discs = names.flatMap((name) => {
     const [x, y] = CORNERS[name];
     return [
-      svg("circle", { cx: x, cy: y, r: 8 + 16 * Math.sqrt(attention[name]), class: "modality", "data-modality": name }),
+      svg("circle", { cx: x, cy: y, r: 8 + 16 * Math.sqrt(Math.min(1, Math.max(0, attention[name]))), class: "modality", "data-modality": name }),
       svg("text", { x, y: y + 4, class: "modality-name" }, MODALITIES[name]),
     ];
   });
@@ -58,6 +59,6 @@ export function fusionGraph({ attention, pairs }) {
       ...discs,
       ...lines.filter((line) => line.tagName === "text"),
     ),
-    el("figcaption", {}, "Disc: attention. Line: weight of the pair."),
+    el("figcaption", {}, "Disc: attention. Line and number: weight of the pair; pairs add up to 1."),
   );
 }

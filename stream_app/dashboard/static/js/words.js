@@ -43,8 +43,14 @@ const safely = (names, code) => {
 export const languageName = (code) => safely(languages, code);
 export const countryName = (code) => safely(countries, code);
 
+/** Degrees as on a map: "41.42° S, 173.96° E"; "" where there are none. */
+const position = ({ latitude, longitude }) =>
+  latitude == null || longitude == null
+    ? ""
+    : `${Math.abs(latitude).toFixed(2)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(2)}° ${longitude < 0 ? "W" : "E"}`;
+
 export const placeName = (place) =>
-  [place.name, place.country_code && countryName(place.country_code)].filter(Boolean).join(", ") || "Unnamed place";
+  [place.name, place.country_code && countryName(place.country_code)].filter(Boolean).join(", ") || position(place) || "Unnamed place";
 export const placeSource = (place) => PLACE_SOURCES[place.source] ?? place.source;
 
 /** How long ago, or the date for anything older than a day. */
