@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 _EVERY_S = 3.0
 _RETRY_S = 5.0
+_FEW = 10
+"""So little waiting may be no posts at all, but the markers that close transactions: they take offsets too."""
+_LOOK_MS, _LOOKS = 200, 5
 
 
 async def read_lag(consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, topic: str, group: str) -> dict[str, Any]:
@@ -31,18 +35,42 @@ async def read_lag(consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, topic
     first = await consumer.beginning_offsets(partitions)
     end = await consumer.end_offsets(partitions)
     done = {p: max(committed[p].offset if p in committed else 0, first[p]) for p in partitions}
+    lag = {p: max(0, end[p] - done[p]) for p in partitions}
+    for p in await _empty(consumer, {p: (done[p], end[p]) for p in partitions if 0 < lag[p] <= _FEW}):
+        lag[p] = 0
     return {
         "group": group,
         "topic": topic,
-        "partitions": [{"partition": p.partition, "lag": max(0, end[p] - done[p])} for p in partitions],
+        "partitions": [{"partition": p.partition, "lag": lag[p]} for p in partitions],
     }
+
+
+async def _empty(
+    consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, tuple[int, int]]
+) -> frozenset[TopicPartition]:
+    """Partitions that hold no record from the first offset up to the second, only markers; found by reading them."""
+    if not ranges:
+        return frozenset()
+    consumer.assign(list(ranges))
+    for partition, (start, _) in ranges.items():
+        consumer.seek(partition, start)
+    left, empty = set(ranges), set()
+    for _ in range(_LOOKS):
+        left -= set(await consumer.getmany(*left, timeout_ms=_LOOK_MS))
+        empty |= {p for p in left if await consumer.position(p) >= ranges[p][1]}
+        left -= empty
+        if not left:
+            break
+    consumer.unsubscribe()
+    return frozenset(empty)
 
 
 async def watch_lag(settings: Settings, state: DashboardState) -> None:
     """Keep ``state.lag`` up to date, for ever; None while Kafka is away."""
     options = client_options(settings.kafka)
     while True:
-        consumer, admin = AIOKafkaConsumer(**options), AIOKafkaAdminClient(**options)
+        consumer = AIOKafkaConsumer(**options, isolation_level="read_committed")
+        admin = AIOKafkaAdminClient(**options)
         try:
             await consumer.start()
             await admin.start()

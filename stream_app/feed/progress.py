@@ -59,6 +59,11 @@ class Progress:
         ahead = {offset for offset in finished | self._skip if offset >= position}
         return position, encode_ahead(position, ahead)
 
+    def reached(self, read: int) -> int:
+        """How far the work has come when all below ``read`` was read: past the markers that close transactions too."""
+        open_ = any(offset not in self._finished for offset in self._arrived)
+        return self.after(())[0] if open_ else max(read, self._position)
+
     def finish(self, offsets: Collection[int]) -> None:
         """Note that ``offsets`` were finished and committed."""
         self._finished.update(offsets)

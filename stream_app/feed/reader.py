@@ -87,15 +87,28 @@ class Feed(Service, ConsumerRebalanceListener):
             self._of(partition).finish(offsets)
 
     def lag(self) -> dict[TopicPartition, int]:
-        """Records behind the end of each partition, as far as the last fetches told."""
+        """Records behind the end of each partition, as far as the last fetches told.
+
+        What is read and finished counts, not what is committed: the marker that closes a feeder's transaction takes an
+        offset, is never committed, and would wait for ever at the end of a quiet feed.
+        """
         if self._consumer is None:
             return {}
         lags = {}
         for partition in self.partitions:
             end, state = self._consumer.highwater(partition), self._progress.get(partition)
             if end is not None and state is not None:
-                lags[partition] = max(end - state.after(())[0], 0)
+                lags[partition] = max(end - state.reached(self._read(partition)), 0)
         return lags
+
+    def _read(self, partition: TopicPartition) -> int:
+        """The offset that is read next; -1 while none is known."""
+        assert self._consumer is not None
+        assigned = self._consumer._subscription.subscription  # noqa: SLF001 - position() waits, this must not
+        if assigned is None or assigned.assignment is None or partition not in assigned.assignment.tps:
+            return -1
+        state = assigned.assignment.state_value(partition)
+        return int(state.position) if state.has_valid_position else -1
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Finish or drop all work before the partitions go to another worker."""

@@ -90,6 +90,21 @@ async def test_lag_is_what_is_there_less_what_the_group_committed(desk, producer
     assert view["stats"]["lag"]["partitions"] == [{"partition": 0, "lag": 2}, {"partition": 1, "lag": 4}]
 
 
+async def test_the_marker_that_closes_a_transaction_is_no_waiting_post(desk):
+    topic = desk.topics.posts
+    feeder = AIOKafkaProducer(**client_options(desk.kafka), transactional_id=desk.worker.group_id)
+    async with feeder, feeder.transaction():
+        for partition in (0, 1):
+            await feeder.send_and_wait(topic, b"{}", partition=partition)
+    group = AIOKafkaConsumer(**client_options(desk.kafka), group_id=desk.worker.group_id, enable_auto_commit=False)
+    async with group:
+        group.assign([TopicPartition(topic, 0)])
+        await group.commit({TopicPartition(topic, 0): OffsetAndMetadata(1, "")})
+    async with dashboard(desk) as address:
+        view = await view_until(address, lambda view: view["stats"]["lag"])
+    assert view["stats"]["lag"]["partitions"] == [{"partition": 0, "lag": 0}, {"partition": 1, "lag": 2}]
+
+
 async def test_a_verdict_lands_in_the_feedback_topic(desk, collect):
     async with dashboard(desk) as address, aiohttp.ClientSession(headers={"Origin": address.rstrip("/")}) as web:
         body = {"event": "e1", "labels": {"damage": "mild_damage"}}

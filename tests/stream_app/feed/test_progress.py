@@ -18,6 +18,15 @@ def test_offsets_ahead_survive_the_metadata(position, ahead):
     assert len(written) <= 4096
 
 
+def test_what_was_read_past_counts_once_nothing_is_open():
+    progress = Progress(5)
+    assert progress.arrive(5)
+    assert progress.reached(7) == 5, "5 is open"
+    progress.finish([5])
+    assert progress.reached(7) == 7, "6 was a marker"
+    assert progress.reached(-1) == 6, "nothing known of what is read"
+
+
 @given(st.text())
 def test_metadata_of_somebody_else_means_nothing_finished(text):
     assert decode_ahead(5, "other:" + text) == set()

@@ -273,6 +273,16 @@ async def test_health_readiness_metrics_and_swap(settings, send, replica, collec
     assert {each.post.id: each.model.version for each in found} == {"1": "1", "2": "2"}
 
 
+async def test_after_a_feeders_transaction_nothing_waits(settings, replica, collect):
+    feeder = AIOKafkaProducer(**client_options(settings.kafka), transactional_id=settings.worker.replica)
+    async with feeder, replica() as running:
+        for number in range(4):  # the marker that closes each takes an offset
+            async with feeder.transaction():
+                await feeder.send_and_wait(settings.topics.posts, a_post(number), partition=number % 2)
+        await events(collect, settings, 4)
+        await eventually(lambda: running.feed.lag() and not any(running.feed.lag().values()))
+
+
 async def test_a_shadow_model_is_compared_and_never_published(settings, send, replica, collect):
     class Other(FixedScorer):
         info = type(FixedScorer.info)("other", "9", "2" * 64)
