@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from stream_app.cli import cli
-from stream_app.settings import Settings, TopicSettings, WorkerSettings
+from stream_app.dashboard.app import Desk, build_app
+from stream_app.settings import DashboardSettings, Settings, TopicSettings, WorkerSettings
+from stream_app.worker.admin import Admin
 from stream_app.worker.metrics import Metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -185,6 +188,63 @@ def test_queries_name_only_what_the_worker_exports(name):
         assert set(re.findall(r"(\w+)\s*[!=]", matchers)) <= known[metric]
     grouped = {label.strip() for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(",")}
     assert grouped <= set.union(*(known[metric] for metric, _ in used))
+
+
+def test_the_manual_names_every_metric_and_no_other():
+    manual = (DEPLOY.parent / "docs/operate.md").read_text()
+    _, _, rest = manual.partition("| metric | labels |")
+    rows = re.findall(r"^\| (`[^|]+) \|", rest.partition("\n\n")[0], re.MULTILINE)
+    named = {f"crisis_stream_{name}" for row in rows for name in re.findall(r"`(\w+)`", row)}
+    families = Metrics().registry.collect()
+    assert named == {family.name + ("_total" if family.type == "counter" else "") for family in families}
+
+
+class Well:
+    """A replica that is ready."""
+
+    unready = ill = staticmethod(lambda: None)
+
+    def metrics_text(self):
+        return Metrics().text({0: 0}, 0)
+
+
+def health_addresses() -> set[tuple[str, int]]:
+    """Path and port of each probe, health check and annotation."""
+    found = set(re.findall(r"http://127.0.0.1:(\d+)(/\w+)", str(COMPOSE) + (DEPLOY / "Dockerfile").read_text()))
+    asked = {(path, int(port)) for port, path in found}
+    for pod in pods():
+        for container in pod["containers"]:
+            ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+            probes = [container[name]["httpGet"] for name in container if name.endswith("Probe")]
+            asked |= {(probe["path"], ports[probe["port"]]) for probe in probes}
+    return asked
+
+
+async def test_probes_ask_what_the_program_answers():
+    asked = health_addresses()
+    assert {port for _, port in asked} == {WorkerSettings().http_port, DashboardSettings().port}
+    admin = Admin(WorkerSettings(http_port=0), Well())
+    await admin.start()
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{admin.port}") as web:
+            for path in {path for path, port in asked if port == WorkerSettings().http_port} | {"/metrics"}:
+                async with web.get(path) as answer:
+                    assert answer.status == 200, path
+    finally:
+        await admin.stop()
+    desk = Desk(DashboardSettings(), *[None] * 4)
+    served = {route.resource.canonical for route in build_app(desk).router.routes() if route.resource}
+    assert {path for path, port in asked if port == DashboardSettings().port} <= served
+
+
+def test_images_of_ours_have_one_tag_and_those_of_others_a_version():
+    ours = {service["image"] for service in COMPOSE["services"].values() if service["image"].startswith("crisis")}
+    ours |= {container["image"] for pod in pods() for container in pod["containers"]}
+    assert ours == {"crisis-stream:cpu"}
+    others = {service["image"] for service in COMPOSE["services"].values()} - ours
+    assert all(re.search(r":v?\d+\.\d+\.\d+$", image) for image in others)
+    manual = (DEPLOY.parent / "docs/deploy.md").read_text()
+    assert all(f"`{image}`" in manual for image in others)
 
 
 def test_grafana_panels_do_not_overlap():
