@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
 
 from stream_app.dashboard.state import DashboardState
 from stream_app.kafka import client_options
@@ -22,6 +22,9 @@ _RETRY_S = 5.0
 _FEW = 10
 """So little waiting may be no posts at all, but the markers that close transactions: they take offsets too."""
 _LOOK_MS, _LOOKS = 200, 5
+_PATIENCE_S = 10.0
+_SILENCE = (TimeoutError, KafkaConnectionError, NodeNotReadyError, RequestTimedOutError)
+"""Kafka is away; with other errors it did answer."""
 
 
 async def read_lag(consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, topic: str, group: str) -> dict[str, Any]:
@@ -66,7 +69,11 @@ async def _empty(
 
 
 async def watch_lag(settings: Settings, state: DashboardState) -> None:
-    """Keep ``state.lag`` up to date, for ever; None while Kafka is away."""
+    """Keep ``state.lag`` up to date, for ever; None while Kafka is away.
+
+    This is also how a Kafka that went away is noticed: a reader that once was connected just waits for it.
+    """
+    topic = settings.topics.posts
     options = client_options(settings.kafka)
     while True:
         consumer = AIOKafkaConsumer(**options, isolation_level="read_committed")
@@ -75,11 +82,16 @@ async def watch_lag(settings: Settings, state: DashboardState) -> None:
             await consumer.start()
             await admin.start()
             while True:
-                state.lag = await read_lag(consumer, admin, settings.topics.posts, settings.worker.group_id)
+                async with asyncio.timeout(_PATIENCE_S):
+                    state.lag = await read_lag(consumer, admin, topic, settings.worker.group_id)
+                state.problems.pop(topic, None)
                 await asyncio.sleep(_EVERY_S)
-        except KafkaError as error:
-            logger.warning("consumer lag is unknown: %s", error)
+        except (KafkaError, TimeoutError) as error:
+            logger.warning("consumer lag is unknown: %s", str(error) or "Kafka does not answer")
             state.lag = None
+            if isinstance(error, _SILENCE):
+                server = settings.kafka.bootstrap_servers
+                state.problems[topic] = f"No answer from Kafka at {server}: what is shown may be old. Trying again."
         finally:
             await consumer.stop()
             await admin.close()

@@ -10,9 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from stream_app.broker import LocalBroker
 from stream_app.dashboard.server import dashboard
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka import client_options
+from stream_app.kafka import client_options, ensure_topics
 from stream_app.settings import DashboardSettings, KafkaSettings, Settings
 
 pytestmark = pytest.mark.kafka
@@ -119,6 +120,21 @@ async def test_a_verdict_lands_in_the_feedback_topic(desk, collect):
     assert (verdict.event, verdict.labels) == ("e1", {"damage": "mild_damage"})
     assert record.key == b"e1"
     assert verdict.at is not None
+
+
+async def test_a_kafka_that_goes_away_is_told_of_and_found_again(desk, tmp_path):
+    with LocalBroker(tmp_path / "kafka") as broker:
+        kafka = desk.kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
+        mine = desk.model_copy(update={"kafka": kafka})
+        await ensure_topics(mine)
+        async with dashboard(mine) as address:
+            await view_until(address, lambda view: view["stats"]["lag"] and not view["stats"]["problems"])
+            await asyncio.to_thread(broker.kill)
+            gone = await view_until(address, lambda view: view["stats"]["problems"], timeout_s=40)
+            assert "No answer from Kafka" in str(gone["stats"]["problems"])
+            assert gone["stats"]["lag"] is None
+            await asyncio.to_thread(broker.start)
+            await view_until(address, lambda view: view["stats"]["lag"] and not view["stats"]["problems"], timeout_s=60)
 
 
 async def test_it_starts_and_says_so_while_kafka_is_away(unused_port):
