@@ -114,6 +114,7 @@ async def _show(
         await sending
         reading.cancel()
     console.print(tally.summary(tally.ended - began))
+    console.print(f"Logs of its commands: {_LOGS}. Stopping them ...", highlight=False)
 
 
 def _settled_s(tally: Tally, address: str | None) -> float:

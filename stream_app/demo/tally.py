@@ -75,15 +75,16 @@ class Tally:
             ("labelled events", len(events)),
             ("of these reposts and copies", sum(event.duplicate_of is not None for event in events)),
             ("degraded (a photo could not be used)", sum(event.degraded for event in events)),
-            *((f"  photos {status}", count) for status, count in self._photos().most_common()),
-            ("for review", sum(event.review for event in events)),
+            ("for review (photo and text disagree, or no label is sure)", sum(event.review for event in events)),
+            *((f"labelled {label}", count) for label, count in self._categories().most_common()),
+            *((f"photos {status}", count) for status, count in self._photos().most_common()),
             ("control lines skipped", self.control),
             ("dead letters", self.letters.total()),
-            *((f"  {reason[:70]}", count) for reason, count in self.letters.most_common()),
+            *((f"  {reason}", count) for reason, count in self.letters.most_common()),
             *((f"alerts: {task}", count) for task, count in sorted(self.alerts.items())),
             ("incidents", len(self.incidents)),
             ("seconds from start to last event, the worker's start included", f"{seconds:.1f}"),
-            ("posts a second from the first event on", f"{len(events) / max(self.ended - self.began, 1e-9):.0f}"),
+            ("events a second from the first on; so few say little, see `bench`", f"{self._rate():.0f}"),
         ]
         for name, value in rows:
             table.add_row(Text(name), str(value))
@@ -92,7 +93,14 @@ class Tally:
     def _photos(self) -> Counter[str]:
         """Outcomes of photos, those of reposts and copies counted once."""
         firsts = (event for event in self.events.values() if event.duplicate_of is None)
-        return Counter(f"{photo.status}: {photo.reason or ''}"[:60] for event in firsts for photo in event.media)
+        outcomes = (photo for event in firsts for photo in event.media)
+        return Counter(f"{photo.status}: {photo.reason}" if photo.reason else photo.status for photo in outcomes)
+
+    def _categories(self) -> Counter[str]:
+        return Counter(event.labels.humanitarian.label or "none" for event in self.events.values())
+
+    def _rate(self) -> float:
+        return len(self.events) / max(self.ended - self.began, 1e-9)
 
     def _counts(self) -> str:
         copies = sum(event.duplicate_of is not None for event in self.events.values())
