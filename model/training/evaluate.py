@@ -25,6 +25,8 @@ from model.training.vectors import Vectors
 FOLDS = 5
 _AT_ONCE = 64
 SRI_LANKA = "srilanka_floods"
+VIEWS = {"fusion": (True, True, True), "text": (True, False, True), "image": (False, True, False)}
+"""What each network is shown of text, image and context; context goes with the text."""
 Figures = dict[str, Any]
 
 
@@ -122,11 +124,12 @@ def leave_one_out(rows: Sequence[Row], recipe: Recipe) -> Figures:
 
 
 def srilanka(rows: Sequence[Row], recipe: Recipe) -> Figures:
-    """The Sri Lanka pairs, 5 folds by group: fusion against the same network shown one modality, test folds pooled.
+    """Sri Lanka pairs, 5 folds by group: fusion against networks that learn from text or photos alone, folds pooled.
 
-    Text layers come from the other events; each fold's fusion learns from all other rows and four folds of pairs, of
-    which every eighth group stops and calibrates it. All three are judged on ``image_info`` (the reference's label), on
-    whether either part is informative, and on agreed labels.
+    Text layers come from the other events; each fold's networks learn from all other rows and four folds of pairs, of
+    which every eighth group stops and calibrates them. All three learn and answer the same question of a pair:
+    ``image_info`` (the reference's label), or whether either part is informative; the latter are judged on agreed
+    labels too.
     """
     pairs = [row for row in rows if row.event == SRI_LANKA and row.text and row.image]
     others = without_leaks([row for row in rows if row.event != SRI_LANKA], pairs)
@@ -138,31 +141,48 @@ def srilanka_folds(
     vectors: Vectors, rows: Sequence[Row], first: int, recipe: Recipe, context: ContextEncoder
 ) -> Figures:
     """:func:`srilanka` on encoded rows, the pairs being those from index ``first`` on."""
+    pairs, found = rows[first:], Figures()
+    questions = {"image_info": [row.of_image for row in pairs], "either": [row.of_post for row in pairs]}
+    with progress() as bar:
+        doing = bar.add_task("folds", total=len(questions) * len(VIEWS) * FOLDS)
+        for question, answers in questions.items():
+            asked = vectors.relabelled("informativeness", first, torch.tensor(classes(answers, "informativeness")))
+            pooled = {}
+            for view, shown in VIEWS.items():
+                pooled[view] = _folds(asked.shown(shown), rows, first, recipe, context, lambda: bar.advance(doing))
+            judged = {question: answers, **({"agreed": [row.agreed for row in pairs]} if question == "either" else {})}
+            found |= compare(pooled, pairs, judged)
+    return found
+
+
+def _folds(
+    vectors: Vectors,
+    rows: Sequence[Row],
+    first: int,
+    recipe: Recipe,
+    context: ContextEncoder,
+    step: Callable[[], None],
+) -> Tensor:
+    """Informativeness [pairs, 2], each fold's from a network that never saw it."""
     pairs = rows[first:]
     order = {group: i for i, group in enumerate(_shuffled({row.group for row in pairs}))}
-    shown = {"fusion": (True, True), "text": (True, False), "image": (False, True)}
-    pooled = {view: torch.zeros(len(pairs), len(LABELS["informativeness"])) for view in shown}
+    pooled = torch.zeros(len(pairs), len(LABELS["informativeness"]))
+    there = vectors.mask[:, :2].any(1).nonzero().squeeze(1).tolist()
     for fold in range(FOLDS):
         splits = [_fold_split(order[row.group], fold) for row in pairs]
         marked = [*rows[:first], *(replace(row, split=s) for row, s in zip(pairs, splits, strict=True))]
-        trained = learn_fusion(vectors, marked, recipe, context)
+        trained = learn_fusion(vectors.take(there), [marked[i] for i in there], recipe, context)
         tested = [i for i, s in enumerate(splits) if s == "held"]
         held = vectors.take([first + i for i in tested])
-        for view, (text, image) in shown.items():
-            mask = held.mask & torch.tensor([text, image, text])
-            logits = logits_of(trained.network, held, mask)
-            pooled[view][tested] = trained.calibration(logits, mask[:, 1])["informativeness"]
-    return compare(pooled, pairs)
+        logits = logits_of(trained.network, held)
+        pooled[tested] = trained.calibration(logits, held.mask[:, 1])["informativeness"]
+        step()
+    return pooled
 
 
-def compare(pooled: Mapping[str, Tensor], pairs: Sequence[Row]) -> Figures:
+def compare(pooled: Mapping[str, Tensor], pairs: Sequence[Row], labels: Mapping[str, Sequence[Answers]]) -> Figures:
     """Figures of each view on each label, and fusion's gain over the better single modality with its interval."""
     found: Figures = {}
-    labels = {
-        "image_info": [row.of_image for row in pairs],
-        "either": [row.of_post for row in pairs],
-        "agreed": [row.agreed for row in pairs],
-    }
     for name, answers in labels.items():
         truth = torch.tensor(classes(answers, "informativeness"))
         rows = (truth >= 0).nonzero().squeeze(1)

@@ -35,14 +35,14 @@ class Recipe:
     fusion: FusionPlan
     paper: bool = False
     name: str = "crisis-fusion"
-    version: str = "0.2.0"
+    version: str = "0.3.0"
     text_model: str = PACKAGED
     rows: int | None = None
 
     @classmethod
     def product(cls) -> Recipe:
         """Fine-tuned text layers, then improved graph fusion with dynamic multitask."""
-        return cls(TextPlan(), FusionPlan(batch=256, epochs=6, patience=2))
+        return cls(TextPlan(), FusionPlan(rate=3e-4, batch=256, epochs=12, patience=3))
 
     @classmethod
     def literal(cls) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,8 +38,21 @@ class Vectors:
     def take(self, rows: Tensor | Sequence[int]) -> Vectors:
         """The rows at these indices, in this order."""
         index = torch.as_tensor(rows)
-        sides = ({c: y[index] for c, y in side.items()} for side in (self.of_text, self.of_image, self.of_post))
+        sides = ({c: y[index] for c, y in side.items()} for side in self._sides)
         return Vectors({m: v[index] for m, v in self.values.items()}, self.mask[index], *sides)
+
+    def shown(self, modalities: Sequence[bool]) -> Vectors:
+        """The same rows with only these of text, image and context left to be seen."""
+        return replace(self, mask=self.mask & torch.tensor(modalities))
+
+    def relabelled(self, concept: str, first: int, truth: Tensor) -> Vectors:
+        """The same rows, those from index ``first`` on with class indices ``truth`` whatever is seen of them."""
+        sides = ({**side, concept: torch.cat((side[concept][:first], truth))} for side in self._sides)
+        return Vectors(self.values, self.mask, *sides)
+
+    @property
+    def _sides(self) -> tuple[dict[str, Tensor], ...]:
+        return self.of_text, self.of_image, self.of_post
 
     def labels(self, mask: Tensor) -> dict[str, Tensor]:
         """Class indices that hold for what ``mask`` [n, 3] leaves to be seen; of context alone, the whole's."""
