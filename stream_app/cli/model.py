@@ -115,14 +115,21 @@ def train(*, data: Path, out: Path, preset: str, short: bool, resume: bool, seed
 @click.option("--model", default="default", show_default=True, help="judged by 'unified'; the others train their own")
 @PRESET
 @click.option("--short", is_flag=True, help="the recipe of a short run")
+@click.option(
+    "--members", type=click.IntRange(1), help="runs of the text layers to average; 1 takes a third of the time"
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="also write the figures here, as JSON")
-def evaluate(*, data: Path, protocol: str, model: str, preset: str, short: bool, out: Path | None) -> None:
+def evaluate(
+    *, data: Path, protocol: str, model: str, preset: str, short: bool, members: int | None, out: Path | None
+) -> None:
     """Measure a model on posts it has not seen: accuracy, F1, HL, MAP, ECE, with intervals by duplicate group."""
     from model.data.crisis import load_rows
     from model.fused import FusedScorer
     from model.training import evaluate as run
 
     recipe = _recipe(preset, short=short)
+    if members and recipe.text:
+        recipe = replace(recipe, text=replace(recipe.text, members=members))
     try:
         rows = load_rows(data)
         match protocol:
