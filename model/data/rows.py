@@ -45,6 +45,11 @@ class Row:
             return self.of_post
         return self.of_text if text else self.of_image if image else {}
 
+    @property
+    def undisputed(self) -> Answers:
+        """Labels of the text that those of the photo, where it was judged, do not contradict."""
+        return {concept: label for concept, label in self.of_text.items() if self.of_image.get(concept, label) == label}
+
 
 def either(text: Answers, image: Answers) -> Answers:
     """The labels of a post from those of its text and its photo.

@@ -42,7 +42,7 @@ class Recipe:
     @classmethod
     def product(cls) -> Recipe:
         """Fine-tuned text layers, then improved graph fusion with dynamic multitask."""
-        return cls(TextPlan(), FusionPlan(rate=3e-4, batch=256, epochs=12, patience=3))
+        return cls(TextPlan(), FusionPlan(batch=256, epochs=6, patience=2))
 
     @classmethod
     def literal(cls) -> Recipe:
