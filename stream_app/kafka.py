@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import suppress
+import logging
+import ssl
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConfigurationError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.helpers import create_ssl_context
 
 from model.scorer import CONCEPTS
+from stream_app.diagnose import diagnose
 from stream_app.settings import KafkaSettings, Settings
+
+logger = logging.getLogger(__name__)
 
 _LEADERS_MS = 10_000
 
@@ -23,19 +35,14 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     The password is unwrapped only here; don't log the result.
 
     Raises:
-        OSError: a certificate or key file cannot be read.
+        aiokafka.errors.KafkaConfigurationError: a certificate or key file cannot be used; the message names them.
     """
     options: dict[str, Any] = {
         "bootstrap_servers": kafka.bootstrap_servers,
         "security_protocol": kafka.security_protocol,
     }
     if kafka.security_protocol.endswith("SSL"):
-        options["ssl_context"] = create_ssl_context(
-            cafile=kafka.ssl_cafile,
-            certfile=kafka.ssl_certfile,
-            keyfile=kafka.ssl_keyfile,
-            password=kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else None,
-        )
+        options["ssl_context"] = _ssl_context(kafka)
     if kafka.security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = kafka.sasl_mechanism
         options["sasl_plain_username"] = kafka.sasl_username
@@ -43,22 +50,76 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     return options
 
 
+def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context: ssl.SSLContext = create_ssl_context(
+            cafile=kafka.ssl_cafile,
+            certfile=kafka.ssl_certfile,
+            keyfile=kafka.ssl_keyfile,
+            # Never None: OpenSSL would ask the terminal for it.
+            password=kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else "",
+        )
+    except OSError as error:
+        names = ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
+        files = ", ".join(f"kafka.{name} = {getattr(kafka, name)}" for name in names if getattr(kafka, name))
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise KafkaConfigurationError(
+            f"cannot use the PEM files {files} ({reason}): check that they are there"
+        ) from error
+    return context
+
+
+@asynccontextmanager
+async def explained(kafka: KafkaSettings) -> AsyncIterator[None]:
+    """Give a failed first connection within the block a message that names the cause and the setting to check.
+
+    Raises:
+        aiokafka.errors.KafkaConnectionError: instead of aiokafka's own; other errors go through as they are.
+    """
+    try:
+        yield
+    except KafkaConnectionError as error:
+        cause = await diagnose(kafka, client_options(kafka))
+        if cause is None:
+            raise
+        raise KafkaConnectionError(cause) from error
+
+
+@asynccontextmanager
+async def admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client, closed at the end.
+
+    Raises:
+        aiokafka.errors.KafkaConnectionError: Kafka cannot be reached; the message says why and what to check.
+    """
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        async with explained(kafka):
+            await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def ensure_topics(settings: Settings) -> None:
     """Create the product's topics where they are missing, and wait until they can be read; the others stay as they are.
+
+    A topic that this user may not create is told of in the log: it may be there, hidden from a user who needs it not.
 
     Raises:
         aiokafka.errors.KafkaError: Kafka cannot be reached, or refuses a topic (its message names it).
     """
-    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
-    await admin.start()
-    try:
-        answer = await admin.create_topics(_product_topics(settings))
-    finally:
-        await admin.close()
-    for name, code, *message in answer.topic_errors:
-        if code not in {0, TopicAlreadyExistsError.errno}:
+    async with admin_client(settings.kafka) as admin:
+        there = set(await admin.list_topics())
+        missing = [topic for topic in _product_topics(settings) if topic.name not in there]
+        errors = (await admin.create_topics(missing)).topic_errors if missing else []
+    hidden = [name for name, code, *_ in errors if code == TopicAuthorizationFailedError.errno]
+    if hidden:
+        logger.warning("not allowed to create %s: where they are missing, somebody else must", ", ".join(hidden))
+    for name, code, *message in errors:
+        if code not in {0, TopicAlreadyExistsError.errno, TopicAuthorizationFailedError.errno}:
             raise for_code(code)(f"topic {name!r} was not created: {message[0] if message else ''}")
-    await _led(settings, {name for name, code, *_ in answer.topic_errors if code == 0})
+    await _led(settings, {name for name, code, *_ in errors if code == 0})
 
 
 async def _led(settings: Settings, topics: Collection[str]) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,7 +22,7 @@ from pydantic_settings import (
 class Section(BaseModel):
     """A frozen group of settings; an unknown name is an error, not a silent typo."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class KafkaSettings(Section):
@@ -45,6 +45,15 @@ class KafkaSettings(Section):
     )
     partitions: int = Field(4, ge=1, description="partitions of topics this program creates")
     replication_factor: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_login(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError(
+                f"{self.security_protocol} needs kafka.sasl_username, and the password in "
+                "CRISIS_STREAM_KAFKA__SASL_PASSWORD"
+            )
+        return self
 
 
 class TopicSettings(Section):
@@ -199,6 +208,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
+        hide_input_in_errors=True,  # a rejected section's input may hold a password
         env_prefix="CRISIS_STREAM_",
         env_nested_delimiter="__",
         toml_file="crisis-stream.toml",

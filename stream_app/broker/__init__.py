@@ -2,5 +2,6 @@
 
 from stream_app.broker.distribution import BrokerError, Distribution, install
 from stream_app.broker.local import LocalBroker
+from stream_app.broker.secure import SecureListener
 
-__all__ = ["BrokerError", "Distribution", "LocalBroker", "install"]
+__all__ = ["BrokerError", "Distribution", "LocalBroker", "SecureListener", "install"]

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from stream_app.broker.distribution import BrokerError, install
+from stream_app.broker.secure import SecureListener
 
 _JVM = (
     "-Xmx384m",
@@ -40,11 +41,14 @@ class LocalBroker:
     Args:
         data_dir: Folder for its data and ``broker.log``; made if missing.
         port: Port to listen on; 0 picks a free one at the first start.
+        secure: A listener with SASL_SSL, beside the plain one.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, port: int = 0, secure: SecureListener | None = None) -> None:
         self.data_dir = data_dir
         self.port = port
+        self.secure = secure
+        self._secure_port = secure.port if secure else 0
         self._fixed = port != 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,6 +56,17 @@ class LocalBroker:
     def bootstrap_servers(self) -> str:
         """``host:port`` for clients; known once started."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def secure_bootstrap_servers(self) -> str:
+        """``host:port`` of the listener with SASL_SSL; known once started.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.secure is None:
+            raise ValueError("this broker was made without a secure listener")
+        return f"127.0.0.1:{self._secure_port}"
 
     @property
     def pid(self) -> int | None:
@@ -85,6 +100,7 @@ class LocalBroker:
                 if self._fixed or attempt == 2 or "BindException" not in self._log_tail():
                     raise
                 self.port = 0
+                self._secure_port = self.secure.port if self.secure else 0
             else:
                 self._fixed = True
                 return
@@ -122,7 +138,12 @@ class LocalBroker:
         if not storage.exists():
             shutil.copytree(distribution.template, storage)
         properties = storage.with_name("server.properties")
-        properties.write_text(_resource("server.properties").read_text() + _addresses(self.port, storage))
+        text = _resource("server.properties").read_text()
+        if self.secure is not None:
+            self._secure_port = self._secure_port or _free_port()
+            text += self.secure.properties()
+        properties.touch(mode=0o600)  # it may hold passwords
+        properties.write_text(text + _addresses(self.port, storage, self._secure_port))
         options = (*_JVM, f"-Dlog4j2.configurationFile={_resource('log4j2.properties')}")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -158,10 +179,11 @@ class LocalBroker:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
 
 
-def _addresses(port: int, storage: Path) -> str:
+def _addresses(port: int, storage: Path, secure_port: int = 0) -> str:
     controller = _free_port()
+    secure = f"SASL_SSL://127.0.0.1:{secure_port}," if secure_port else ""
     return (
-        f"\nlisteners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n"
+        f"\nlisteners=PLAINTEXT://127.0.0.1:{port},{secure}CONTROLLER://127.0.0.1:{controller}\n"
         f"controller.quorum.voters=1@127.0.0.1:{controller}\nlog.dirs={storage}\n"
     )
 

@@ -61,7 +61,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; a wrong setting is explained in a line each, without a traceback."""
+    """Run the command line; a wrong setting and a Kafka out of reach are explained in a line, without a traceback."""
     try:
         cli.main()
     except ValidationError as error:
@@ -69,3 +69,10 @@ def main() -> None:
             where = ".".join(str(part) for part in problem["loc"])
             click.echo(f"crisis-stream: setting {where!r}: {problem['msg']}", err=True)
         sys.exit(2)
+    except Exception as error:
+        from aiokafka.errors import KafkaError
+
+        if not isinstance(error, KafkaError):
+            raise
+        click.echo(f"crisis-stream: Kafka: {error}", err=True)
+        sys.exit(1)

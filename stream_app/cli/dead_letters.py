@@ -121,14 +121,14 @@ async def send_again(
     """
     from aiokafka import AIOKafkaProducer
 
-    from stream_app.kafka import client_options
+    from stream_app.kafka import client_options, explained
 
     latest = {letter.source: (record, letter) async for record, letter in letters(settings, wanted)}
     again = [(record, letter) for record, letter in latest.values() if letter.attempts < max_attempts]
     if not dry_run and again:
         name = f"{settings.topics.prefix}redrive"
         producer = AIOKafkaProducer(**client_options(settings.kafka), transactional_id=name)
-        async with producer, producer.transaction():
+        async with explained(settings.kafka), producer, producer.transaction():
             for record, letter in again:
                 headers = [*letter.original_headers, (ATTEMPTS, str(letter.attempts).encode())]
                 await producer.send(settings.topics.posts, record.value or b"", key=record.key, headers=headers)
@@ -137,19 +137,18 @@ async def send_again(
 
 async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any, DeadLetter]]:
     """The dead letters there are now, with the Kafka records that hold them."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka import AIOKafkaConsumer
 
+    from stream_app.events.subscribe import partitions_of
     from stream_app.kafka import client_options
 
-    topic = settings.topics.dead_letters
+    partitions = await partitions_of(settings, [settings.topics.dead_letters])
     async with AIOKafkaConsumer(
         **client_options(settings.kafka),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
     ) as consumer:
-        numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - as its producer does
-        partitions = [TopicPartition(topic, number) for number in numbers]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         while any([await consumer.position(each) < ends[each] for each in partitions]):

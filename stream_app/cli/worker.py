@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import click
@@ -29,9 +30,12 @@ def command(once_idle: float | None, log_level: str, **chosen: Any) -> None:
     Start as many as the feed has partitions; each needs a --replica of its own. Options not given come from the
     environment or crisis-stream.toml. SIGHUP reads the model again.
     """
+    from stream_app.kafka import ensure_topics
     from stream_app.worker.service import run
 
-    run(with_options(Settings(), **chosen), once_idle_s=once_idle, loglevel=log_level)
+    settings = with_options(Settings(), **chosen)
+    asyncio.run(ensure_topics(settings))
+    run(settings, once_idle_s=once_idle, loglevel=log_level)
 
 
 def with_options(

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka import client_options
+from stream_app.kafka import client_options, explained
 from stream_app.settings import Settings
 
 
@@ -29,7 +29,8 @@ async def recorder(settings: Settings) -> AsyncIterator[Callable[[dict[str, Any]
         if producer is None:
             fresh = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
             try:
-                await fresh.start()
+                async with explained(settings.kafka):
+                    await fresh.start()
             except BaseException:
                 await fresh.stop()
                 raise

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from stream_app.kafka import client_options
+from stream_app.kafka import admin_client, client_options
 from stream_app.settings import Settings
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +61,7 @@ async def subscribe(
     """
     if group is not None and until_end:
         raise ValueError("until_end is for a lone reader: a group's members each see a part of the topics")
-    partitions = await _partitions(settings, topics)
+    partitions = await partitions_of(settings, topics)
     consumer = AIOKafkaConsumer(
         **client_options(settings.kafka),
         group_id=group,
@@ -84,13 +83,15 @@ async def subscribe(
         await consumer.stop()
 
 
-async def _partitions(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
-    await admin.start()
-    try:
+async def partitions_of(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
+    """All partitions of ``topics``.
+
+    Raises:
+        UnknownTopicOrPartitionError: a topic does not exist.
+        KafkaError: Kafka cannot be reached or refuses.
+    """
+    async with admin_client(settings.kafka) as admin:
         found = await admin.describe_topics(list(topics))
-    finally:
-        await admin.close()
     missing = sorted(topic["topic"] for topic in found if topic["error_code"])
     if missing:
         raise UnknownTopicOrPartitionError(

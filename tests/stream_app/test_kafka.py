@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConfigurationError, KafkaError
 
 from stream_app.events.subscribe import EPOCH, subscribe
 from stream_app.kafka import client_options, ensure_topics
@@ -41,7 +41,7 @@ def test_each_protocol_gets_what_it_needs(protocol, tls, sasl):
 
 
 def test_a_certificate_file_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(OSError):
+    with pytest.raises(KafkaConfigurationError, match=r"kafka.ssl_cafile = .*none.pem"):
         client_options(KafkaSettings(security_protocol="SSL", ssl_cafile=tmp_path / "none.pem"))
 
 

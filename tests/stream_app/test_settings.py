@@ -47,6 +47,21 @@ def test_secrets_print_as_stars():
     assert "hunter" not in shown
 
 
+@pytest.mark.parametrize("given", [{}, {"sasl_username": "u"}, {"sasl_password": "hunter2"}])
+def test_sasl_needs_user_and_password_and_says_so_without_showing_either(given):
+    with pytest.raises(ValidationError, match=r"needs kafka.sasl_username, and the password in CRISIS_STREAM") as error:
+        KafkaSettings(security_protocol="SASL_SSL", **given)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_rejected_section_is_not_shown(monkeypatch):
+    monkeypatch.setenv("CRISIS_STREAM_KAFKA__SASL_PASSWORD", "hunter2")
+    monkeypatch.setenv("CRISIS_STREAM_KAFKA__PARTITIONS", "hunter3")
+    with pytest.raises(ValidationError, match=r"kafka.partitions") as error:
+        Settings()
+    assert "hunter" not in str(error.value)
+
+
 def test_settings_cannot_change():
     with pytest.raises(ValidationError, match="frozen"):
         Settings().kafka.bootstrap_servers = "elsewhere"

@@ -1,0 +1,239 @@
+"""TLS and SASL against the project's own broker: what goes through, what is refused, and how the refusal reads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError
+from factories import make_event, make_place
+
+from stream_app.broker import LocalBroker, SecureListener, install
+from stream_app.broker.distribution import CLUSTER_ID
+from stream_app.events.subscribe import EPOCH, subscribe
+from stream_app.feedback.store import add_verdict
+from stream_app.feedback.verdict import Verdict
+from stream_app.incidents.app import build_app
+from stream_app.kafka import ensure_topics
+from stream_app.settings import Settings
+
+USER, PASSWORD, WRONG = "crisis", "Corr3ct-h0rse", "Batt3ry-stap1e"
+STORE = "changeit"
+
+pytestmark = pytest.mark.kafka
+
+
+def keytool(*arguments: str) -> None:
+    """Java's own tool for keys; it comes with the Java that runs the broker."""
+    tool = install().java.with_name("keytool")
+    subprocess.run([str(tool), *arguments, "-storepass", STORE], check=True, capture_output=True)
+
+
+def make_keys(folder: Path, address: str = "ip:127.0.0.1") -> tuple[Path, Path]:
+    """A broker's key store for ``address`` and the certificate (PEM) of the authority that signed it."""
+    store, authority = folder / "broker.p12", folder / "ca.pem"
+    key = ("-keyalg", "EC", "-validity", "2", "-keystore", str(store))
+    keytool("-genkeypair", "-alias", "ca", "-dname", "CN=test authority", "-ext", "bc:c", *key)
+    keytool("-genkeypair", "-alias", "broker", "-signer", "ca", "-dname", "CN=broker", "-ext", f"san={address}", *key)
+    keytool("-exportcert", "-rfc", "-alias", "ca", "-file", str(authority), "-keystore", str(store))
+    keytool("-delete", "-alias", "ca", "-keystore", str(store))
+    return store, authority
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> tuple[Path, Path]:
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+def format_with_scram(folder: Path) -> None:
+    """Storage as the broker makes it, with USER in it: brokers of the same name then use it."""
+    properties = folder / "format.properties"
+    properties.write_text(
+        "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
+        "controller.quorum.voters=1@127.0.0.1:1\nlisteners=PLAINTEXT://127.0.0.1:2,CONTROLLER://127.0.0.1:1\n"
+        f"log.dirs={folder / 'storage'}\n"
+    )
+    command = [*install().command("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(properties)]
+    for bits in (256, 512):
+        command += ["-S", f"SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory, authority) -> Iterator[LocalBroker]:
+    """A broker with a SASL_SSL listener; USER logs in by PLAIN and by SCRAM."""
+    folder = tmp_path_factory.mktemp("locked")
+    format_with_scram(folder)
+    with LocalBroker(folder, secure=SecureListener(authority[0], STORE, {USER: PASSWORD})) as it:
+        yield it
+
+
+@pytest.fixture
+def environment(locked, authority) -> dict[str, str]:
+    """What a user sets to reach it, with topics of this test's own."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    mine = {
+        "KAFKA__BOOTSTRAP_SERVERS": locked.secure_bootstrap_servers,
+        "KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA__SASL_USERNAME": USER,
+        "KAFKA__SASL_PASSWORD": PASSWORD,
+        "KAFKA__SSL_CAFILE": str(authority[1]),
+        "KAFKA__PARTITIONS": "1",
+        "TOPICS__PREFIX": f"{name}.",
+        "WORKER__GROUP_ID": name,
+        "WORKER__HTTP_PORT": "0",
+        "MODEL__SOURCE": "fixed",
+        "INCIDENTS__PUBLISH_EVERY_S": "0.5",
+    }
+    return {f"CRISIS_STREAM_{name}": value for name, value in mine.items()}
+
+
+@pytest.fixture
+def secure(environment, monkeypatch) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def call(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stream_app", *arguments]
+    done = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert PASSWORD not in done.stdout + done.stderr
+    assert WRONG not in done.stdout + done.stderr
+    return done
+
+
+def with_kafka(settings: Settings, **changed: object) -> Settings:
+    kafka = type(settings.kafka)(**{**settings.kafka.__dict__, **changed})
+    return settings.model_copy(update={"kafka": kafka})
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_each_mechanism_lets_the_right_password_in(secure, mechanism):
+    mine = with_kafka(secure, sasl_mechanism=mechanism)
+    await ensure_topics(mine)
+    await add_verdict(mine, Verdict(event="e", labels={"damage": "mild_damage"}))
+    read = [each async for each in subscribe(mine, [mine.topics.feedback], since=EPOCH, until_end=True)]
+    assert [each.key for each in read] == ["e"]
+
+
+def test_replay_worker_watch_and_the_rest_work_over_tls_and_sasl(environment, tmp_path):
+    posts = tmp_path / "posts.jsonl"
+    fields = {"network": "other", "root_id": "1", "text": "the bridge collapsed", "created_at": "2026-03-01T00:00:00Z"}
+    posts.write_text("".join(json.dumps(fields | {"id": str(i)}) + "\n" for i in range(5)) + "broken\n")
+    assert "sent 6 posts" in call(environment, "replay", str(posts), "--quiet").stdout
+    worker = call(environment, "worker", "--once-idle", "1", "--log-level", "DEBUG")
+    assert worker.returncode == 0, worker.stderr
+    watched = call(environment, "watch", "events", "--format", "jsonl", "--no-follow")
+    assert len(watched.stdout.splitlines()) == 5
+    event = json.loads(watched.stdout.splitlines()[0])["data"]["id"]
+    assert "1 dead letters, parse 1" in call(environment, "dead-letters", "list").stdout
+    assert "1 sent" in call(environment, "dead-letters", "redrive").stdout
+    assert call(environment, "feedback", "add", event, "--damage", "mild_damage").returncode == 0
+    assert "mild_damage" in call(environment, "feedback", "list").stdout
+    again = call(environment, "replay", "--from-topic", environment["CRISIS_STREAM_TOPICS__PREFIX"] + "posts",
+                 "--prefix", environment["CRISIS_STREAM_TOPICS__PREFIX"] + "drill.", "--quiet")  # fmt: skip
+    assert "sent 7 posts" in again.stdout, again.stderr
+
+
+async def test_faust_keeps_incidents_over_tls_and_sasl(secure, environment):
+    from aiokafka import AIOKafkaProducer
+
+    from stream_app.kafka import client_options
+
+    process = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
+        [sys.executable, "-m", "stream_app", "incidents", "--log-level", "debug"],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    saying = asyncio.create_task(asyncio.to_thread(process.stdout.read))
+    try:
+        await ensure_topics(secure)
+        async with AIOKafkaProducer(**client_options(secure.kafka)) as producer:
+            for event in (make_event("a", author="A", place=make_place()),
+                          make_event("b", "Roofs gone", author="B", place=make_place(6.95))):  # fmt: skip
+                await producer.send_and_wait(secure.topics.events, event.model_dump_json().encode(), key=b"k")
+        async with asyncio.timeout(60):
+            async for received in subscribe(secure, [secure.topics.incidents], since=EPOCH):
+                if json.loads(received.value)["post_count"] == 2:
+                    break
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said = await saying
+        process.wait(20)
+    assert PASSWORD.encode() not in said
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"SASL_PASSWORD": WRONG}, "refused user 'crisis'"),
+        ({"SASL_PASSWORD": WRONG, "SASL_MECHANISM": "PLAIN"}, "the password in CRISIS_STREAM_KAFKA__SASL_PASSWORD"),
+        ({"SSL_CAFILE": "other"}, "check that kafka.ssl_cafile is the CA that signed the broker's"),
+        ({"SECURITY_PROTOCOL": "SASL_PLAINTEXT"}, r"check that kafka.security_protocol (SASL_PLAINTEXT)"),
+    ],
+)
+def test_a_refusal_says_what_to_check_whichever_command(environment, tmp_path, changed, expected):
+    mine = dict(environment)
+    for name, value in changed.items():
+        mine[f"CRISIS_STREAM_KAFKA__{name}"] = str(make_keys(tmp_path)[1]) if value == "other" else value
+    (tmp_path / "posts.jsonl").write_text("{}\n")
+    for command in (
+        ["worker"],
+        ["replay", str(tmp_path / "posts.jsonl"), "--quiet"],
+        ["watch", "--no-follow"],
+        ["incidents"],
+        ["dead-letters", "list"],
+        ["feedback", "add", "e", "--damage", "mild_damage"],
+    ):
+        began = time.monotonic()
+        done = call(mine, *command)
+        assert done.returncode == 1, command
+        assert expected in done.stderr, (command, done.stderr)
+        assert "Traceback" not in done.stderr, (command, done.stderr)
+        assert time.monotonic() - began < 60
+
+
+async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(secure, tmp_path):
+    store, ca = make_keys(tmp_path, "dns:kafka.example")
+    with LocalBroker(tmp_path / "kafka", secure=SecureListener(store, STORE, {USER: PASSWORD})) as other:
+        mine = with_kafka(secure, ssl_cafile=ca, bootstrap_servers=other.secure_bootstrap_servers)
+        with pytest.raises(KafkaConnectionError, match=r"for another name .* check kafka.bootstrap"):
+            await ensure_topics(mine)
+
+
+async def test_a_closed_port_and_a_plain_port_are_told(secure, locked):
+    plain = with_kafka(secure, bootstrap_servers=locked.bootstrap_servers)
+    with pytest.raises(KafkaConnectionError, match=r"check .*kafka.security_protocol"):
+        await ensure_topics(plain)
+    closed = with_kafka(secure, bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(KafkaConnectionError, match=r"is not listening: check kafka.bootstrap_servers"):
+        await ensure_topics(closed)
+
+
+async def test_a_file_that_is_no_certificate_is_named(secure, tmp_path):
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(KafkaConfigurationError, match=r"kafka.ssl_cafile = .*ca\.pem"):
+        await ensure_topics(with_kafka(secure, ssl_cafile=tmp_path / "ca.pem"))
+
+
+def test_the_password_is_in_no_repr_and_no_help(secure, environment, locked):
+    app = build_app(secure)
+    for thing in (secure, secure.kafka, app, app.conf.broker_credentials, locked.secure):
+        assert PASSWORD not in f"{thing!r}{thing}"
+    for command in ((), ("worker",), ("watch",), ("broker",)):
+        assert call(environment, *command, "--help").returncode == 0
+    assert call(environment, "faust", "tables").returncode == 0
