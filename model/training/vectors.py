@@ -94,8 +94,8 @@ def assemble(rows: Sequence[Row], text: Tensor, image: Tensor, context: Tensor) 
     """Put the encoded modalities together with the mask and the labels.
 
     From text alone only undisputed labels are learned: papers judge by them, and where the photo was judged otherwise
-    the text's own label is often chance. On the dev part of split_unified that makes humanitarian accuracy .834 instead of
-    .780 on agreed labels and ECE .018 instead of .033; in return .654 instead of .707 on the text's own labels.
+    the text's own label is often chance. On the dev part of split_unified that makes humanitarian accuracy .834 and not
+    .780 on agreed labels, and ECE .018 and not .033; in return .654 and not .707 on the text's own labels.
     """
     present = [[bool(row.text and clean(row.text)), row.image is not None, row.context is not None] for row in rows]
     sides = ([row.undisputed for row in rows], [row.of_image for row in rows], [row.of_post for row in rows])
