@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from rich.console import Console
 from rich.table import Table
 
 from model.scorer import CONCEPTS, LABELS
+from stream_app.feedback.counts import VerdictCount
 from stream_app.feedback.refit import Proposal, Quality, judgements, propose, toml_fragment
 from stream_app.feedback.store import add_verdict, read_events, read_verdicts
+from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
 from stream_app.settings import Settings
 
@@ -63,6 +66,24 @@ def list_(form: str) -> None:
 
 
 @command.command()
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table")
+def counts(form: str) -> None:
+    """Show how often analysts agreed with each model's labels, as counted by `crisis-stream incidents`."""
+    settings = Settings()
+    found = _run(settings, _counted(settings))
+    if form == "jsonl":
+        for each in found:
+            click.echo(each.model_dump_json())
+        return
+    table = Table("task", "model", "it said", "analysts said", "verdicts")
+    for each in found:
+        gone = each.model is None
+        given = "unknown: the event is gone" if gone else each.given or "none"
+        table.add_row(each.concept, each.model, given, "the same" if each.agrees else each.right, str(each.count))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@command.command()
 @click.option("--precision", type=click.FloatRange(0, 1), help="reach this precision, rather than the best F1")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="write the fragment here, not to stdout")
 def refit(precision: float | None, out: Path | None) -> None:
@@ -84,6 +105,16 @@ def refit(precision: float | None, out: Path | None) -> None:
         click.echo(f"Wrote {out}: put its sections into crisis-stream.toml and restart the workers.", err=True)
     elif fragment:
         click.echo(fragment)
+
+
+async def _counted(settings: Settings) -> list[VerdictCount]:
+    try:
+        found = await read_counts(settings)
+    except UnknownTopicOrPartitionError as error:
+        raise click.ClickException("nothing was counted yet: `crisis-stream incidents` counts verdicts") from error
+    return sorted(
+        found, key=lambda each: (CONCEPTS.index(each.concept), each.model or "", not each.agrees, -each.count)
+    )
 
 
 async def _proposals(settings: Settings, precision: float | None) -> list[Proposal]:

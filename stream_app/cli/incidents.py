@@ -15,6 +15,8 @@ from stream_app.settings import Settings
 def command(log_level: str) -> None:
     """Gather labelled events into incidents until stopped (Ctrl-C), and publish each whenever it changes.
 
+    It also counts analysts' verdicts; `crisis-stream feedback counts` shows them.
+
     Its memory is a Kafka changelog: stop and start it where you like. Start several and one groups while all sift.
     """
     from stream_app.incidents.app import build_app

@@ -19,6 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 from pydantic import ValidationError
 
 from stream_app.events.event import Event
+from stream_app.feedback.tables import keep_counts
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.incident import INCIDENT_TYPE, Incident
 from stream_app.incidents.sighting import Sighting, sighting_of
@@ -75,6 +76,17 @@ class _CommittedTransport(driver.Transport):
     Consumer = _CommittedConsumer
 
 
+class _OnePartitionTable(faust.Table):
+    """A table of one partition, whoever writes to it.
+
+    Faust asks the message in hand for its partition, and a timer has none. With its ``use_partitioner`` it asks the
+    producer instead, which fails on the first write to a topic that it has not heard of yet.
+    """
+
+    def partition_for_key(self, key: Any) -> int:  # noqa: ARG002
+        return 0
+
+
 def build_app(settings: Settings) -> faust.App:
     """Make the application; nothing runs and nothing connects before it is started."""
     rules = settings.incidents
@@ -91,12 +103,14 @@ def build_app(settings: Settings) -> faust.App:
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
+        Table=_OnePartitionTable,
     )
     app.transport = _CommittedTransport(app.conf.broker_consumer, app, loop=app.loop)
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     events = app.topic(settings.topics.events, **raw)
     sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
-    table = app.Table("posts", partitions=1, use_partitioner=True, key_type=bytes, value_type=bytes, help=_TABLE)
+    table = app.Table("posts", partitions=1, key_type=bytes, value_type=bytes, help=_TABLE)
+    keep_counts(app, settings)
     _Sifter(settings, sightings).run_in(app, events)
     _Keeper(settings, table, app.topic(settings.topics.incidents, **raw)).run_in(app, sightings)
     return app
