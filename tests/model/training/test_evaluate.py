@@ -1,0 +1,69 @@
+"""Protocols look only at what they may: single modalities see no other, and calibration learns from dev alone."""
+
+import torch
+
+from model.data.rows import LEARNED, Row
+from model.training.evaluate import VIEWS, _calibrated, compare
+from model.training.metrics import measure
+from model.training.vectors import assemble
+
+ROWS = [
+    Row("a", 0, "e", "train", "water", None, None, {"informativeness": "informative"}),
+    Row(
+        "b",
+        1,
+        "e",
+        "train",
+        "fire",
+        None,
+        None,
+        {"informativeness": "informative", "humanitarian": "not_humanitarian"},
+        {"informativeness": "not_informative", "humanitarian": "not_humanitarian"},
+    ),
+]
+
+
+def vectors():
+    return assemble(ROWS, torch.ones(2, 3), torch.ones(2, 4), torch.ones(2, 5))
+
+
+def test_disputed_labels_of_a_text_are_not_learned_from_the_text():
+    labels = vectors().labels(torch.tensor([[True, False, False]] * 2))
+    assert labels["informativeness"].tolist() == [LEARNED["informativeness"].index("informative"), -1]
+    assert labels["humanitarian"].tolist() == [-1, LEARNED["humanitarian"].index("not_humanitarian")]
+    assert ROWS[1].undisputed == {"humanitarian": "not_humanitarian"}
+
+
+def test_a_view_hides_the_others_and_asks_one_question_whatever_is_seen():
+    rows = vectors()
+    assert rows.shown(VIEWS["image"]).mask.any().item() is False
+    assert rows.shown(VIEWS["text"]).mask[:, 0].all()
+    asked = rows.relabelled("informativeness", 1, torch.tensor([0]))
+    for mask in ([True, True, False], [True, False, False], [False, True, False]):
+        assert asked.labels(torch.tensor([mask] * 2))["informativeness"][1] == 0
+    assert asked.of_text["informativeness"][0] == rows.of_text["informativeness"][0]
+    assert asked.of_text["humanitarian"].equal(rows.of_text["humanitarian"])
+
+
+def test_calibration_on_dev_mends_the_confidence_of_test():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, 3, (2000,), generator=generator)
+    timid = 0.2 * (4.0 * torch.nn.functional.one_hot(truth, 3) + 2 * torch.randn(2000, 3, generator=generator))
+    plain = measure(timid[1000:].softmax(1), truth[1000:])
+    mended = measure(_calibrated("humanitarian", timid[:1000], truth[:1000], timid[1000:]), truth[1000:])
+    assert mended["ece"] < plain["ece"] / 3
+    assert abs(mended["accuracy"] - plain["accuracy"]) < 0.02
+
+
+def test_the_gain_is_over_the_better_single_modality():
+    pairs = [Row(str(i), i, "e", "test", "t") for i in range(40)]
+    answers = [{"informativeness": "informative" if i % 2 else "not_informative"} for i in range(40)]
+    sure = torch.eye(2)[torch.arange(40) % 2]
+    half = sure.clone()
+    half[:10] = half[:10].flip(1)
+    worse = sure.clone()
+    worse[:20] = worse[:20].flip(1)
+    found = compare({"fusion": sure, "text": worse, "image": half}, pairs, {"either": answers})
+    gain = found["either.gain_accuracy"]
+    assert (gain["over"], gain["gain"]) == ("image", 0.25)
+    assert gain["interval"][0] > 0
