@@ -1,4 +1,7 @@
-"""Gathers posts into batches: scored when full, or when the oldest has waited long enough."""
+"""Gathers posts into batches: given out when full, or when the oldest has waited long enough and the model is idle.
+
+A batch that is not full would only stand at a busy model's door, while those who come meanwhile could still join it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ class Batcher(Generic[T]):
 
     Args:
         size: Items of a full batch.
-        deadline_s: A batch that is not full is given out when its oldest item is this old.
+        deadline_s: A batch that is not full is given out when its oldest item is this old and no other batch is out.
     """
 
     def __init__(self, size: int, deadline_s: float) -> None:
@@ -23,6 +26,7 @@ class Batcher(Generic[T]):
         self._waiting: deque[tuple[float, T]] = deque()
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._out = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -37,11 +41,20 @@ class Batcher(Generic[T]):
         """Drop everything that waits."""
         self._waiting.clear()
 
+    def done(self) -> None:
+        """A batch that was taken is through the model."""
+        self._out -= 1
+        self._changed.set()
+
     async def take(self) -> list[T]:
-        """Wait for the next batch, 1 to ``size`` items, oldest first. Callers get their turns in order."""
+        """Wait for the next batch, 1 to ``size`` items, oldest first; say :meth:`done` after it.
+
+        Callers get their turns in order.
+        """
         async with self._turn:
             while len(self._waiting) < self._size:
-                left = self._waiting[0][0] + self._deadline_s - time.monotonic() if self._waiting else None
+                idle = self._waiting and not self._out
+                left = self._waiting[0][0] + self._deadline_s - time.monotonic() if idle else None
                 if left is not None and left <= 0:
                     break
                 self._changed.clear()
@@ -49,4 +62,5 @@ class Batcher(Generic[T]):
                     await asyncio.wait_for(self._changed.wait(), left)
                 except TimeoutError:
                     continue
+            self._out += 1
             return [self._waiting.popleft()[1] for _ in range(min(self._size, len(self._waiting)))]

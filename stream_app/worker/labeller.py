@@ -196,7 +196,10 @@ class Labeller(Service):
             batch = await self._batcher.take()
             began, this_round = time.monotonic(), self._round
             inputs = [model_input(work.post, work.outcomes) for work in batch]
-            model, answers = await self.models.score(inputs)
+            try:
+                model, answers = await self.models.score(inputs)
+            finally:
+                self._batcher.done()
             if this_round != self._round:
                 continue
             took = time.monotonic() - began

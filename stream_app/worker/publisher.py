@@ -31,6 +31,9 @@ from stream_app.worker.room import Room
 _PRODUCE_BYTES = 256 * 1024
 """Bytes per produce batch: far under every broker's limit, so only a record that is itself too large is refused."""
 
+_BACKOFF_MS = 5
+"""Wait while the broker still writes the markers of the last transaction; the default of 100 is felt by every post."""
+
 _MAX_POSTS = 2048
 _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError)
 
@@ -161,6 +164,7 @@ class Publisher(Service):
             transaction_timeout_ms=int(self.settings.kafka.transaction_timeout_s * 1000),
             max_batch_size=_PRODUCE_BYTES,
             compression_type="lz4",
+            retry_backoff_ms=_BACKOFF_MS,
         )
         commit_as_member(producer, self.feed.membership)
         await producer.start()

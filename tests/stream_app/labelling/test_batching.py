@@ -40,6 +40,27 @@ async def test_a_batch_that_fills_while_waiting_goes_at_once():
     assert await asyncio.wait_for(taking, 5) == [1, 2]
 
 
+async def test_a_batch_that_is_not_full_waits_for_the_model_and_grows():
+    batcher = Batcher(3, deadline_s=0.01)
+    batcher.add(1)
+    assert await batcher.take() == [1]
+    batcher.add(2)
+    taking = asyncio.create_task(batcher.take())
+    await asyncio.sleep(0.05)
+    assert not taking.done(), "the model is busy: who comes now may still join"
+    batcher.add(3)
+    batcher.done()
+    assert await asyncio.wait_for(taking, 5) == [2, 3]
+
+
+async def test_a_full_batch_does_not_wait_for_the_model():
+    batcher = Batcher(2, deadline_s=60)
+    for item in range(4):
+        batcher.add(item)
+    assert await batcher.take() == [0, 1]
+    assert await asyncio.wait_for(batcher.take(), 5) == [2, 3]
+
+
 def test_memory_forgets_what_was_not_used_for_longest():
     memory = Memory(2)
     for name in "abc":
