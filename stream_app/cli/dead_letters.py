@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from stream_app.cli.worker import with_options
-from stream_app.events.dead_letter import ATTEMPTS, STAGES, DeadLetter, read_dead_letter
+from stream_app.events.dead_letter import ATTEMPTS, FIRST, STAGES, DeadLetter, read_dead_letter
 from stream_app.settings import Settings
 
 
@@ -117,20 +117,28 @@ async def send_again(
 ) -> tuple[int, int]:
     """Re-drive the latest failure of each original; how many were sent and how many had failed too often.
 
-    All go in one transaction, so an interrupted re-drive sent nothing.
+    All go in one transaction, so an interrupted re-drive sent nothing. What went through at last has no later failure:
+    a re-drive that its first failure still fits sends it once more, and its event has the same id again.
     """
     from aiokafka import AIOKafkaProducer
 
     from stream_app.kafka import client_options, explained
 
-    latest = {letter.source: (record, letter) async for record, letter in letters(settings, wanted)}
+    latest: dict[str, tuple[Any, DeadLetter]] = {}
+    async for record, letter in letters(settings, wanted):
+        if letter.first not in latest or letter.attempts > latest[letter.first][1].attempts:
+            latest[letter.first] = record, letter
     again = [(record, letter) for record, letter in latest.values() if letter.attempts < max_attempts]
     if not dry_run and again:
         name = f"{settings.topics.prefix}redrive"
         producer = AIOKafkaProducer(**client_options(settings.kafka), transactional_id=name)
         async with explained(settings.kafka), producer, producer.transaction():
             for record, letter in again:
-                headers = [*letter.original_headers, (ATTEMPTS, str(letter.attempts).encode())]
+                headers = [
+                    *letter.original_headers,
+                    (ATTEMPTS, str(letter.attempts).encode()),
+                    (FIRST, letter.first.encode()),
+                ]
                 await producer.send(settings.topics.posts, record.value or b"", key=record.key, headers=headers)
     return len(again), len(latest) - len(again)
 

@@ -16,7 +16,10 @@ PREFIX = "dl-"
 """Every header of ours starts so; all others are the original's."""
 
 ATTEMPTS = "dl-attempts"
-"""The one header of ours that a re-driven original carries: how often it has failed so far."""
+"""A re-driven original carries this header: how often it has failed so far."""
+
+FIRST = "dl-first"
+"""And this one: where it stood when it failed for the first time, as ``topic:partition:offset``."""
 
 MAX_ERROR = 1000
 
@@ -51,6 +54,8 @@ class DeadLetter:
     program: str
     model: str | None
     source: tuple[str, int, int]
+    first: str
+    """Where it stood when it failed for the first time: the same for all failures of one original."""
     time: datetime
     original_headers: tuple[tuple[str, bytes], ...]
 
@@ -66,6 +71,7 @@ def dead_letter(topic: str, source: Source, failure: Failure) -> Record:
         "topic": source.topic,
         "partition": str(source.partition),
         "offset": str(source.offset),
+        "first": first_of(source.headers) or f"{source.topic}:{source.partition}:{source.offset}",
         "time": datetime.now(UTC).isoformat(),
     }
     headers = [
@@ -95,6 +101,7 @@ def read_dead_letter(headers: Headers) -> DeadLetter:
         program=get("program"),
         model=get("model") or None,
         source=(get("topic"), int(get("partition")), int(get("offset"))),
+        first=ours.get(FIRST) or f"{get('topic')}:{get('partition')}:{get('offset')}",
         time=datetime.fromisoformat(get("time")),
         original_headers=tuple(original_headers(headers)),
     )
@@ -103,6 +110,11 @@ def read_dead_letter(headers: Headers) -> DeadLetter:
 def original_headers(headers: Headers) -> list[tuple[str, bytes]]:
     """Headers that are not ours, untouched and in order."""
     return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
+
+
+def first_of(headers: Headers) -> str | None:
+    """Where a re-driven record stood when it first failed; None for a record that is no re-driven one."""
+    return next((value.decode("utf-8", "replace") for name, value in headers if name == FIRST and value), None)
 
 
 def attempts_of(headers: Headers) -> int:

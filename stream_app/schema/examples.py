@@ -36,6 +36,7 @@ DEAD_LETTER: dict[str, str] = {
     "dl-topic": "crisis.posts",
     "dl-partition": "2",
     "dl-offset": "4711",
+    "dl-first": "crisis.posts:2:4711",
     "dl-time": "2026-03-01T05:30:01+00:00",
 }
 

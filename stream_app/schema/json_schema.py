@@ -52,6 +52,7 @@ def dead_letter_headers() -> dict[str, Any]:
         "topic": {"description": "where it came from"},
         "partition": {"pattern": "^[0-9]+$"},
         "offset": {"pattern": "^[0-9]+$"},
+        "first": {"description": "where it stood when it first failed, as topic:partition:offset"},
         "time": {"format": "date-time"},
     }
     return {

@@ -6,10 +6,11 @@ import ssl
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConfigurationError, KafkaError
 
 from stream_app.events.subscribe import EPOCH, subscribe
-from stream_app.kafka import client_options, ensure_topics
+from stream_app.kafka import admin_client, client_options, ensure_topics
 from stream_app.settings import KafkaSettings
 
 
@@ -61,6 +62,21 @@ async def test_topics_are_made_once(settings):
     expected |= {topics.alerts(task) for task in ("informativeness", "humanitarian", "damage")}
     assert found.keys() == expected
     assert {len(each["partitions"]) for each in found.values()} == {2}
+
+
+@pytest.mark.kafka
+async def test_incidents_are_compacted_and_nothing_else_is(settings):
+    topics = settings.topics
+    names = (topics.incidents, topics.events, topics.posts, topics.dead_letters, topics.feedback)
+    async with admin_client(settings.kafka) as admin:
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    policies = {
+        name: value
+        for answer in answers
+        for _code, _message, _kind, name, entries in answer.resources
+        for value in [next(entry[1] for entry in entries if entry[0] == "cleanup.policy")]
+    }
+    assert policies == dict.fromkeys(names, "delete") | {topics.incidents: "compact"}
 
 
 @pytest.mark.kafka

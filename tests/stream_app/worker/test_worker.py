@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from model.fixed import FixedScorer
+from stream_app.cli.dead_letters import Wanted, send_again
 from stream_app.events.dead_letter import read_dead_letter
 from stream_app.events.event import Event
 from stream_app.kafka import client_options
@@ -271,6 +274,59 @@ async def test_health_readiness_metrics_and_swap(settings, send, replica, collec
         await send([a_post(2, root_id="1", kind="repost")])
         found = await events(collect, settings, 2)
     assert {each.post.id: each.model.version for each in found} == {"1": "1", "2": "2"}
+
+
+async def test_hangup_reads_the_model_again_and_keeps_the_old_one_if_it_cannot(settings, send, replica, collect):
+    infos = [("fixed", "2", "1" * 64), None]
+
+    class Newer(FixedScorer):
+        def __init__(self, info):
+            self.info = type(FixedScorer.info)(*info)
+
+    def load(source, threads=None):
+        if load.first:
+            load.first = False
+            return FixedScorer()
+        info = infos.pop(0)
+        if info is None:
+            raise FileNotFoundError("half written")
+        return Newer(info)
+
+    load.first = True
+    async with replica(load=load) as running:
+        await send([a_post(1)])
+        await events(collect, settings, 1)
+        for left in (1, 0):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda left=left: len(infos) == left)
+            await eventually(lambda: running.models.entry.version == "2")
+            await send([a_post(3 - left)])
+            await events(collect, settings, 3 - left)
+        found = await events(collect, settings, 3)
+    assert {each.post.id: each.model.version for each in found} == {"1": "1", "2": "2", "3": "2"}
+
+
+async def test_redriven_dead_letters_become_events_or_dead_letters_with_their_attempts(
+    settings, send, replica, collect
+):
+    await send([a_post(1, "BAD"), b"broken", a_post(2)])
+    async with replica(load=loads(Raises)):
+        await events(collect, settings, 1)
+        await collect(settings.topics.dead_letters, 2)
+    async with replica():  # a model that takes it
+        assert await send_again(settings, Wanted(), max_attempts=3) == (2, 0)
+        found = await events(collect, settings, 2)
+        letters = await collect(settings.topics.dead_letters, 3)
+        # Its first letter is still there, but the latest counts; that of the post that went through remains too.
+        assert await send_again(settings, Wanted(stage="parse"), max_attempts=2) == (0, 1)
+    assert {each.post.id for each in found} == {"1", "2"}
+    assert sorted(
+        (read_dead_letter(each.headers).stage, read_dead_letter(each.headers).attempts) for each in letters
+    ) == [
+        ("model", 1),
+        ("parse", 1),
+        ("parse", 2),
+    ]
 
 
 async def test_after_a_feeders_transaction_nothing_waits(settings, replica, collect):
