@@ -1,6 +1,6 @@
 """Sends history into a feed topic: from files or from Kafka topics between two times."""
 
-from stream_app.replay.history import History, Item, ReplayError
+from stream_app.replay.history import BrokenOffError, History, Item, ReplayError
 from stream_app.replay.send import Report, replay
 
-__all__ = ["History", "Item", "ReplayError", "Report", "replay"]
+__all__ = ["BrokenOffError", "History", "Item", "ReplayError", "Report", "replay"]

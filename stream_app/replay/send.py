@@ -3,23 +3,24 @@
 Items travel in small transactions, and each transaction carries, as committed offsets of a consumer group named after
 the history, the position reached. So after a kill at any moment, ``resume`` goes on right after the last item that
 ``read_committed`` readers can see: none is lost and none comes twice. A fresh start with the same history fences a
-replay of it that still runs.
+replay of it that still runs. Kafka's answer to that is the same as to a transaction that outlived its timeout, so a
+replay that is fenced ends rather than starting anew: two of them would fence each other for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TransactionalIdAuthorizationFailed
 
 from stream_app.kafka import client_options
-from stream_app.replay.history import History, Item, Positions
+from stream_app.replay.history import BrokenOffError, History, Item, Positions
 from stream_app.replay.pace import Pace
 from stream_app.settings import KafkaSettings
 
@@ -44,7 +45,7 @@ class Report:
 
 @dataclass
 class _Window:
-    """One open transaction, or none: what it sent and how far that reaches."""
+    """One open transaction, or none: what it sent and how far that reaches; ``broken`` when it can only be aborted."""
 
     producer: Any
     topic: str
@@ -52,18 +53,20 @@ class _Window:
     opened: float | None = None
     waiting: list[asyncio.Future[Any]] = field(default_factory=list)
     reached: dict[TopicPartition, int] = field(default_factory=dict)
+    broken: bool = False
 
     async def add(self, item: Item) -> bool:
         """Send one item in the open transaction; False when it is too large for Kafka."""
-        if self.opened is None:
-            await self.producer.begin_transaction()
-            self.opened = time.monotonic()
-        self.reached[item.at] = item.after
-        try:
-            sent = await self.producer.send(self.topic, item.value, key=item.key, headers=list(item.headers))
-        except MessageSizeTooLargeError:
-            return False
-        self.waiting.append(sent)
+        with self._or_broken():
+            if self.opened is None:
+                await self.producer.begin_transaction()
+                self.opened = time.monotonic()
+            self.reached[item.at] = item.after
+            try:
+                sent = await self.producer.send(self.topic, item.value, key=item.key, headers=list(item.headers))
+            except MessageSizeTooLargeError:
+                return False
+            self.waiting.append(sent)
         return True
 
     def due(self, wait_s: float) -> bool:
@@ -76,12 +79,41 @@ class _Window:
         """Make what was sent, and the position after it, visible together."""
         if self.opened is None:
             return
-        await asyncio.gather(*self.waiting)
-        await self.producer.send_offsets_to_transaction(self.reached, self.group)
-        await self.producer.commit_transaction()
+        with self._or_broken():
+            await asyncio.gather(*self.waiting)
+            await self.producer.send_offsets_to_transaction(self.reached, self.group)
+            await self.producer.commit_transaction()
         self.opened = None
         self.waiting.clear()
         self.reached.clear()
+
+    async def abort(self) -> None:
+        """Undo what was sent, where Kafka has not done so, so that readers are not held up until a timeout."""
+        with suppress(KafkaError, AssertionError):  # aiokafka asserts that there is something to abort
+            await self.producer.abort_transaction()
+        end = self.producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
+        for answer in (*self.waiting, end):
+            if answer is not None:
+                answer.add_done_callback(_seen)
+
+    def fatal(self) -> BaseException | None:
+        """Why the producer can do no more; None where it can."""
+        task = self.producer._sender.sender_task  # noqa: SLF001 - later errors only say "not in a transaction"
+        return task.exception() if task.done() and not task.cancelled() else None
+
+    @contextmanager
+    def _or_broken(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.broken = True
+            raise
+
+
+def _seen(answer: asyncio.Future[Any]) -> None:
+    """Take note of an error that was told of already; asyncio would log it as never retrieved."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 async def replay(
@@ -98,6 +130,7 @@ async def replay(
 
     Raises:
         ReplayError: the history cannot be read on; what came before it was sent.
+        BrokenOffError: Kafka ended the open transaction; ``resume`` goes on after what was committed.
         aiokafka.errors.KafkaError: Kafka refused or went away; the open transaction is aborted.
     """
     began, report, stop, pace = time.monotonic(), Report(), stop or asyncio.Event(), Pace(speed)
@@ -113,7 +146,7 @@ async def replay(
         positions = await _positions(kafka, history) if resume else {}
         report.resumed_at = sum(positions.values())
         window = _Window(producer, topic, history.name)
-        try:
+        async with _settled(window, kafka):
             async for item in history.items(positions):
                 wait_s = pace.delay(item.when, time.monotonic())
                 if window.due(wait_s):
@@ -126,20 +159,31 @@ async def replay(
                 progress(report)
             else:
                 report.finished = True
-        finally:
-            await _settle(window)
     report.seconds = time.monotonic() - began
     return report
 
 
-async def _settle(window: _Window) -> None:
-    """Commit what is complete; abort where that fails, so that readers are not held up until a timeout."""
+@asynccontextmanager
+async def _settled(window: _Window, kafka: KafkaSettings) -> AsyncIterator[None]:
+    """Commit what is complete at the end, however the block ended; abort it where sending or committing failed."""
     try:
-        await window.commit()
-    except BaseException:
-        with suppress(KafkaError):
-            await window.producer.abort_transaction()
-        raise
+        try:
+            yield
+        finally:
+            if not window.broken:
+                await window.commit()
+    except BaseException as error:
+        if not window.broken:
+            raise
+        await window.abort()
+        cause = window.fatal()
+        if cause is None or isinstance(cause, TransactionalIdAuthorizationFailed):
+            raise
+        reason, limit = type(cause.__cause__ or cause).__name__, kafka.transaction_timeout_s
+        raise BrokenOffError(
+            f"Kafka takes no more from this replay ({reason}): most likely it was frozen or out of reach for over "
+            f"kafka.transaction_timeout_s ({limit:g} s), or another replay of the same history has started"
+        ) from error
 
 
 async def _stopped_within(seconds: float, stop: asyncio.Event) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from stream_app.kafka import ensure_topics
-from stream_app.replay import ReplayError, replay
+from stream_app.replay import BrokenOffError, ReplayError, replay
 from stream_app.replay.files import FileHistory
 from stream_app.replay.topics import TopicHistory
 from stream_app.settings import TopicSettings
@@ -31,6 +32,14 @@ def moment(seconds):
 
 def numbered(path, count):
     path.write_bytes(b"".join(b'{"n": %d}\n' % n for n in range(count)))
+    return path
+
+
+def timed(path, count):
+    """Numbered posts, one a second."""
+    post = {"network": "other", "text": "x"}
+    posts = [{**post, "id": str(n), "n": n, "created_at": moment(n).isoformat()} for n in range(count)]
+    path.write_text("".join(json.dumps(post) + "\n" for post in posts))
     return path
 
 
@@ -215,12 +224,7 @@ async def committed(settings, topic):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 async def test_the_command_killed_anywhere_resumes_exactly(settings, collect, tmp_path, how):
-    posts = [
-        {"network": "other", "id": str(n), "n": n, "created_at": moment(n).isoformat(), "text": "x"} for n in range(600)
-    ]
-    path = tmp_path / "a.jsonl"
-    path.write_text("".join(json.dumps(post) + "\n" for post in posts))
-    topic = settings.topics.posts
+    topic, path = settings.topics.posts, timed(tmp_path / "a.jsonl", 600)
     running = command(settings, path, "--speed", "200", "--quiet")
     while await committed(settings, topic) < 50:
         assert running.poll() is None, running.communicate()
@@ -233,6 +237,25 @@ async def test_the_command_killed_anywhere_resumes_exactly(settings, collect, tm
     out, err = await asyncio.to_thread(rest.communicate)
     assert (rest.returncode, err) == (0, "")
     assert 0 < int(out.split()[1]) < 600
+    assert await values(collect, topic) == path.read_bytes().splitlines()
+
+
+async def test_a_second_start_ends_the_first_which_is_resumed_exactly(settings, collect, tmp_path, caplog):
+    topic, path = settings.topics.posts, timed(tmp_path / "a.jsonl", 600)
+    history = FileHistory([path], topic, timed=True)
+    first = asyncio.create_task(replay(settings.kafka, history, topic, speed=200))
+    while await committed(settings, topic) < 50:
+        assert not first.done()
+        await asyncio.sleep(0.02)
+    options = {"bootstrap_servers": settings.kafka.bootstrap_servers, "transactional_id": history.name}
+    async with AIOKafkaProducer(**options):
+        with pytest.raises(BrokenOffError, match=r"ProducerFenced.*another replay of the same history"):
+            await first
+    del first
+    gc.collect()
+    assert not [record for record in caplog.records if "never retrieved" in record.message]
+    rest = await replay(settings.kafka, FileHistory([path], topic), topic, resume=True)
+    assert 0 < rest.resumed_at == 600 - rest.sent
     assert await values(collect, topic) == path.read_bytes().splitlines()
 
 
