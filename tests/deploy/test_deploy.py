@@ -259,6 +259,14 @@ def test_grafana_panels_do_not_overlap():
     assert len({panel["id"] for panel in panels}) == len(panels)
 
 
+def test_every_alert_is_tested_for_silence_and_for_sound():
+    rules = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())
+    tests = yaml.safe_load((DEPLOY / "prometheus/alerts.test.yml").read_text())["tests"]
+    seen = {(check["alertname"], bool(check["exp_alerts"])) for test in tests for check in test["alert_rule_test"]}
+    for name in [rule["alert"] for group in rules["groups"] for rule in group["rules"]]:
+        assert {(name, False), (name, True)} <= seen
+
+
 def test_prometheus_rules():
     promtool = shutil.which("promtool")
     if promtool is None:

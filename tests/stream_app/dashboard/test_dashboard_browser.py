@@ -299,3 +299,22 @@ def test_nothing_is_wider_than_the_screen(page, served, make_event, width):
     cards(page).get_by_role("button", name="Why, verdict").click()
     assert page.evaluate("document.querySelector('#feed').scrollWidth <= document.querySelector('#feed').clientWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 900])
+def test_filters_wrap_on_a_small_screen(page, served, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(served.address)
+    filters = page.locator("#filters")
+    filters.get_by_label("For review").check()
+    expect(filters.get_by_role("button", name="Clear")).to_be_visible()
+    assert filters.evaluate("form => form.scrollWidth <= form.clientWidth")
+    assert filters.evaluate("""form => [...form.querySelectorAll('input, select, button, span')].every(
+        each => each.getBoundingClientRect().left >= 0 && each.getBoundingClientRect().right <= form.clientWidth)""")
+    boxes = filters.locator("> *").evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect()).map(b => [b.left, b.top, b.right, b.bottom])"
+    )
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        for x, y, x2, y2 in boxes[:i]:
+            assert left >= x2 or right <= x or top >= y2 or bottom <= y
+    assert filters.bounding_box()["height"] <= 300
