@@ -87,10 +87,17 @@ class _OnePartitionTable(faust.Table):
         return 0
 
 
+class _FolderlessApp(faust.App):
+    """Its tables are in memory and in Kafka, so the data folder that Faust makes where it starts would stay empty."""
+
+    def _create_directories(self) -> None:
+        """Make none."""
+
+
 def build_app(settings: Settings) -> faust.App:
     """Make the application; nothing runs and nothing connects before it is started."""
     rules = settings.incidents
-    app = faust.App(
+    app = _FolderlessApp(
         f"{settings.topics.prefix}{rules.app_id}",
         broker=[f"aiokafka://{server}" for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings.kafka),

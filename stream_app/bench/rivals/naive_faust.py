@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from typing import Any
 
 import aiohttp
@@ -13,12 +14,17 @@ import torch
 from stream_app.bench.rivals.parts import Heads, Photos, minilm_folder, result
 
 
-def build(bootstrap: str, feed: str, results: str) -> faust.App:
-    """The app: one agent over ``feed``, results as JSON to ``results``."""
+def build(folder: str, bootstrap: str, feed: str, results: str) -> faust.App:
+    """The app: one agent over ``feed``, results as JSON to ``results``; Faust makes its data folders in ``folder``."""
     from transformers import pipeline
 
     app = faust.App(
-        results, broker=f"kafka://{bootstrap}", value_serializer="raw", topic_disable_leader=True, web_enabled=False
+        results,
+        broker=f"kafka://{bootstrap}",
+        value_serializer="raw",
+        topic_disable_leader=True,
+        web_enabled=False,
+        datadir=folder,
     )
     posts, out = app.topic(feed, value_type=bytes), app.topic(results, value_type=bytes)
     encode = pipeline("feature-extraction", model=minilm_folder(), framework="pt")
@@ -40,5 +46,6 @@ def build(bootstrap: str, feed: str, results: str) -> faust.App:
 
 
 if __name__ == "__main__":
-    app = build(*sys.argv[1:])
-    faust.Worker(app, loglevel="WARNING").execute_from_commandline()
+    with tempfile.TemporaryDirectory(prefix="naive-faust-") as folder:
+        app = build(folder, *sys.argv[1:])
+        faust.Worker(app, loglevel="WARNING").execute_from_commandline()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.kafka
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def running(settings: Settings, *command: str, folder: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
         "CRISIS_STREAM_KAFKA__PARTITIONS": "2",
@@ -31,8 +32,14 @@ def running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         "CRISIS_STREAM_INCIDENTS__PUBLISH_EVERY_S": "0.5",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "stream_app", "incidents", "--log-level", os.environ.get("LOG", "warning")],
+        [
+            sys.executable,
+            "-m",
+            "stream_app",
+            *(command or ("incidents", "--log-level", os.environ.get("LOG", "warning"))),
+        ],
         env=environment,
+        cwd=folder,
     )
     try:
         yield process
@@ -91,6 +98,15 @@ async def test_events_become_one_incident_that_outlives_a_killed_worker(settings
     assert (after.id, after.repost_count, after.author_count) == (before.id, 1, 2)
     assert after.version > before.version
     assert {post.id for post in after.posts} == {"a", "b"}
+
+
+@pytest.mark.parametrize("command", [("incidents",), ("faust", "worker", "--without-web")], ids=" ".join)
+async def test_it_leaves_nothing_in_the_folder_it_is_started_in(settings, tmp_path, command):
+    events = [make_event(text, text, author=text, place=make_place()) for text in ("Water rises", "Roofs gone")]
+    with running(settings, *command, folder=tmp_path):
+        await send(settings, events)
+        await until(settings, 2)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def poison(settings: Settings) -> None:
