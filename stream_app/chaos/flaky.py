@@ -9,8 +9,8 @@ import click
 
 from model.fixed import FixedScorer
 from model.scorer import PostInput, Scored, Scorer
+from stream_app.cli.options import with_options
 from stream_app.cli.worker import command as worker
-from stream_app.cli.worker import with_options
 from stream_app.settings import Settings
 from stream_app.worker.service import run
 

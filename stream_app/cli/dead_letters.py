@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from stream_app.cli.worker import with_options
+from stream_app.cli.options import bootstrap_option, with_options
 from stream_app.events.dead_letter import ATTEMPTS, FIRST, STAGES, DeadLetter, read_dead_letter
 from stream_app.settings import Settings
 
@@ -36,7 +36,7 @@ class Wanted:
 
 
 @click.group()
-@click.option("--bootstrap", metavar="HOST:PORT", help="Kafka's address")
+@bootstrap_option
 @click.option("--prefix", help="prefix of all topic names")
 @click.pass_context
 def command(ctx: click.Context, bootstrap: str | None, prefix: str | None) -> None:

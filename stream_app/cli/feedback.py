@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from model.scorer import CONCEPTS, LABELS
+from stream_app.cli.options import bootstrap_option, with_options
 from stream_app.feedback.counts import VerdictCount
 from stream_app.feedback.refit import Proposal, Quality, judgements, propose, toml_fragment
 from stream_app.feedback.store import add_verdict, read_events, read_verdicts
@@ -26,8 +27,11 @@ T = TypeVar("T")
 
 
 @click.group()
-def command() -> None:
+@bootstrap_option
+@click.pass_context
+def command(ctx: click.Context, bootstrap: str | None) -> None:
     """Record what analysts say of labels, and re-fit the alert thresholds to it."""
+    ctx.obj = with_options(Settings(), bootstrap=bootstrap)
 
 
 @command.command()
@@ -37,22 +41,22 @@ def command() -> None:
 @click.option("--damage", type=click.Choice(LABELS["damage"]), help="the right label")
 @click.option("--analyst", default=getpass.getuser, help="who says so  [default: your user name]")
 @click.option("--note")
-def add(event: str, analyst: str, note: str | None, **labels: str | None) -> None:
+@click.pass_obj
+def add(settings: Settings, /, event: str, analyst: str, note: str | None, **labels: str | None) -> None:
     """Record the right labels of the event with id EVENT; tasks you leave out are not judged."""
     given = {concept: label for concept, label in labels.items() if label is not None}
     if not given:
         raise click.UsageError("say the right label of at least one task: --informativeness, --humanitarian, --damage")
     verdict = Verdict.model_validate({"event": event, "labels": given, "analyst": analyst, "note": note})
-    settings = Settings()
     _run(settings, add_verdict(settings, verdict))
     click.echo(f"Recorded in {settings.topics.feedback}.", err=True)
 
 
 @command.command("list")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table")
-def list_(form: str) -> None:
+@click.pass_obj
+def list_(settings: Settings, form: str) -> None:
     """Show the verdicts, of one analyst on one event the latest."""
-    settings = Settings()
     verdicts = _run(settings, read_verdicts(settings))
     if form == "jsonl":
         for verdict in verdicts:
@@ -67,9 +71,9 @@ def list_(form: str) -> None:
 
 @command.command()
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table")
-def counts(form: str) -> None:
+@click.pass_obj
+def counts(settings: Settings, form: str) -> None:
     """Show how often analysts agreed with each model's labels, as counted by `crisis-stream incidents`."""
-    settings = Settings()
     found = _run(settings, _counted(settings))
     if form == "jsonl":
         for each in found:
@@ -86,9 +90,9 @@ def counts(form: str) -> None:
 @command.command()
 @click.option("--precision", type=click.FloatRange(0, 1), help="reach this precision, rather than the best F1")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="write the fragment here, not to stdout")
-def refit(precision: float | None, out: Path | None) -> None:
+@click.pass_obj
+def refit(settings: Settings, precision: float | None, out: Path | None) -> None:
     """Propose alert thresholds from verdicts, and print them as a fragment of crisis-stream.toml."""
-    settings = Settings()
     proposals = _run(settings, _proposals(settings, precision))
     table = Table("task", "verdicts", "now", "proposed")
     for proposal in proposals:

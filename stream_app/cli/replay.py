@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import click
 
-from stream_app.settings import Settings, TopicSettings
+from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.settings import Settings
 
 
 class Speed(click.ParamType):
@@ -48,6 +50,7 @@ class Moment(click.ParamType):
 
 
 @click.command()
+@bootstrap_option
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--from-topic", "sources", multiple=True, help="replay this Kafka topic instead of files; repeatable")
 @click.option("--since", type=Moment(), help="first record time of --from-topic  [default: the oldest kept]")
@@ -57,6 +60,7 @@ class Moment(click.ParamType):
 @click.option("--resume", is_flag=True, help="go on where an earlier replay of the same history was stopped or killed")
 @click.option("--quiet", is_flag=True, help="no progress bar")
 def command(
+    bootstrap: str | None,
     files: tuple[Path, ...],
     sources: tuple[str, ...],
     since: datetime | None,
@@ -76,9 +80,7 @@ def command(
         raise click.UsageError("name either FILES or --from-topic, one of the two")
     if files and (since or until):
         raise click.UsageError("--since and --until are for --from-topic; files are replayed whole")
-    settings = Settings()
-    if prefix is not None:
-        settings = settings.model_copy(update={"topics": TopicSettings(prefix=prefix)})
+    settings = with_options(Settings(), bootstrap=bootstrap, prefix=prefix)
     if settings.topics.posts in sources:
         raise click.UsageError(f"{settings.topics.posts} would be replayed into itself; choose another --prefix")
     asyncio.run(
@@ -99,10 +101,11 @@ async def _replay(
     from aiokafka.errors import KafkaError
 
     from stream_app.kafka import ensure_topics
-    from stream_app.replay import ReplayError, replay
+    from stream_app.replay import BrokenOffError, ReplayError, replay
     from stream_app.replay.files import FileHistory
     from stream_app.replay.topics import TopicHistory
 
+    logging.getLogger("aiokafka.producer.sender").setLevel(logging.CRITICAL)  # what it logs with a traceback, it raises
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -127,6 +130,10 @@ async def _replay(
                 progress=lambda so_far: bar.update(task, completed=history.done, sent=so_far.sent),
             )
             bar.update(task, completed=history.done, sent=report.sent)
+    except BrokenOffError as error:
+        raise click.ClickException(
+            f"{error}. What was committed is kept; the same command with --resume goes on after it"
+        ) from error
     except ReplayError as error:
         raise click.ClickException(str(error)) from error
     except KafkaError as error:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from model.scorer import CONCEPTS, LABELS
+from stream_app.cli.options import bootstrap_option, with_options
 from stream_app.events.cap import CapOptions, cap_of_event, cap_of_incident
 from stream_app.events.event import Event
 from stream_app.events.filter import Filter, Where, parse_place
@@ -102,6 +103,7 @@ class Printer:
 
 
 @click.command()
+@bootstrap_option
 @click.argument("what", type=click.Choice(TOPICS), default="events")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl", "geojson", "cap"]), default="table")
 @click.option("--task", "tasks", type=click.Choice(CONCEPTS), multiple=True, help="look at this task; repeatable")
@@ -127,6 +129,7 @@ class Printer:
 )
 @click.option("--cap-scope", type=click.Choice(["Public", "Restricted"]), default="Restricted", show_default=True)
 def command(
+    bootstrap: str | None,
     what: str,
     form: Format,
     tasks: tuple[Any, ...],
@@ -152,7 +155,7 @@ def command(
     printer = Printer(form, CapOptions(cap_sender, cap_status, cap_scope), follow, click.echo, console)
     if form == "table":
         console.print(HEADER, style="bold", no_wrap=True, crop=True)
-    settings = Settings()
+    settings = with_options(Settings(), bootstrap=bootstrap)
     start = since if follow or since is not None else EPOCH
     try:
         with suppress(KeyboardInterrupt):

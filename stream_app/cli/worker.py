@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from stream_app.cli.options import bootstrap_option, with_options
 from stream_app.settings import Settings
 
 
 @click.command()
-@click.option("--bootstrap", metavar="HOST:PORT", help="Kafka's address")
+@bootstrap_option
 @click.option("--prefix", help="prefix of all topic names")
 @click.option("--group", help="the consumer group; its workers share the partitions")
 @click.option("--replica", help="this worker's name, unique in its group and the same after a restart")
@@ -36,33 +37,3 @@ def command(once_idle: float | None, log_level: str, **chosen: Any) -> None:
     settings = with_options(Settings(), **chosen)
     asyncio.run(ensure_topics(settings))
     run(settings, once_idle_s=once_idle, loglevel=log_level)
-
-
-def with_options(
-    settings: Settings,
-    *,
-    bootstrap: str | None = None,
-    prefix: str | None = None,
-    group: str | None = None,
-    replica: str | None = None,
-    model: str | None = None,
-    shadow: str | None = None,
-    http_port: int | None = None,
-) -> Settings:
-    """The settings with the options that were given put in their places, checked like any others.
-
-    Raises:
-        pydantic.ValidationError: a value is not allowed.
-    """
-    given: dict[str, dict[str, Any]] = {
-        "kafka": {"bootstrap_servers": bootstrap},
-        "topics": {"prefix": prefix},
-        "worker": {"group_id": group, "replica": replica, "http_port": http_port},
-        "model": {"source": model, "shadow": shadow},
-    }
-    sections = {}
-    for name, values in given.items():
-        section = getattr(settings, name)
-        set_values = {key: value for key, value in values.items() if value is not None}
-        sections[name] = type(section)(**{**section.__dict__, **set_values})
-    return settings.model_copy(update=sections)

@@ -1,0 +1,47 @@
+"""Options that several commands share, and how they become settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from stream_app.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+bootstrap_option: Callable[[F], F] = click.option(
+    "--bootstrap", metavar="HOST:PORT", help="Kafka's address  [default: the setting kafka.bootstrap_servers]"
+)
+"""For every command that talks to the Kafka of the settings; ``with_options(Settings(), bootstrap=...)`` obeys it."""
+
+
+def with_options(
+    settings: Settings,
+    *,
+    bootstrap: str | None = None,
+    prefix: str | None = None,
+    group: str | None = None,
+    replica: str | None = None,
+    model: str | None = None,
+    shadow: str | None = None,
+    http_port: int | None = None,
+) -> Settings:
+    """The settings with the options that were given put in their places, checked like any others.
+
+    Raises:
+        pydantic.ValidationError: a value is not allowed.
+    """
+    given: dict[str, dict[str, Any]] = {
+        "kafka": {"bootstrap_servers": bootstrap},
+        "topics": {"prefix": prefix},
+        "worker": {"group_id": group, "replica": replica, "http_port": http_port},
+        "model": {"source": model, "shadow": shadow},
+    }
+    sections = {}
+    for name, values in given.items():
+        section = getattr(settings, name)
+        set_values = {key: value for key, value in values.items() if value is not None}
+        sections[name] = type(section)(**{**section.__dict__, **set_values})
+    return settings.model_copy(update=sections)
