@@ -76,8 +76,9 @@ def _calibrated(concept: str, dev: Tensor, truth: Tensor, test: Tensor) -> Tenso
     """Probabilities of ``test`` logits [n, K] by a calibration fitted on ``dev`` logits."""
     calibration = Calibration({concept: dev.shape[1]})
     calibration.fit({concept: dev}, {concept: truth}, torch.zeros(len(dev), dtype=torch.bool))
+    calibration.requires_grad_(False)
     calibrated: Mapping[str, Tensor] = calibration({concept: test}, torch.zeros(len(test), dtype=torch.bool))
-    return calibrated[concept].detach()
+    return calibrated[concept]
 
 
 def unified(rows: Sequence[Row], scorer: FusedScorer) -> Figures:

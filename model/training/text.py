@@ -70,7 +70,7 @@ class TextTask(nn.Module):
         vectors = F.dropout(self.encoder(ids, lengths).float(), 0.1, self.training)
         return {name: head(vectors) for name, head in self.heads.items()}
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def predict(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Logits [n, K] of each target, in the order of ``texts``."""
         self.eval()
