@@ -186,7 +186,8 @@ def _explain(error: Exception) -> tuple[Status, str]:
     if isinstance(error, InvalidUrlClientError):
         return "refused", "the host is a number that is no proper IP address"
     if isinstance(error, ClientConnectorError) and isinstance(error.os_error, PermissionError):
-        return "refused", str(error.os_error.strerror)
+        said = str(error.os_error.strerror)  # one sentence of SocketGuard's, or those on all the host's addresses
+        return "refused", said[max(said.rfind("the host is at"), 0) :]
     if isinstance(error, ClientError | OSError):
         return "failed", f"the host could not be read: {brief(error)}"
     return "failed", f"it could not be used: {brief(error)}"

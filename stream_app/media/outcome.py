@@ -41,5 +41,6 @@ class NotUsedError(Exception):
 
 
 def brief(error: BaseException) -> str:
-    """An error in at most 120 characters on one line; a stranger's bytes may be quoted in it."""
-    return " ".join(f"{type(error).__name__} {error}".split())[:120]
+    """An error in at most 120 printable characters on one line; a stranger's bytes may be quoted in it."""
+    said = "".join(each if each.isprintable() else " " for each in f"{type(error).__name__} {error}")
+    return " ".join(said.split())[:120]

@@ -13,7 +13,10 @@ from stream_app.posts.post import MediaLink
 
 
 class Answers(AbstractResolver):
-    """A name server of the test's own: each name's answers, one after the other, the last one for ever."""
+    """A name server of the test's own: each name's answers, one after the other, the last one for ever.
+
+    An answer is one address or several, with spaces between.
+    """
 
     def __init__(self, **answers: list[str]) -> None:
         self.answers = {name.replace("_", "."): list(given) for name, given in answers.items()}
@@ -22,8 +25,18 @@ class Answers(AbstractResolver):
     async def resolve(self, host, port=0, family=socket.AF_INET):
         self.asked.append(host)
         given = self.answers[host]
-        address = given.pop(0) if len(given) > 1 else given[0]
-        return [{"hostname": host, "host": address, "port": port, "family": family, "proto": 0, "flags": 0}]
+        addresses = given.pop(0) if len(given) > 1 else given[0]
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+                "proto": 0,
+                "flags": 0,
+            }
+            for address in addresses.split()
+        ]
 
     async def close(self):
         pass
@@ -122,7 +135,24 @@ async def test_an_ordinary_redirect_is_followed(host, fetcher_of):
 
 
 @pytest.mark.parametrize(
-    "spelled", ["127.0.0.2", "127.1", "2130706433", "0177.0.0.1", "0x7f.0.0.2", "0x7f000002", "[::ffff:127.0.0.2]"]
+    "spelled",
+    [
+        "127.0.0.2",
+        "127.1",
+        "2130706433",
+        "0177.0.0.1",
+        "0x7f.0.0.2",
+        "0x7f000002",
+        "[::ffff:127.0.0.2]",
+        "127。0。0。2",
+        "①②⑦.⓪.⓪.②",
+        "127.0.0.2.",
+        "0",
+        "[::]",
+        "[::127.0.0.2]",
+        "[fe80::1%25lo]",
+        "[64:ff9b:1::7f00:2]",
+    ],
 )
 async def test_however_a_private_address_is_spelled_it_is_refused(host, fetcher_of, spelled):
     outcome = await fetch_one(await fetcher_of(), host.url("photo", host=spelled))
@@ -138,6 +168,36 @@ async def test_a_name_is_judged_by_what_it_resolves_to(host, fetcher_of):
     )
     assert (await fetch_one(fetcher, host.url("a", "metadata.example"))).status == "refused"
     assert (await fetch_one(fetcher, host.url("photo", "near.example"))).status == "used"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "reason"),
+    [
+        ("10.0.0.1 10.0.0.2", "the host is at 10.0.0.2, a private address (RFC 1918)"),
+        ("10.0.0.1 fd00::1", "the host is at fd00::1, a unique local address (RFC 4193)"),
+        ("fe80::1%1", "the host is at fe80::1%1, a link-local address (RFC 4291)"),
+        ("::ffff:10.0.0.1%1", "the host is at ::ffff:10.0.0.1%1, a private address (RFC 1918)"),
+    ],
+)
+async def test_a_name_with_several_addresses_is_refused_in_one_sentence(host, fetcher_of, addresses, reason):
+    outcome = await fetch_one(
+        await fetcher_of(resolver=Answers(many_example=[addresses])), host.url("a", "many.example")
+    )
+    assert (outcome.status, outcome.reason) == ("refused", reason)
+
+
+async def test_of_a_names_addresses_only_the_public_ones_are_dialled(host, fetcher_of, monkeypatch):
+    dialled = []
+
+    async def spy(_, address):
+        dialled.append(address[0])
+        raise ConnectionRefusedError(111, "this test dials nobody")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", spy)
+    resolver = Answers(mixed_example=["10.0.0.1 93.184.216.34 fd00::1 169.254.169.254"])
+    outcome = await fetch_one(await fetcher_of(resolver=resolver), host.url("a", "mixed.example"))
+    assert outcome.image is None
+    assert set(dialled) == {"93.184.216.34"}
 
 
 async def test_rebinding_gains_nothing(host, fetcher_of, monkeypatch):
