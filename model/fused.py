@@ -24,7 +24,10 @@ from model.fusion.base import FusionWeights
 from model.network import FusionNetwork
 from model.scorer import CONCEPTS, LABELS, MODALITIES, Concept, ConceptScore, Explanation, ModelInfo, PostInput, Scored
 
+Answers = dict[Concept, ConceptScore]
 NO_IMAGE = "no usable image: damage is judged from photos"
+_ALONE = {"text": (True, False, True), "image": (False, True, False)}
+"""What is shown of text, image and context when one is asked without the other; context goes with the text."""
 
 
 class FusedScorer:
@@ -74,15 +77,28 @@ class FusedScorer:
         if not posts:
             return []
         vectors, mask = self.encode(posts)
+        labels, weights = self._labels(vectors, mask)
+        return [Scored(*each) for each in zip(labels, explain(weights, mask), self._alone(vectors, mask), strict=True)]
+
+    def _labels(self, vectors: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Answers], FusionWeights | None]:
         output = self.network(vectors, mask)
         with_image = mask[:, 1]
         probabilities = self.calibration(output.logits, with_image)
         tables = {concept: probabilities[concept].tolist() for concept in CONCEPTS}
-        explanations = explain(output.weights, mask)
-        return [
-            Scored({c: answer(c, tables[c][i], seen=bool(with_image[i])) for c in CONCEPTS}, explanations[i])
-            for i in range(len(posts))
-        ]
+        rows = [{c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(with_image.tolist())]
+        return rows, output.weights
+
+    def _alone(self, vectors: Mapping[str, Tensor], mask: Tensor) -> list[dict[str, Answers]]:
+        """The text and the photos of each post that has both, labelled without each other; nothing is encoded again."""
+        both = (mask[:, 0] & mask[:, 1]).nonzero().flatten()
+        found: list[dict[str, Answers]] = [{} for _ in mask]
+        if len(both):
+            part = {name: vector[both] for name, vector in vectors.items()}
+            for name, shown in _ALONE.items():
+                answers, _ = self._labels(part, mask[both] & torch.tensor(shown))
+                for i, each in zip(both.tolist(), answers, strict=True):
+                    found[i][name] = each
+        return found
 
     @torch.inference_mode()
     def encode(self, posts: Sequence[PostInput]) -> tuple[dict[str, Tensor], Tensor]:

@@ -83,10 +83,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The labels of one post and the explanation of how the modalities were weighed."""
+    """The labels of one post and the explanation of how the modalities were weighed.
+
+    ``alone`` has what its ``text`` and its ``image`` would be labelled without each other; empty unless it has both.
+    """
 
     labels: Mapping[Concept, ConceptScore]
     explanation: Explanation
+    alone: Mapping[str, Mapping[Concept, ConceptScore]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,11 @@ class LabellingSettings(Section):
     duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
     max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")
     unsure_below: float = Field(
-        0.6, ge=0, le=1, description="an event whose labels are all less likely asks for review"
+        0.6,
+        ge=0,
+        le=1,
+        description="an event asks for review when all its labels are less likely, or when its text and its photos "
+        "alone are both at least so sure of different categories",
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from model.scorer import Scorer, load_scorer
+from model.scorer import load_scorer
 from stream_app.labelling.scoring import ModelBrokenError
 from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_of
 from stream_app.offline.images import images_from
@@ -49,7 +51,8 @@ def command(
     try:
         scorer = load_scorer(model or settings.model.source, threads=settings.model.threads)
         source_of_images = images_from(settings.media, scorer.prepare, folder=images, none=no_images)
-        tally = asyncio.run(_label(source, sink, console, scorer, source_of_images))
+        labelling = partial(OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below)
+        tally = asyncio.run(_label(source, sink, console, labelling, source_of_images))
     except (OSError, ValueError, ModelBrokenError) as error:
         raise click.ClickException(str(error)) from None
     _report(tally, sink, time.monotonic() - started, console)
@@ -57,13 +60,17 @@ def command(
 
 
 async def _label(
-    source: Path, sink: Sink, console: Console, scorer: Scorer, images: AbstractAsyncContextManager[Fetch]
+    source: Path,
+    sink: Sink,
+    console: Console,
+    labelling: Callable[[Fetch], OfflineLabeller],
+    images: AbstractAsyncContextManager[Fetch],
 ) -> Tally:
     tally = Tally()
     with opened_lines(source) as (lines, position), sink, _progress(console) as progress:
         task = progress.add_task("labelling", total=size_of(source), posts=0)
         async with images as fetch:
-            async for answer in OfflineLabeller(scorer, fetch).answers(lines):
+            async for answer in labelling(fetch).answers(lines):
                 sink.write(answer)
                 tally.add(answer)
                 progress.update(task, completed=position(), posts=tally.labelled)

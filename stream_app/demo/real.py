@@ -54,7 +54,8 @@ def report(rows: list[Row], events: Mapping[str, Event]) -> Table:
     from sklearn.metrics import accuracy_score, f1_score
 
     read = {event.post.id: event for event in events.values()}
-    table = Table(title=f"What subscribers read, {len(read)} real posts with photos ({EVENT}, test part)")
+    title = f"What subscribers read, {len(read)} real posts with photos ({EVENT}, test part)"
+    table = Table(title=title, caption=_for_review(rows, read), caption_justify="left")
     for column in ("concept", "labels of", "n", "majority", "accuracy", "macro-F1"):
         table.add_column(column, justify="left" if column in {"concept", "labels of"} else "right")
     for concept in CONCEPTS:
@@ -71,3 +72,14 @@ def report(rows: list[Row], events: Mapping[str, Event]) -> Table:
             figures = (accuracy_score(true, guess), f1_score(true, guess, average="macro", zero_division=0))
             table.add_row(concept, side, str(len(pairs)), f"{majority:.3f}", *(f"{figure:.3f}" for figure in figures))
     return table
+
+
+def _for_review(rows: list[Row], read: Mapping[str, Event]) -> str:
+    """How well ``review`` finds the posts whose text and photo people put into different humanitarian categories."""
+    judged = [row for row in rows if row.key in read and {"humanitarian"} <= row.of_text.keys() & row.of_image.keys()]
+    disputed = {row.key for row in judged if row.of_text["humanitarian"] != row.of_image["humanitarian"]}
+    asked = {row.key for row in judged if read[row.key].review}
+    return (
+        f"For review: {len(asked)} of {len(judged)}. People put text and photo of {len(disputed)} into different "
+        f"categories; {len(asked & disputed)} of these are for review."
+    )

@@ -75,7 +75,7 @@ class Tally:
             ("labelled events", len(events)),
             ("of these reposts and copies", sum(event.duplicate_of is not None for event in events)),
             ("degraded (a photo could not be used)", sum(event.degraded for event in events)),
-            ("for review (photo and text disagree, or no label is sure)", sum(event.review for event in events)),
+            ("for review (text and photo disagree, or no label is sure)", sum(event.review for event in events)),
             *((f"labelled {label}", count) for label, count in self._categories().most_common()),
             *((f"photos {status}", count) for status, count in self._photos().most_common()),
             ("control lines skipped", self.control),

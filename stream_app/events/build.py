@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from model.scorer import ConceptScore, ModelInfo, Scored
+from model.scorer import Concept, ConceptScore, ModelInfo, Scored
 from stream_app.events.event import (
     Event,
     EventMedia,
@@ -22,6 +22,8 @@ from stream_app.media.outcome import MediaOutcome
 from stream_app.posts.post import Post
 
 _SHOWN_DAMAGE = ("mild_damage", "severe_damage")
+_QUIET = ("not_informative", "not_humanitarian")
+_SIDES = {"text": "text", "image": "photo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Labelling:
     modalities: Modalities
     media: tuple[EventMedia, ...]
     degraded_reasons: tuple[str, ...]
-    review: bool
+    review_reasons: tuple[str, ...]
     model: Model
 
 
@@ -86,7 +88,7 @@ def describe(
         modalities=Modalities(used=why.used, attention=dict(why.attention), pairs=dict(why.pairs)),
         media=tuple(_media(outcome) for outcome in outcomes),
         degraded_reasons=degraded_reasons(outcomes),
-        review=needs_review(labels, unsure_below),
+        review_reasons=review_reasons(labels, scored.alone, unsure_below),
         model=model,
     )
 
@@ -104,7 +106,8 @@ def build_event(
         modalities=labelling.modalities,
         degraded=bool(labelling.degraded_reasons),
         degraded_reasons=labelling.degraded_reasons,
-        review=labelling.review,
+        review=bool(labelling.review_reasons),
+        review_reasons=labelling.review_reasons,
         duplicate_of=duplicate.of,
         duplicates_seen=duplicate.seen,
         model=labelling.model,
@@ -125,18 +128,32 @@ def degraded_reasons(outcomes: Sequence[MediaOutcome]) -> tuple[str, ...]:
     return tuple(f"image {o.status}: {o.reason or 'no reason given'} ({o.url:.200})" for o in missed)
 
 
-def needs_review(labels: Labels, unsure_below: float) -> bool:
-    """Whether a person should look: the photo and the post as a whole contradict, or no label is sure.
+def review_reasons(
+    labels: Labels, alone: Mapping[str, Mapping[Concept, ConceptScore]], unsure_below: float
+) -> tuple[str, ...]:
+    """Why a person should look: text and photo disagree, or no label is sure (from ``unsure_below``); else empty.
 
-    Damage is judged from photos alone, so a photo that shows damage (likelier than not) on a post called uninformative
-    or not humanitarian is text and image disagreeing. Unsure: every label's probability is under ``unsure_below``.
+    They disagree where each ``alone`` is sure of another humanitarian category, and where the photo shows damage
+    (likelier than not, judged from photos only) on a post called uninformative or not humanitarian.
     """
+    reasons = []
+    sides = [(side, alone[side]["humanitarian"]) for side in ("text", "image") if side in alone]
+    if len({one.label for _, one in sides}) == 2 and all((one.probability or 0.0) >= unsure_below for _, one in sides):
+        reasons.append("; ".join(f"{_SIDES[side]} alone: {_said(one.label, one.probability)}" for side, one in sides))
     damage, humanitarian = labels.damage, labels.humanitarian
-    quiet = labels.informativeness.label == "not_informative" or humanitarian.label == "not_humanitarian"
+    quiet = next((each for each in (labels.informativeness, humanitarian) if each.label in _QUIET), None)
     if quiet and damage.label in _SHOWN_DAMAGE and (damage.probability or 0.0) > 0.5:
-        return True
+        reasons.append(
+            f"photo: {_said(damage.label, damage.probability)}; post: {_said(quiet.label, quiet.probability)}"
+        )
     given = [label.probability for label in (labels.informativeness, humanitarian, damage) if label.label is not None]
-    return all((probability or 0.0) < unsure_below for probability in given)
+    if all((probability or 0.0) < unsure_below for probability in given):
+        reasons.append(f"no label is {unsure_below:.2f} likely")
+    return tuple(reasons)
+
+
+def _said(label: str | None, probability: float | None) -> str:
+    return f"{(label or 'nothing').replace('_', ' ')} ({probability or 0.0:.2f})"
 
 
 def _label(score: ConceptScore) -> Label:

@@ -105,6 +105,7 @@ class Event(Frozen):
     degraded: bool = False
     degraded_reasons: tuple[str, ...] = ()
     review: bool = Field(False, description="text and image disagree, or no label is sure: worth a human look")
+    review_reasons: tuple[str, ...] = Field((), description="why it is worth a look, a sentence each; empty if not")
     duplicate_of: str | None = Field(None, description="id of the post whose labels this repost or duplicate shares")
     duplicates_seen: int = Field(0, ge=0, description="reposts and duplicates of the root seen so far by this replica")
     model: Model

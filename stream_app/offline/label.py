@@ -46,9 +46,18 @@ class Answer:
 class OfflineLabeller:
     """Labels lines in batches and answers in their order; reposts and exact copies are labelled once."""
 
-    def __init__(self, scorer: Scorer, fetch: Fetch, *, batch_size: int = 64, remembered: int = 100_000) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        fetch: Fetch,
+        *,
+        batch_size: int = 64,
+        remembered: int = 100_000,
+        unsure_below: float = 0.6,
+    ) -> None:
         self._scorer = scorer
         self._fetch = fetch
+        self._unsure_below = unsure_below
         self._batch_size = batch_size
         # What a batch finds or adds must outlast the batch.
         self._memory = Memory(max(remembered, 2 * batch_size))
@@ -92,7 +101,7 @@ class OfflineLabeller:
         return {
             _name(post): f"The model could not label it: {type(score).__name__}: {score}"
             if isinstance(score, Exception)
-            else describe(post, found, score, self._model)
+            else describe(post, found, score, self._model, unsure_below=self._unsure_below)
             for post, found, score in zip(posts, outcomes, scored, strict=True)
         }
 

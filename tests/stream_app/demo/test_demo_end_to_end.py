@@ -85,6 +85,9 @@ def test_real_posts_are_read_back_with_their_accuracy(tmp_path, shared):
     posts = len(test_rows(shared))
     assert counts(output)["labelled events"] == posts
     assert f"What subscribers read, {posts} real posts with photos" in output
+    judged = re.search(r"For review: (\d+) of (\d+)\. People put text and photo of (\d+) into", output)
+    assert judged is not None, output
+    assert 0 < int(judged[3]) < int(judged[2]) <= posts
     for concept in ("informativeness", "humanitarian", "damage"):
         figures = r"│ +[01]\.\d\d\d " * 3
         assert re.search(rf"^│ {concept} +│ [\w ]+│ +\d+ {figures}│$", output, flags=re.MULTILINE), output

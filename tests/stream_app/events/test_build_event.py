@@ -1,13 +1,14 @@
 """An event says what was found, what was missed and whether a person should look."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from model.fixed import FixedScorer
-from model.scorer import PostInput
+from model.scorer import ConceptScore, PostInput
 from stream_app.events.build import (
     DuplicateInfo,
     LabelledBy,
@@ -15,7 +16,7 @@ from stream_app.events.build import (
     build_event,
     degraded_reasons,
     describe,
-    needs_review,
+    review_reasons,
 )
 from stream_app.events.event import Event, Label, Labels, event_id
 from stream_app.media.outcome import MediaOutcome
@@ -90,16 +91,52 @@ def test_degraded_when_something_the_post_has_was_not_used(outcomes, count):
     assert all("https://a/" in reason and "image" in reason for reason in reasons)
 
 
+def alone(**sides):
+    return {side: {"humanitarian": ConceptScore(label, p, {})} for side, (label, p) in sides.items()}
+
+
+SURE = labels(("informative", 0.9), ("affected_individuals", 0.9))
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (labels(("informative", 0.9), ("affected_individuals", 0.4)), False),
-        (labels(("informative", 0.55), ("affected_individuals", 0.4)), True),
-        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("severe_damage", 0.8)), True),
-        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("severe_damage", 0.4)), False),
-        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("little_or_no_damage", 0.8)), False),
-        (labels(("informative", 0.9), ("infrastructure_and_utility_damage", 0.9), ("severe_damage", 0.9)), False),
+        (labels(("informative", 0.9), ("affected_individuals", 0.4)), ()),
+        (labels(("informative", 0.55), ("affected_individuals", 0.4)), ("no label is 0.60 likely",)),
+        (
+            labels(("informative", 0.9), ("not_humanitarian", 0.7), ("severe_damage", 0.8)),
+            ("photo: severe damage (0.80); post: not humanitarian (0.70)",),
+        ),
+        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("severe_damage", 0.4)), ()),
+        (labels(("not_informative", 0.9), ("not_humanitarian", 0.9), ("little_or_no_damage", 0.8)), ()),
+        (labels(("informative", 0.9), ("infrastructure_and_utility_damage", 0.9), ("severe_damage", 0.9)), ()),
     ],
 )
-def test_review_where_photo_and_text_disagree_or_no_label_is_sure(given, expected):
-    assert needs_review(given, unsure_below=0.6) is expected
+def test_review_where_the_photo_contradicts_or_no_label_is_sure(given, expected):
+    assert review_reasons(given, {}, unsure_below=0.6) == expected
+
+
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [
+        (
+            alone(text=("affected_individuals", 0.8), image=("not_humanitarian", 0.6)),
+            ("text alone: affected individuals (0.80); photo alone: not humanitarian (0.60)",),
+        ),
+        (alone(text=("affected_individuals", 0.8), image=("not_humanitarian", 0.59)), ()),
+        (alone(text=("affected_individuals", 0.5), image=("not_humanitarian", 0.9)), ()),
+        (alone(text=("affected_individuals", 0.8), image=("affected_individuals", 0.9)), ()),
+        ({}, ()),
+    ],
+)
+def test_review_where_text_and_photo_alone_are_sure_of_different_categories(sides, expected):
+    assert review_reasons(SURE, sides, unsure_below=0.6) == expected
+
+
+def test_an_event_says_why_it_wants_a_look():
+    scored = SCORER.score([PostInput("bridge collapsed", (np.zeros((4, 4, 3), np.uint8),))])[0]
+    sides = alone(text=("affected_individuals", 0.8), image=("not_humanitarian", 0.7))
+    event = build_event(POST, describe(POST, [USED], replace(scored, alone=sides), MODEL))
+    assert event.review
+    assert event.review_reasons == ("text alone: affected individuals (0.80); photo alone: not humanitarian (0.70)",)
+    assert not build_event(POST, describe(POST, [USED], scored, MODEL)).review

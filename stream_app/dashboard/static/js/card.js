@@ -117,14 +117,14 @@ export function chip(concept, { label, probability, reason }) {
 
 const mark = (name, words, title) => el("span", { className: `mark ${name}`, title }, icon(name), words);
 
-function chips({ labels, degraded, degraded_reasons, review }, id, duplicates) {
+function chips({ labels, degraded, degraded_reasons, review, review_reasons }, id, duplicates) {
   return el(
     "div",
     { className: "chips", id },
     chip("humanitarian", labels.humanitarian),
     labels.damage.label === null ? null : chip("damage", labels.damage),
     chip("informativeness", labels.informativeness),
-    review ? mark("review", "For review", "Text and photo disagree, or no label is sure") : null,
+    review ? mark("review", "For review", review_reasons?.join(". ") || "Text and photo disagree, or no label is sure") : null,
     degraded ? mark("degraded", "Degraded", degraded_reasons.join(" ") || "Something the post has could not be used") : null,
     duplicates ? mark("copies", plural(duplicates, "copy", "copies"), "Reposts and duplicates of this post") : null,
   );
@@ -135,6 +135,7 @@ function details(card, actions) {
   return el(
     "div",
     { className: "details" },
+    event.review_reasons?.length ? el("p", { className: "note" }, `For review: ${event.review_reasons.join(". ")}.`) : null,
     event.degraded ? el("p", { className: "note" }, `Degraded: ${event.degraded_reasons.join(" ")}`) : null,
     el(
       "div",
