@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from stream_app.chaos.truth import group_of
 from stream_app.settings import Settings
 
 WORKER = ("stream_app", "worker")
@@ -73,7 +74,7 @@ class Fleet:
         options = {
             "--bootstrap": kafka.bootstrap_servers,
             "--prefix": topics.prefix,
-            "--group": f"{topics.prefix}chaos",
+            "--group": group_of(self.settings),
             "--replica": name,
             "--model": "fixed",
             "--http-port": "0",
@@ -94,16 +95,21 @@ class Fleet:
         self._running[name].wait()
         self.start(name)
 
-    def stop(self, name: str, timeout_s: float = 30.0) -> float:
-        """Ask one replica to stop; the seconds it took.
+    def stop(self, name: str, timeout_s: float = 30.0) -> tuple[float, int]:
+        """Ask one replica to stop; the seconds it took, and its exit status.
 
         Raises:
             subprocess.TimeoutExpired: it did not.
         """
         process, began = self._running.pop(name), time.monotonic()
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout_s)
-        return time.monotonic() - began
+        status = process.wait(timeout_s)
+        return time.monotonic() - began, status
+
+    def stop_all(self) -> None:
+        """Ask every replica to stop, one after the other."""
+        for name in self.names:
+            self.stop(name)
 
     def revive(self) -> None:
         """Start again whatever has ended by itself, as a supervisor would."""

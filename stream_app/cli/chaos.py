@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from stream_app.chaos import programs
+from stream_app.chaos.soak import soak
 from stream_app.settings import KafkaSettings, Settings, TopicSettings
 
 Program = Callable[..., Awaitable[Any]]
@@ -57,11 +59,8 @@ def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **
     sys.exit(1 if verdict.wrong else 0)
 
 
-def _program(name: str, *, wants_broker: bool = False, **defaults: float) -> None:
+def _program(program: Program, *, wants_broker: bool = False, **defaults: float) -> None:
     """Add one program, its keyword arguments as options with these defaults."""
-    from stream_app.chaos import programs
-
-    program: Program = getattr(programs, name)
 
     def callback(ctx: click.Context, /, **options: Any) -> None:
         _run(ctx, program, wants_broker=wants_broker, **options)
@@ -71,14 +70,15 @@ def _program(name: str, *, wants_broker: bool = False, **defaults: float) -> Non
         for option, default in defaults.items()
     ]
     run = click.pass_context(callback)
-    command.add_command(click.Command(name.replace("_", "-"), params=list(options), callback=run, help=program.__doc__))
+    name = program.__name__.replace("_", "-")
+    command.add_command(click.Command(name, params=list(options), callback=run, help=program.__doc__))
 
 
-_program("kill", kills=50, posts=30_000, workers=2)
-_program("poison", count=200)
-_program("broker", wants_broker=True, posts=4000, down_s=5.0)
-_program("rebalance", posts=6000, rounds=3)
-_program("bisect", posts=2000, bad=20)
-_program("drain", posts=20_000)
-_program("slow_host", posts=500)
-_program("soak", seconds=300.0, rate=200, growth_mb=20.0)
+_program(programs.kill, kills=50, posts=30_000, workers=2)
+_program(programs.poison, count=200)
+_program(programs.broker, wants_broker=True, posts=4000, down_s=5.0)
+_program(programs.rebalance, posts=6000, rounds=3)
+_program(programs.bisect, posts=2000, bad=20)
+_program(programs.drain, posts=20_000)
+_program(programs.slow_host, posts=500)
+_program(soak, seconds=300.0, rate=200, growth_mb=20.0)

@@ -4,10 +4,14 @@ import subprocess
 import sys
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 
+from stream_app.chaos.feeder import feed, numbered
+from stream_app.chaos.fleet import Fleet
 from stream_app.chaos.truth import Truth
 from stream_app.cli.chaos import command
+from stream_app.kafka import client_options
 
 pytestmark = pytest.mark.kafka
 
@@ -32,6 +36,7 @@ SHORT = [
     ["bisect", "--posts", "400", "--bad", "5"],
     ["drain", "--posts", "4000"],
     ["slow-host", "--posts", "100"],
+    ["soak", "--seconds", "20", "--rate", "60", "--growth-mb", "100"],
 ]
 
 
@@ -55,13 +60,67 @@ def test_long_soak(broker, tmp_path):
     run(broker, tmp_path, "soak")
 
 
-async def test_the_checker_sees_what_is_lost_twice_or_astray(settings):
+async def judged(settings, posts, letters, **changed):
+    """What the checker says of a feed of which ``posts`` became events, by a worker of this process."""
     truth = Truth(settings)
-    truth.events.update({"a": 1, "b": 2, "d": 1})
+    truth.events.update(posts)
+    truth.letters.update(letters)
+    for name, value in changed.items():
+        setattr(truth, name, value)
     verdict = truth.verdict(["a", "b", "c"], ["d"])
     await truth._consumer.stop()
-    assert (verdict.figures["lost"], verdict.figures["duplicates"]) == (1, 1)
-    assert len(verdict.wrong) == 3
+    return verdict
+
+
+async def test_the_checker_is_content_with_one_end_each(settings):
+    verdict = await judged(settings, {"a": 1, "b": 1, "c": 1}, {"d": 1})
+    assert verdict.wrong == ()
+    assert (verdict.figures["lost"], verdict.figures["duplicates"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("events", "letters", "changed", "problem"),
+    [
+        ({"a": 1, "b": 1}, {"d": 1}, {}, "1 lost, e.g. ['c']"),
+        ({"a": 2, "b": 1, "c": 1}, {"d": 1}, {}, "1 published twice, e.g. ['a']"),
+        ({"a": 1, "b": 1}, {"c": 1, "d": 1}, {}, "1 dead letters that should be events, e.g. ['c']"),
+        ({"a": 1, "b": 1, "c": 1, "d": 1}, {}, {}, "1 events that should be dead letters, e.g. ['d']"),
+        ({"a": 1, "b": 1, "c": 1, "x": 1}, {"d": 1}, {}, "1 that nobody sent, e.g. ['x']"),
+        ({"a": 1, "b": 1, "c": 1}, {"d": 1}, {"mislabelled": ["a"]}, "1 with another post's labels, e.g. ['a']"),
+        ({"a": 1, "b": 1, "c": 1}, {"d": 1}, {"due": {("alerts", "1")}}, "1 alerts missing or not due"),
+    ],
+)
+async def test_the_checker_sees_each_fault(settings, events, letters, changed, problem):
+    verdict = await judged(settings, events, letters, **changed)
+    assert len(verdict.wrong) == 1
+    assert problem in verdict.wrong[0]
+
+
+async def test_the_checker_sees_posts_that_are_not_committed_as_done(settings, tmp_path):
+    with Fleet(settings, 1, tmp_path) as fleet:
+        async with Truth(settings) as truth:
+            await feed(settings, numbered(range(20)))
+            assert await truth.wait(20, 60)
+            fleet.stop_all()
+            assert await truth.settle(5) == ([], 0)
+            await feed(settings, numbered([20]))
+            ((wrong,), _) = await truth.settle(5)
+    assert "and is committed at" in wrong
+    assert (truth.mislabelled, truth.due) == ([], set(truth.ids))
+
+
+async def test_the_checker_sees_a_transaction_that_was_rolled_back_and_one_that_is_open(settings):
+    async with Truth(settings) as truth:
+        options = {**client_options(settings.kafka), "transactional_id": "chaos", "transaction_timeout_ms": 60_000}
+        async with AIOKafkaProducer(**options) as producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(settings.topics.events, b"{}")
+            await producer.abort_transaction()
+            assert await truth.settle(5) == ([], 1)
+            await producer.begin_transaction()
+            await producer.send_and_wait(settings.topics.events, b"{}")
+            assert await truth.settle(1) == (["a transaction was still open after 1 s"], 0)
+            await producer.abort_transaction()
 
 
 def test_stopping_somebody_elses_kafka_is_refused(tmp_path):
