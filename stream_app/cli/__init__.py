@@ -70,8 +70,15 @@ def main() -> None:
             click.echo(f"crisis-stream: setting {where!r}: {problem['msg']}", err=True)
         sys.exit(2)
     except Exception as error:
-        from aiokafka.errors import KafkaError
+        from tomllib import TOMLDecodeError
 
+        from aiokafka.errors import KafkaError
+        from pydantic_settings import SettingsError
+
+        if isinstance(error, SettingsError | TOMLDecodeError):
+            file = "crisis-stream.toml: " if isinstance(error, TOMLDecodeError) else ""
+            click.echo(f"crisis-stream: settings: {file}{error}", err=True)
+            sys.exit(2)
         if not isinstance(error, KafkaError):
             raise
         click.echo(f"crisis-stream: Kafka: {error}", err=True)

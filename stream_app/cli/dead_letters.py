@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.cli.options import bootstrap_option, printable, with_options
 from stream_app.events.dead_letter import ATTEMPTS, FIRST, STAGES, DeadLetter, read_dead_letter
 from stream_app.settings import Settings
 
@@ -67,7 +67,7 @@ def list_letters(settings: Settings, /, **filters: Any) -> None:
         async for record, letter in letters(settings, _wanted(**filters)):
             counts[letter.stage] += 1
             where = f"{record.partition}:{record.offset}"
-            click.echo(f"{where:>9}  {letter.time:%Y-%m-%d %H:%M:%S}  {letter.stage:8} {letter.error[:100]}")
+            click.echo(f"{where:>9}  {letter.time:%Y-%m-%d %H:%M:%S}  {letter.stage:8} {printable(letter.error[:100])}")
 
     asyncio.run(go())
     click.echo(f"{sum(counts.values())} dead letters" + "".join(f", {stage} {n}" for stage, n in counts.items()))
@@ -85,13 +85,13 @@ def show(settings: Settings, where: str) -> None:
                 continue
             topic, partition, offset = letter.source
             click.echo(f"failed in    {letter.stage}, attempt {letter.attempts}, {letter.time.isoformat()}")
-            click.echo(f"because      {letter.error}")
+            click.echo(f"because      {printable(letter.error)}")
             click.echo(f"came from    {topic} partition {partition} offset {offset}")
             click.echo(f"processed by crisis-stream {letter.program}, model {letter.model or 'none'}")
             for name, value in letter.original_headers:
-                click.echo(f"header       {name}: {value!r}")
+                click.echo(f"header       {printable(name)}: {value!r}")
             click.echo(f"key          {record.key!r}")
-            click.echo(f"value        {(record.value or b'').decode('utf-8', 'backslashreplace')}")
+            click.echo(f"value        {printable((record.value or b'').decode('utf-8', 'backslashreplace'))}")
             return True
         return False
 

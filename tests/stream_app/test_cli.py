@@ -1,5 +1,6 @@
 """The command line lists its commands without importing them and explains a wrong setting."""
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -35,11 +36,27 @@ def test_an_unknown_command_is_refused():
     assert "wroker" in result.output
 
 
-def test_a_wrong_setting_is_one_line_without_a_traceback(tmp_path):
-    (tmp_path / "crisis-stream.toml").write_text("[kafka]\npartitions = 0\n")
+@pytest.mark.parametrize(
+    ("file", "environment", "said"),
+    [
+        ("[kafka]\npartitions = 0\n", {}, "kafka.partitions"),
+        ('[kafka]\nsasl_pasword = "hunter2"\n', {}, "kafka.sasl_pasword"),
+        ('[kafka]\nsasl_password = ["hunter2"]\n', {}, "kafka.sasl_password"),
+        ('[kafka]\nsasl_password = "hunter2\n', {}, "settings: crisis-stream.toml: "),
+        ("", {"CRISIS_STREAM_KAFKA": '{"sasl_password": "hunter2"'}, 'settings: error parsing value for field "kafka"'),
+    ],
+)
+def test_a_wrong_setting_is_one_line_without_a_traceback_or_a_secret(tmp_path, file, environment, said):
+    (tmp_path / "crisis-stream.toml").write_text(file)
     shown = subprocess.run(
-        [sys.executable, "-m", "stream_app", "worker"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "stream_app", "worker"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert shown.returncode == 2
-    assert "kafka.partitions" in shown.stderr
-    assert "Traceback" not in shown.stderr
+    assert said in shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
+    assert "hunter2" not in shown.stderr

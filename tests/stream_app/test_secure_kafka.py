@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -175,6 +179,32 @@ async def test_faust_keeps_incidents_over_tls_and_sasl(secure, environment):
         said = await saying
         process.wait(20)
     assert PASSWORD.encode() not in said
+
+
+def test_a_workers_pages_and_its_log_at_debug_show_no_secret(environment, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        at = f"http://127.0.0.1:{free.getsockname()[1]}"
+    mine = os.environ | environment | {"CRISIS_STREAM_WORKER__HTTP_PORT": at.rpartition(":")[2]}
+    command = [sys.executable, "-m", "stream_app", "worker", "--log-level", "DEBUG"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=mine, stdout=log, stderr=log)
+    try:
+        deadline, pages = time.monotonic() + 60, b""
+        while b"ok" not in pages:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                pages = urllib.request.urlopen(f"{at}/readyz", timeout=5).read()
+        for path in ("healthz", "metrics"):
+            pages += urllib.request.urlopen(f"{at}/{path}", timeout=5).read()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    said = (tmp_path / "log").read_bytes()
+    assert b"crisis_stream_model_info" in pages
+    assert b"assigned partitions" in said
+    assert PASSWORD.encode() not in pages + said
 
 
 @pytest.mark.parametrize(

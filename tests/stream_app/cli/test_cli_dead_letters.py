@@ -64,6 +64,27 @@ def test_show_tells_everything_of_one(buried):
     assert "no dead letter at 0:999" in missing.output
 
 
+def test_what_strangers_wrote_does_not_steer_the_terminal(settings):
+    class Evil(Original):
+        value = b'{"text": "\x1b]0;mine\x07\x1b[2J\xc2\x9b31m"}'
+
+    letter = dead_letter(
+        settings.topics.dead_letters, Evil(1, [("\x1b[2J", b"\x1b[2J")]), Failure("parse", "no \x1b[31mpost\r\n")
+    )
+
+    async def send():
+        async with AIOKafkaProducer(**client_options(settings.kafka)) as producer:
+            await producer.send_and_wait(letter.topic, letter.value, key=letter.key, headers=letter.headers)
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(send())
+    listed = call(settings, "list").output
+    shown = call(settings, "show", listed.split()[0]).output
+    for line in (listed + shown).splitlines():
+        assert line.isprintable()
+    assert r"\x1b]0;mine\x07" in shown
+
+
 def test_redrive_sends_originals_once_with_their_attempts(buried):
     assert "2 would be sent" in call(buried, "redrive", "--dry-run").output
     assert "2 sent" in call(buried, "redrive").output
