@@ -1,8 +1,15 @@
-"""The trained model behind the face of :mod:`model.scorer`: three encoders, the fusion network, the calibration."""
+"""The trained model behind the face of :mod:`model.scorer`: three encoders, the fusion network, the calibration.
+
+On a CPU a batch is dealt out to threads that each take their share through the whole model, one thread an operation.
+Threads inside each operation would wait for one another hundreds of times a batch, and for a whole time slice each time
+the machine is busy with something else.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from pathlib import Path
 from typing import Self
@@ -19,6 +26,7 @@ from model.encoders import image as photos
 from model.encoders.clean import clean
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
+from model.encoders.precision import fastest_dtype
 from model.encoders.text import TextEncoder
 from model.fusion.base import FusionWeights
 from model.network import FusionNetwork
@@ -35,8 +43,10 @@ class FusedScorer:
 
     image_size = photos.SIZE
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         manifest = bundle.manifest
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self._pool = ThreadPoolExecutor(self.threads, "score")
         self.manifest: Manifest = manifest
         self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256)
         self.text = TextEncoder.load(manifest.text_model)
@@ -53,37 +63,47 @@ class FusedScorer:
 
     @classmethod
     def load(cls, source: str | Path = "default", *, threads: int | None = None) -> Self:
-        """Load a shipped model by name, or a folder of weights; ``threads`` sets torch's CPU threads of this process.
+        """Load a shipped model by name, or a folder of weights; ``threads`` score side by side, one a core when None.
+
+        From here on torch uses one thread an operation in this process.
 
         Raises:
             FileNotFoundError: no such folder of weights.
             ValueError: the weights' hash does not match their manifest.
         """
-        if threads is not None:
-            torch.set_num_threads(threads)
-        return cls(load_bundle(source))
+        torch.set_num_threads(1)
+        return cls(load_bundle(source), threads=threads)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resize and crop one image to [224, 224, 3] uint8."""
         return photos.prepare(image)
 
-    @torch.inference_mode()
     def score(self, posts: Sequence[PostInput]) -> list[Scored]:
         """Score posts in order, one answer each.
 
         Raises:
             ValueError: an image was not made by :meth:`prepare`.
         """
-        if not posts:
-            return []
+        parts = shares(posts, self.threads)
+        if len(parts) == 1:
+            return self._score(posts)
+        done = self._pool.map(self._score, [[posts[i] for i in part] for part in parts])
+        scored = {
+            i: each for part, answers in zip(parts, done, strict=True) for i, each in zip(part, answers, strict=True)
+        }
+        return [scored[i] for i in range(len(posts))]
+
+    @torch.inference_mode()
+    def _score(self, posts: Sequence[PostInput]) -> list[Scored]:
         vectors, mask = self.encode(posts)
         labels, weights = self._labels(vectors, mask)
         return [Scored(*each) for each in zip(labels, explain(weights, mask), self._alone(vectors, mask), strict=True)]
 
     def _labels(self, vectors: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Answers], FusionWeights | None]:
-        output = self.network(vectors, mask)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fastest_dtype() is torch.bfloat16):
+            output = self.network(vectors, mask)
         with_image = mask[:, 1]
-        probabilities = self.calibration(output.logits, with_image)
+        probabilities = self.calibration({c: z.float() for c, z in output.logits.items()}, with_image)
         tables = {concept: probabilities[concept].tolist() for concept in CONCEPTS}
         rows = [{c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(with_image.tolist())]
         return rows, output.weights
@@ -129,6 +149,12 @@ class FusedScorer:
         owner = torch.tensor([i for i, several in enumerate(images) for _ in several])
         sums = torch.zeros(len(images), self.image.width).index_add_(0, owner, self.image.encode(flat))
         return sums / torch.bincount(owner).unsqueeze(1)
+
+
+def shares(posts: Sequence[PostInput], count: int) -> list[list[int]]:
+    """Indices of ``posts`` in at most ``count`` parts of like work: photos and long texts are dealt out evenly."""
+    order = sorted(range(len(posts)), key=lambda i: (len(posts[i].images), len(posts[i].text)))
+    return [part for start in range(count) if (part := order[start::count])]
 
 
 def answer(concept: Concept, probabilities: Sequence[float], *, seen: bool) -> ConceptScore:

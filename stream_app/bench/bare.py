@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Sequence
 from statistics import median
@@ -37,7 +38,10 @@ def pass_s(scorer: Scorer, batch: Sequence[PostInput], repeats: int) -> tuple[fl
 
 
 def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
-    """Floating-point operations of matrix products and convolutions in one pass (a multiply-add is two)."""
+    """Floating-point operations of matrix products and convolutions in one pass (a multiply-add is two).
+
+    They are seen in the calling thread only, so ``scorer`` must work in one.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -46,12 +50,16 @@ def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
 
 
 def gemm_s(size: int, repeats: int = 10) -> tuple[float, float, str]:
-    """Median seconds, clock and cores', of a ``size`` x ``size`` product in the fastest format here, and its name."""
+    """Median seconds, clock and cores', of a ``size`` x ``size`` product in the fastest format here, and its name.
+
+    On all cores, whatever number of threads the model leaves torch with.
+    """
     import torch
 
     from model.encoders.precision import fastest_dtype
 
     kind = fastest_dtype()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     a, b = (torch.randn(size, size).to(kind) for _ in range(2))
     times = []
     for _ in range(repeats + 1):

@@ -153,7 +153,7 @@ async def model_of_gemm(bench: Bench) -> Measured:
     """(f) The bare model's operations a second over the machine's limit for matrix products, text only."""
     scorer, size = load_scorer(bench.model), 2048
     batch = inputs(scorer, BATCH, 0)
-    work = await asyncio.to_thread(flops, scorer, batch)
+    work = await asyncio.to_thread(flops, load_scorer(bench.model, threads=1), batch)
     rounds, kind = [], ""
     for _ in range(bench.rounds):
         clock, cpu = await asyncio.to_thread(pass_s, scorer, batch, 5)
