@@ -1,4 +1,8 @@
-"""Runs a program that reads a feed and publishes results, and clocks what comes out as a subscriber sees it."""
+"""Runs a program that reads a feed and publishes results, and clocks them by when Kafka appended each to its topic.
+
+Not by when a subscriber reads it: a subscriber in Python is slower than the fastest contenders, and shares their cores.
+So results are read once they are all there, except where a subscriber's wait is what is measured.
+"""
 
 from __future__ import annotations
 
@@ -10,49 +14,35 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import NewTopic
 
-from stream_app.kafka import client_options, ensure_topics
+from stream_app.bench.pace import ContenderError, Pace, pace
+from stream_app.kafka import admin_client, client_options, ensure_topics
 from stream_app.settings import KafkaSettings, Settings, TopicSettings
+
+SILENCE_S = 120.0
+"""Seconds without a result after which a program is given up."""
 
 MAX_DEGRADED = 0.02
 """Share of results that may lack a photo; more would make a program look fast by what it leaves out."""
-
-WARM_UP = 0.25
-"""Share of the results that come out before the clock starts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Posts a second of the clock, and posts a second of processor time over all cores.
-
-    The second hardly changes when other programs share the machine; the first is what a user sees.
-    """
-
-    clock: float
-    cpu: float
-
-
-class ContenderError(Exception):
-    """A contender ended or fell silent; the message has the end of what it wrote."""
 
 
 class Contender:
     """A running program, the feed it reads and the subscriber that counts its results.
 
-    ``seen`` maps a result's key to its arrival, ``time.monotonic()``; ``arrivals`` has them all in order, ``spent`` the
-    program's processor seconds by then.
+    ``seen`` maps a result's key to its arrival at the subscriber, ``time.monotonic()``; ``written`` has when Kafka
+    appended each, and ``spent`` the program's processor seconds at moments between, both ``time.time()``.
     """
 
     def __init__(
         self, topic: str, process: asyncio.subprocess.Process, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer
     ) -> None:
         self._topic, self._process, self._producer, self._consumer = topic, process, producer, consumer
-        self.arrivals: list[float] = []
-        self.spent: list[float] = []
+        self.written: list[float] = []
+        self.spent: list[tuple[float, float]] = []
         self.seen: dict[str, float] = {}
         self.degraded = 0
 
@@ -64,34 +54,47 @@ class Contender:
         """Put one post into the feed."""
         await self._producer.send(self._topic, value)
 
-    async def wait_for(self, count: int, silence_s: float = 120.0) -> None:
-        """Wait until ``count`` results have come out in all.
+    async def finish(self, count: int) -> None:
+        """Leave the program alone until ``count`` results are written, then read them.
 
         Raises:
-            ContenderError: the program ended, or nothing came for ``silence_s`` seconds.
+            ContenderError: as :meth:`wait_for`.
+        """
+        ends, changed = 0, time.monotonic()
+        while ends < count:
+            await asyncio.sleep(0.1)
+            before, ends = ends, sum((await self._consumer.end_offsets(self._consumer.assignment())).values())
+            changed = time.monotonic() if ends > before else changed
+            self._check(f"{ends} of {count} results were written", changed)
+        await self.wait_for(count)
+
+    async def wait_for(self, count: int) -> None:
+        """Read results as they come until there are ``count`` in all.
+
+        Raises:
+            ContenderError: the program ended, or nothing came for a long time.
         """
         last = time.monotonic()
-        while len(self.arrivals) < count:
+        while len(self.written) < count:
             batches = await self._consumer.getmany(timeout_ms=200)
             now = time.monotonic()
-            cpu = self._cpu_s() if batches else 0.0
             for records in batches.values():
                 last = now
-                self.arrivals += [now] * len(records)
-                self.spent += [cpu] * len(records)
+                self.written += [record.timestamp / 1000 for record in records]
                 self.degraded += sum(b'"degraded":true' in (record.value or b"") for record in records)
                 self.seen.update((record.key.decode(), now) for record in records if record.key)
-            if self._process.returncode is not None or now - last > silence_s:
-                why = "silence" if self._process.returncode is None else f"exit {self._process.returncode}"
-                raise ContenderError(f"{len(self.arrivals)} of {count} results came out, then {why}")
+            self._check(f"{len(self.written)} of {count} results came out", last)
 
-    def _cpu_s(self) -> float:
+    async def watch(self) -> None:
+        """Note what the program has spent, until cancelled or it ends."""
         import psutil
 
         with suppress(psutil.NoSuchProcess):
-            times = psutil.Process(self._process.pid).cpu_times()
-            return float(times.user + times.system)
-        return 0.0
+            program = psutil.Process(self._process.pid)
+            while True:
+                times = program.cpu_times()
+                self.spent.append((time.time(), float(times.user + times.system)))
+                await asyncio.sleep(0.02)
 
     def pace(self) -> Pace:
         """Results a second since the warm-up.
@@ -99,12 +102,13 @@ class Contender:
         Raises:
             ContenderError: all came at once, so there is nothing to time.
         """
-        start = round(len(self.arrivals) * WARM_UP)
-        first, last = self.arrivals[start], self.arrivals[-1]
-        later = sum(arrival > first for arrival in self.arrivals)
-        if not later:
-            raise ContenderError(f"its {len(self.arrivals)} results came all at once: too few to time")
-        return Pace(later / (last - first), later / max(self.spent[-1] - self.spent[start], 0.01))
+        return pace(self.written, self.spent)
+
+    def _check(self, state: str, last: float) -> None:
+        if self._process.returncode is not None:
+            raise ContenderError(f"{state}, then exit {self._process.returncode}")
+        if time.monotonic() - last > SILENCE_S:
+            raise ContenderError(f"{state}, then silence")
 
 
 async def feed(producer: AIOKafkaProducer, topic: str, values: Sequence[bytes]) -> None:
@@ -123,8 +127,11 @@ async def contender(
     """
     prefix = f"bench{uuid.uuid4().hex[:8]}."
     settings = Settings(kafka=kafka, topics=TopicSettings(prefix=prefix))
-    await ensure_topics(settings)
     topics, options = settings.topics, client_options(kafka)
+    async with admin_client(kafka) as admin:
+        timed = {"message.timestamp.type": "LogAppendTime"}
+        await admin.create_topics([NewTopic(topics.events, kafka.partitions, 1, topic_configs=timed)])
+    await ensure_topics(settings)
     mine = {
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "CRISIS_STREAM_TOPICS__PREFIX": prefix,
@@ -145,12 +152,15 @@ async def contender(
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", *arguments, env={**os.environ, **mine}, stdout=log, stderr=log
                 )
+                running = Contender(topics.posts, process, producer, consumer)
+                watching = asyncio.create_task(running.watch())
                 try:
-                    yield Contender(topics.posts, process, producer, consumer)
+                    yield running
                 except ContenderError as error:
                     log.seek(max(0, log.tell() - 2000))
                     raise ContenderError(f"{module}: {error}\n{log.read().decode(errors='replace')}") from error
                 finally:
+                    watching.cancel()
                     await _stop(process)
 
 
@@ -169,7 +179,7 @@ async def speed(
 ) -> Pace:
     """How fast a program takes posts from feed to published result."""
     async with contender(kafka, module, values, environment=environment(photos_at, model)) as running:
-        await running.wait_for(len(values))
+        await running.finish(len(values))
         if running.degraded > MAX_DEGRADED * len(values):
             raise ContenderError(
                 f"{running.degraded} of {len(values)} results lack a photo: there is nothing to compare"

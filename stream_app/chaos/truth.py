@@ -92,7 +92,8 @@ class Truth:
         post = event.post.id
         self.events[post] += 1
         self.delays_s[post] = record.timestamp / 1000
-        self.due |= {(topic, event.id) for topic in topics_of(event, self.settings.topics, self.settings.alerts)}
+        labels = {concept: getattr(event.labels, concept) for concept in CONCEPTS}
+        self.due |= {(topic, event.id) for topic in topics_of(labels, self.settings.topics, self.settings.alerts)}
         if event.degraded:
             self.degraded.add(post)
         (expected,) = self._scorer.score([PostInput(event.post.text)])

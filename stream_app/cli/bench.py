@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from stream_app.bench.contender import ContenderError
 from stream_app.bench.measures import MEASURES, SHORT, Bench, Measured
+from stream_app.bench.pace import ContenderError
 from stream_app.bench.stream import photo_host
 from stream_app.settings import KafkaSettings
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from stream_app.events.event import EVENT_TYPE, Event
+from pydantic_core import to_json
+
+from stream_app.events.event import EVENT_TYPE
+from stream_app.posts.facts import Fields
 
 SOURCE = "/crisis-stream/posts"
 
@@ -33,19 +36,21 @@ class Record(NamedTuple):
     headers: Headers
 
 
-def event_headers(event: Event) -> list[tuple[str, bytes]]:
+def event_headers(event: Fields) -> list[tuple[str, bytes]]:
     """The CloudEvents attributes as Kafka headers; the subject is ``network/post id``."""
-    time = event.timings.produced_at.isoformat().removesuffix("+00:00") + "Z"
+    post = event["post"]
     return [
         *_FIXED_HEADERS,
-        ("ce_id", event.id.encode()),
-        ("ce_time", time.encode()),
-        ("ce_subject", f"{event.post.network}/{event.post.id}".encode()),
+        ("ce_id", event["id"].encode()),
+        ("ce_time", event["timings"]["produced_at"].encode()),
+        ("ce_subject", f"{post['network']}/{post['id']}".encode()),
     ]
 
 
-def event_records(event: Event, topics: Sequence[str]) -> list[Record]:
-    """One record per topic, serialised once, keyed by the root post's id so that reposts follow their root."""
-    key, value = event.post.root_id.encode(), event.__pydantic_serializer__.to_json(event)
-    headers = event_headers(event)
+def event_records(event: Fields, topics: Sequence[str]) -> list[Record]:
+    """One record per topic, serialised once, keyed by the root post's id so that reposts follow their root.
+
+    ``event`` is plain data; see :func:`stream_app.events.build.event_fields`.
+    """
+    key, value, headers = event["post"]["root_id"].encode(), to_json(event, inf_nan_mode="null"), event_headers(event)
     return [Record(topic, key, value, headers) for topic in topics]

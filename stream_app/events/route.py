@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from model.scorer import CONCEPTS, Concept
-from stream_app.events.event import Event
-from stream_app.settings import AlertSettings, TopicSettings
+from collections.abc import Mapping
+
+from typing import Protocol
+
+from model.scorer import Concept
+from stream_app.settings import AlertRule, AlertSettings, TopicSettings
 
 
-def topics_of(event: Event, topics: TopicSettings, alerts: AlertSettings) -> list[str]:
-    """The events topic, then one alert topic for each task whose rule the event's label passes."""
-    return [topics.events, *(topics.alerts(task) for task in alerts_of(event, alerts))]
+class Judged(Protocol):
+    """A concept's label, as the model gives it or as an event carries it."""
+
+    @property
+    def label(self) -> str | None:
+        """The label; None where the concept does not apply."""
+        ...
+
+    @property
+    def probability(self) -> float | None:
+        """Of the label."""
+        ...
 
 
-def alerts_of(event: Event, alerts: AlertSettings) -> list[Concept]:
+def topics_of(labels: Mapping[Concept, Judged], topics: TopicSettings, alerts: AlertSettings) -> list[str]:
+    """The events topic, then one alert topic for each task whose rule its label passes."""
+    return [topics.events, *map(topics.alerts, alerts_of(labels, alerts))]
+
+
+def alerts_of(labels: Mapping[Concept, Judged], alerts: AlertSettings) -> list[Concept]:
     """Tasks whose rule passes: the label is among the rule's and its probability reaches the rule's."""
     raised: list[Concept] = []
-    for task in CONCEPTS:
-        label, rule = getattr(event.labels, task), getattr(alerts, task)
-        if label.label in rule.labels and label.probability >= rule.min_probability:
+    for task, score in labels.items():
+        rule: AlertRule = getattr(alerts, task)
+        if score.label in rule.labels and (score.probability or 0.0) >= rule.min_probability:
             raised.append(task)
     return raised

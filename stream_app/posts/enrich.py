@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stream_app.posts.gazetteer import gazetteer
-from stream_app.posts.language import detected_language, with_language
-from stream_app.posts.place import located
+from stream_app.posts.language import detected_language
+from stream_app.posts.place import place_in
 from stream_app.posts.post import Post
 
 
@@ -13,7 +13,12 @@ def enrich(post: Post) -> Post:
 
     Microseconds after the first call; call :func:`warm_up` before a loop that must not pause.
     """
-    return located(with_language(post))
+    found = {
+        "language": detected_language(post.text) if post.language is None else None,
+        "place": place_in(post.text) if post.place is None else None,
+    }
+    told = {name: value for name, value in found.items() if value is not None}
+    return post.model_copy(update=told) if told else post
 
 
 def warm_up() -> None:

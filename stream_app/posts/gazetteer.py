@@ -7,6 +7,7 @@ in running text are left out (:data:`ORDINARY`); so are names of fewer than four
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -50,6 +51,9 @@ ORDINARY = frozenset(
 """Names left out because the word is mostly a common word, a person or a storm; ``|`` stands for a space."""
 
 
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
 class Named(NamedTuple):
     """One thing a name may mean. Positions in degrees, WGS 84; countries and states have none in the tables."""
 
@@ -65,12 +69,13 @@ class Named(NamedTuple):
 class Gazetteer(NamedTuple):
     """``names``: what each name may mean, most populous first; ``longest``: words of the longest name by first word.
 
-    ``joined`` finds a name written as one word in small letters (``srilanka``), for hashtags; ``states`` are the two
-    letter codes of US states.
+    A text without any of ``clues`` names nothing. ``joined`` finds a name written as one word
+    in small letters (``srilanka``), for hashtags; ``states`` are the two letter codes of US states.
     """
 
     names: dict[str, tuple[Named, ...]]
     longest: dict[str, int]
+    clues: frozenset[str]
     joined: dict[str, str]
     states: frozenset[str]
 
@@ -99,7 +104,15 @@ def gazetteer() -> Gazetteer:
         first, *rest = name.split(" ")
         longest[first] = max(longest.get(first, 0), 1 + len(rest))
     joined = {name.replace(" ", "").lower(): name for name, found in names.items() if _well_known(found[0])}
-    return Gazetteer(names, longest, joined, frozenset(tables.get_us_states()))
+    clues = {clue for name in names if (clue := _clue(name))}
+    clues |= {clue.upper() for clue in clues}
+    return Gazetteer(names, longest, frozenset(clues), joined, frozenset(tables.get_us_states()))
+
+
+def _clue(name: str) -> str | None:
+    """The longest of the letters that a name's words begin with; None where a word begins with no letter."""
+    heads = [_LETTERS.match(word) for word in name.split(" ")]
+    return max((head[0] for head in heads if head), key=len) if all(heads) else None
 
 
 def _well_known(meaning: Named) -> bool:

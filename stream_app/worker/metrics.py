@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry
 
-from model.scorer import CONCEPTS
-from stream_app.events.event import Event, Model
+from stream_app.events.event import Model
 from stream_app.labelling.models import Agreement
+from stream_app.posts.facts import Fields
+from stream_app.worker.histogram import Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -33,12 +34,12 @@ class Metrics:
         self._batch = prometheus.Histogram(
             "batch_posts", "Posts per call of the model", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512), **make
         )
-        self._stage = prometheus.Histogram(
-            "stage_seconds",
+        self._stages = Histogram(
+            "crisis_stream_stage_seconds",
             "Time per step: model per batch, media, queue and total per post",
-            ["stage"],
-            buckets=_SECONDS,
-            **make,
+            "stage",
+            _SECONDS,
+            self.registry,
         )
         self._transaction = prometheus.Histogram(
             "transaction_seconds", "Time to publish and commit one batch", buckets=_SECONDS, **make
@@ -49,37 +50,26 @@ class Metrics:
         self._model = prometheus.Gauge("model_info", "The model in use", ["name", "version", "hash"], **make)
         self._lag = prometheus.Gauge("consumer_lag", "Records not yet labelled and committed", ["partition"], **make)
         self._in_flight = prometheus.Gauge("in_flight_posts", "Posts held in memory", **make)
-        self._stages = {name: self._stage.labels(name) for name in ("media", "queue", "model", "total")}
 
     def batch(self, posts: int, seconds: float) -> None:
         """One call of the model."""
         self._batch.observe(posts)
-        self._stages["model"].observe(seconds)
+        self._stages.observe("model", [seconds])
 
-    def events(self, events: Iterable[Event]) -> None:
-        """Events that were published."""
-        labels: Tally[tuple[str, str]] = Tally()
-        media: Tally[str] = Tally()
-        count = duplicates = degraded = 0
-        for event in events:
-            count += 1
-            degraded += event.degraded
-            for concept in CONCEPTS:
-                labels[concept, getattr(event.labels, concept).label or "none"] += 1
-            if event.duplicate_of is not None:
-                duplicates += 1
-            else:
-                media.update(each.status for each in event.media)
-                self._stages["media"].observe(event.timings.media_ms / 1000)
-                self._stages["queue"].observe(event.timings.queue_ms / 1000)
-            self._stages["total"].observe(event.timings.total_ms / 1000)
-        for key, number in labels.items():
-            self._labels.labels(*key).inc(number)
-        for status, number in media.items():
+    def events(self, events: Sequence[Fields]) -> None:
+        """Events that were published, as plain data."""
+        labels = Tally(tuple((concept, of["label"]) for concept, of in event["labels"].items()) for event in events)
+        for several, number in labels.items():
+            for concept, label in several:
+                self._labels.labels(concept, label or "none").inc(number)
+        first = [event for event in events if event["duplicate_of"] is None]
+        for status, number in Tally(image["status"] for event in first for image in event["media"]).items():
             self._media.labels(status).inc(number)
-        self._posts.labels("event").inc(count)
-        self._duplicates.inc(duplicates)
-        self._degraded.inc(degraded)
+        for stage, timed in (("media", first), ("queue", first), ("total", events)):
+            self._stages.observe(stage, [event["timings"][f"{stage}_ms"] / 1000 for event in timed])
+        self._posts.labels("event").inc(len(events))
+        self._duplicates.inc(len(events) - len(first))
+        self._degraded.inc(sum(event["degraded"] for event in events))
 
     def control_lines(self, count: int) -> None:
         """Records that are no posts and were skipped."""

@@ -19,11 +19,11 @@ from aiokafka.partitioner import murmur2
 from mode import Service
 
 from stream_app.events.dead_letter import Failure, dead_letter
-from stream_app.events.event import Event
 from stream_app.events.publish import Record
 from stream_app.feed.fencing import commit_as_member
 from stream_app.feed.reader import Feed
 from stream_app.kafka import client_options
+from stream_app.posts.facts import Fields
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics
 from stream_app.worker.room import Room
@@ -44,7 +44,7 @@ class Finished:
 
     source: ConsumerRecord
     records: list[Record] = field(default_factory=list)
-    event: Event | None = None
+    event: Fields | None = None
     stage: str | None = None
 
 
@@ -145,10 +145,8 @@ class Publisher(Service):
 
     def _refused(self, finished: Finished, error: KafkaError) -> Finished:
         """The dead letter for what the broker refused; without its value if it refused that dead letter too."""
-        model = finished.event.model if finished.event else None
-        failure = Failure(
-            "publish", f"Kafka refused the record: {error!r}", f"{model.name} {model.version}" if model else None
-        )
+        model = "{name} {version}".format(**finished.event["model"]) if finished.event else None
+        failure = Failure("publish", f"Kafka refused the record: {error!r}", model)
         letter = dead_letter(self.settings.topics.dead_letters, finished.source, failure)
         if finished.stage == "publish":
             if not finished.records or finished.records[0].value is None:
@@ -180,7 +178,7 @@ class Publisher(Service):
 
     def _count(self, batch: Sequence[Finished], seconds: float) -> None:
         self.metrics.transaction(seconds)
-        self.metrics.events(each.event for each in batch if each.event is not None)
+        self.metrics.events([each.event for each in batch if each.event is not None])
         self.metrics.control_lines(sum(not each.records for each in batch))
         for each in batch:
             if each.stage is not None:

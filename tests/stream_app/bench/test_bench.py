@@ -13,8 +13,9 @@ from PIL import Image
 
 from model.fixed import FixedScorer
 from stream_app.bench.bare import inputs, pass_s
-from stream_app.bench.contender import Contender, ContenderError, Pace, speed
+from stream_app.bench.contender import speed
 from stream_app.bench.measures import MEASURES, SHORT, at_least, at_most
+from stream_app.bench.pace import ContenderError, Pace, pace
 from stream_app.bench.stream import photo_host, posts, text
 from stream_app.cli.bench import command
 from stream_app.posts.identity import duplicate_key
@@ -62,21 +63,19 @@ def test_the_bare_pass_is_timed_and_its_photo_share_kept():
     assert cpu < clock  # asleep, it costs nothing
 
 
-def arrived(moments):
-    contender = Contender("t", None, None, None)
-    contender.arrivals = moments
-    contender.spent = [moment / 2 for moment in moments]
-    return contender
-
-
-def test_a_rate_counts_what_came_after_the_warm_up():
+def test_a_rate_counts_what_was_written_after_the_warm_up():
     slow_start = [0.0] * 10 + [10 + n * 0.1 for n in range(31)]
-    assert arrived(slow_start).pace() == Pace(pytest.approx(10), pytest.approx(20))
+    spent = [(0.0, 0.0), (10.0, 4.0), (20.0, 9.0)]
+    assert pace(slow_start, spent) == Pace(pytest.approx(10), pytest.approx(20))
+
+
+def test_partitions_read_one_after_the_other_are_put_in_order():
+    assert pace([3.0, 4.0, 1.0, 2.0], [(1.0, 0.0), (5.0, 2.0)]) == pace([1.0, 2.0, 3.0, 4.0], [(1.0, 0.0), (5.0, 2.0)])
 
 
 def test_results_that_came_all_at_once_have_no_rate():
     with pytest.raises(ContenderError, match="too few to time"):
-        arrived([1.0] * 100).pace()
+        pace([1.0] * 100, [(0.0, 0.0), (1.0, 1.0)])
 
 
 def test_a_goal_is_met_or_not_in_its_own_direction():

@@ -46,7 +46,11 @@ def test_a_verdict_is_recorded_and_the_latest_of_an_analyst_counts(settings, fee
 
 def test_refit_reads_feedback_and_events_and_writes_a_fragment(settings, feedback, tmp_path):
     events = [make_event(f"p{i}", probability=0.55 + i / 100) for i in range(40)]
-    send(settings, settings.topics.events, [(e.model_dump_json().encode(), event_headers(e)) for e in events])
+    send(
+        settings,
+        settings.topics.events,
+        [(e.model_dump_json().encode(), event_headers(e.model_dump(mode="json"))) for e in events],
+    )
     verdicts = [
         {"event": e.id, "labels": {"humanitarian": "affected_individuals" if i >= 20 else "not_humanitarian"}}
         for i, e in enumerate(events)

