@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
 from stream_app.dashboard.state import DashboardState
 from stream_app.events.dead_letter import PREFIX
 from stream_app.events.event import Event
 from stream_app.events.subscribe import EPOCH, Received, subscribe
+from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.settings import Settings
 
@@ -26,17 +27,19 @@ _YIELD_EVERY = 200
 
 
 async def follow_posts(settings: Settings, state: DashboardState) -> None:
-    """Read events and dead letters of the recent past, then live, for ever."""
+    """Read events, dead letters and verdicts of the recent past, then live, for ever."""
     topics = settings.topics
     since = datetime.now(UTC) - timedelta(minutes=settings.dashboard.history_minutes)
 
     def take(received: Received) -> None:
         if received.topic == topics.events:
             state.add_event(Event.model_validate_json(received.value), received.timestamp)
+        elif received.topic == topics.feedback:
+            state.add_verdict(Verdict.model_validate_json(received.value))
         else:
             state.add_dead_letter(*_why_dead(received.headers), received.timestamp)
 
-    await _follow(settings, state, [topics.events, topics.dead_letters], since, take)
+    await _follow(settings, state, [topics.events, topics.dead_letters, topics.feedback], since, take)
 
 
 async def follow_incidents(settings: Settings, state: DashboardState) -> None:
@@ -72,10 +75,19 @@ async def _follow(
                 if received.offset % _YIELD_EVERY == 0:
                     await asyncio.sleep(0)
         except KafkaError as error:
-            state.problems[topics[0]] = f"Cannot read from Kafka at {settings.kafka.bootstrap_servers}: {error}"
-            logger.warning("%s", state.problems[topics[0]])
+            problem = _told(error, settings.kafka.bootstrap_servers)
+            if state.problems.get(topics[0]) != problem:
+                logger.warning("%s", problem)
+            state.problems[topics[0]] = problem
         healthy.cancel()
         await asyncio.sleep(_RETRY_S)
+
+
+def _told(error: KafkaError, servers: str) -> str:
+    """What an analyst reads: without the name and number of the error where it has words of its own."""
+    reason = str(error.args[0]) if error.args else str(error)
+    missing = isinstance(error, UnknownTopicOrPartitionError)
+    return f"Kafka has {reason}." if missing else f"Cannot read from Kafka at {servers}: {reason}"
 
 
 def _why_dead(headers: Mapping[str, str]) -> tuple[str, str]:

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stream_app.events.event import Event
+from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.settings import DashboardSettings
 
 RATE_SECONDS = 60
 _DEAD_LETTERS_SHOWN = 20
+_VERDICTS = 5_000
+"""Verdicts remembered; they may come before the event they judge, since topics are read side by side."""
 
 
 def card_id(network: str, root_id: str) -> str:
@@ -30,6 +33,7 @@ class Card:
     label: str
     seen_at: datetime
     duplicates: int = 0
+    verdict: Verdict | None = None
 
     def view(self) -> dict[str, Any]:
         """The card as browsers get it: the public event beside the card's own facts."""
@@ -38,6 +42,7 @@ class Card:
             "seen_at": self.seen_at.isoformat(),
             "duplicates": self.duplicates,
             "event": self.event.model_dump(mode="json", exclude={"timings"}),
+            "verdict": self.verdict and self.verdict.model_dump(mode="json", exclude={"event"}),
         }
 
 
@@ -84,6 +89,8 @@ class DashboardState:
         self._settings = settings
         self._cards: dict[str, Card] = {}
         self._rings: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._card_of: dict[str, str] = {}
+        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._incidents: OrderedDict[str, Incident] = OrderedDict()
         self._changed_cards: dict[str, None] = {}
         self._changed_incidents: dict[str, None] = {}
@@ -104,9 +111,12 @@ class DashboardState:
         if card is None:
             label = event.labels.humanitarian.label or "none"
             card = self._cards[key] = Card(key, event, label, at)
+            self._name(card)
             self._keep(card)
         elif event.duplicate_of is None:
+            self._card_of.pop(card.event.id, None)
             card.event = event
+            self._name(card)
         if event.duplicate_of is not None or event.post.id != root:
             card.duplicates += 1
         card.duplicates = max(card.duplicates, event.duplicates_seen)
@@ -121,12 +131,27 @@ class DashboardState:
         for concept, label in event.labels:
             self.labels[concept][label.label or "none"] += 1
 
+    def _name(self, card: Card) -> None:
+        self._card_of[card.event.id] = card.id
+        card.verdict = self._verdicts.get(card.event.id)
+
+    def add_verdict(self, verdict: Verdict) -> None:
+        """Show what an analyst last said of an event on its card, also if the event comes later."""
+        self._verdicts[verdict.event] = verdict
+        self._verdicts.move_to_end(verdict.event)
+        if len(self._verdicts) > _VERDICTS:
+            self._verdicts.popitem(last=False)
+        key = self._card_of.get(verdict.event)
+        if key is not None:
+            self._cards[key].verdict = verdict
+            self._changed_cards[key] = None
+
     def _keep(self, card: Card) -> None:
         ring = self._rings[card.label]
         ring.append(card.id)
         if len(ring) > self._settings.posts_per_label:
             gone = ring.popleft()
-            del self._cards[gone]
+            del self._card_of[self._cards.pop(gone).event.id]
             self._changed_cards.pop(gone, None)
             self._gone.append(gone)
 
@@ -175,7 +200,7 @@ class DashboardState:
             "per_second": self._rate.last_minute(now or datetime.now(UTC)),
             "dead_letters": list(self._dead_letters),
             "lag": self.lag,
-            "problems": list(self.problems.values()),
+            "problems": list(dict.fromkeys(self.problems.values())),
         }
 
     def snapshot(self) -> dict[str, Any]:

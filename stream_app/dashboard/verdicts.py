@@ -9,6 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from stream_app.feedback.store import headers
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka import client_options, explained
 from stream_app.settings import Settings
@@ -36,7 +37,10 @@ async def recorder(settings: Settings) -> AsyncIterator[Callable[[dict[str, Any]
                 raise
             producer = fresh
         await producer.send_and_wait(
-            settings.topics.feedback, verdict.model_dump_json().encode(), key=verdict.event.encode()
+            settings.topics.feedback,
+            verdict.model_dump_json().encode(),
+            key=verdict.event.encode(),
+            headers=headers(verdict),
         )
 
     try:

@@ -28,7 +28,7 @@ async def add_verdict(settings: Settings, verdict: Verdict) -> Verdict:
             settings.topics.feedback,
             dated.model_dump_json().encode(),
             key=dated.event.encode(),
-            headers=_headers(dated),
+            headers=headers(dated),
         )
     return dated
 
@@ -67,7 +67,8 @@ async def read_events(settings: Settings, wanted: Iterable[str]) -> dict[str, Ev
     return found
 
 
-def _headers(verdict: Verdict) -> list[tuple[str, bytes]]:
+def headers(verdict: Verdict) -> list[tuple[str, bytes]]:
+    """The attributes of a verdict's CloudEvent, as Kafka headers."""
     attributes = {
         "ce_specversion": "1.0",
         "ce_id": uuid4().hex,

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import expect
 
+from stream_app.feedback.verdict import Verdict
+
 pytestmark = pytest.mark.browser
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -225,7 +227,7 @@ def test_the_keyboard_is_enough(page, served, make_event):
     expect(page.locator(".card:focus")).to_have_attribute("data-open", "true")
     page.keyboard.press("c")
     expect(page.locator("#toast")).to_contain_text("Verdict recorded")
-    page.keyboard.press("Enter")
+    expect(page.locator(".card:focus")).to_have_attribute("data-open", "false")
     page.keyboard.press("/")
     page.keyboard.type("post 3")
     expect(cards(page)).to_have_count(1)
@@ -268,6 +270,59 @@ def test_a_verdict_reaches_the_server(page, served, make_event):
     expect(page.locator("#toast")).to_contain_text("Verdict recorded")
     (verdict,) = served.bench.verdicts
     assert verdict["labels"]["damage"] == "mild_damage"
+    assert verdict["analyst"] is None
+    assert verdict["note"] is None
+
+
+def test_a_judged_post_says_so_and_leaves_the_queue(page, served, make_event):
+    event = make_event(
+        1, damage="severe_damage", media=[PHOTO], review=True, review_reasons=["text alone: one; photo alone: two"]
+    )
+    show(served, event, make_event(2))
+    page.goto(served.address)
+    page.get_by_label("For review").check()
+    cards(page).get_by_role("button", name="Why, verdict").click()
+    expect(page.locator(".note")).to_have_text("For review: text alone: one; photo alone: two.")
+    page.get_by_label("Your name").fill("Mara")
+    page.get_by_role("button", name="Wrong").click()
+    page.get_by_label("Note").fill("an old photo")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".card:focus")).to_have_attribute("data-open", "false")
+    (verdict,) = served.bench.verdicts
+    assert (verdict["analyst"], verdict["note"]) == ("Mara", "an old photo")
+    served.do(lambda state: state.add_verdict(Verdict.model_validate({**verdict, "labels": {"damage": "mild_damage"}})))
+    expect(page.locator("#feed")).to_have_attribute("data-empty", "No post matches the filters.")
+    page.get_by_role("button", name="Clear").click()
+    judged = page.locator(".mark.judged")
+    expect(judged).to_have_text("Corrected: Mild damage")
+    expect(judged).to_have_attribute("title", "By Mara: an old photo")
+    cards(page).last.get_by_role("button", name="Why, verdict").click()
+    expect(page.get_by_label("Your name")).to_have_value("Mara")
+
+
+def test_an_incident_tells_where_its_place_is_from_and_what_is_repetition(page, served, make_incident):
+    served.do(lambda state: state.put_incident(make_incident()))
+    page.goto(served.address)
+    page.locator(".incident").click()
+    expect(page.locator(".support")).to_contain_text("Place from a name in the text, within 12 km.")
+    expect(page.locator(".support")).to_contain_text("2 reposts; 1 post repeats another's words or photo.")
+
+
+def test_choosing_filters_moves_nothing(page, served):
+    page.goto(served.address)
+    before = page.locator("#main").bounding_box()
+    page.get_by_label("For review").check()
+    expect(page.get_by_role("button", name="Clear")).to_be_visible()
+    assert page.locator("#main").bounding_box() == before
+
+
+def test_trouble_is_told_once_and_in_words(page, served):
+    page.goto(served.address)
+    served.do(lambda state: state.problems.update({"a": "Kafka is away.", "b": "Kafka is away."}))
+    expect(page.locator("#status-text")).to_have_text("Trouble: see Health")
+    expect(page.locator(".problem")).to_have_text(["Kafka is away."])
+    served.do(lambda state: state.problems.clear())
+    expect(page.locator("#status-text")).to_have_text("Live")
 
 
 def test_what_the_server_lets_go_the_page_lets_go(page, served, make_event):
@@ -302,10 +357,14 @@ def test_nothing_is_wider_than_the_screen(page, served, make_event, width):
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 900])
-def test_filters_wrap_on_a_small_screen(page, served, width):
+def test_filters_unfold_and_wrap_on_a_small_screen(page, served, width):
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(served.address)
     filters = page.locator("#filters")
+    fold = page.get_by_role("button", name="Filters")
+    expect(filters).to_be_hidden()
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "true")
     filters.get_by_label("For review").check()
     expect(filters.get_by_role("button", name="Clear")).to_be_visible()
     assert filters.evaluate("form => form.scrollWidth <= form.clientWidth")
@@ -318,3 +377,8 @@ def test_filters_wrap_on_a_small_screen(page, served, width):
         for x, y, x2, y2 in boxes[:i]:
             assert left >= x2 or right <= x or top >= y2 or bottom <= y
     assert filters.bounding_box()["height"] <= 300
+    fold.click()
+    expect(filters).to_be_hidden()
+    expect(fold).to_have_class("set")
+    page.keyboard.press("/")
+    expect(filters.get_by_label("Words")).to_be_focused()

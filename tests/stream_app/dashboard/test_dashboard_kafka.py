@@ -14,7 +14,7 @@ from stream_app.broker import LocalBroker
 from stream_app.dashboard.server import dashboard
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka import client_options, ensure_topics
-from stream_app.settings import DashboardSettings, KafkaSettings, Settings
+from stream_app.settings import DashboardSettings, KafkaSettings, Settings, TopicSettings
 
 pytestmark = pytest.mark.kafka
 
@@ -108,7 +108,7 @@ async def test_the_marker_that_closes_a_transaction_is_no_waiting_post(desk):
 
 async def test_a_verdict_lands_in_the_feedback_topic(desk, collect):
     async with dashboard(desk) as address, aiohttp.ClientSession(headers={"Origin": address.rstrip("/")}) as web:
-        body = {"event": "e1", "labels": {"damage": "mild_damage"}}
+        body = {"event": "e1", "labels": {"damage": "mild_damage"}, "analyst": "desk-2", "note": "an old photo"}
         async with web.post(address + "verdicts", json=body) as response:
             assert response.status == 204
         for wrong in ({"event": "e1", "labels": {"damage": "huge"}}, {"event": "", "labels": {}}, {}, [], "x"):
@@ -118,8 +118,30 @@ async def test_a_verdict_lands_in_the_feedback_topic(desk, collect):
     (record,) = await collect(desk.topics.feedback, count=1)
     verdict = Verdict.model_validate_json(record.value)
     assert (verdict.event, verdict.labels) == ("e1", {"damage": "mild_damage"})
+    assert (verdict.analyst, verdict.note) == ("desk-2", "an old photo")
+    assert dict(record.headers)["ce_subject"] == b"e1"
     assert record.key == b"e1"
     assert verdict.at is not None
+
+
+async def test_a_verdict_on_a_shown_event_comes_back_on_its_card(desk, producer, make_event):
+    event = make_event(1)
+    await producer.send_and_wait(desk.topics.events, event.model_dump_json().encode())
+    async with dashboard(desk) as address, aiohttp.ClientSession(headers={"Origin": address.rstrip("/")}) as web:
+        await view_until(address, lambda view: view["cards"])
+        body = {"event": event.id, "labels": {"humanitarian": "not_humanitarian"}}
+        async with web.post(address + "verdicts", json=body) as response:
+            assert response.status == 204
+        view = await view_until(address, lambda view: view["cards"][0]["verdict"])
+    assert view["cards"][0]["verdict"]["labels"] == {"humanitarian": "not_humanitarian"}
+
+
+async def test_missing_topics_are_told_in_words(desk):
+    nowhere = desk.model_copy(update={"topics": TopicSettings(prefix="nowhere.")})
+    async with dashboard(nowhere) as address:
+        view = await view_until(address, lambda view: len(view["stats"]["problems"]) == 2)
+    assert "Kafka has no topic nowhere.incidents: start a worker" in " ".join(view["stats"]["problems"])
+    assert "Error" not in " ".join(view["stats"]["problems"])
 
 
 async def test_a_kafka_that_goes_away_is_told_of_and_found_again(desk, tmp_path):

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_app.dashboard.state import DashboardState, card_id
+from stream_app.feedback.verdict import Verdict
 from stream_app.settings import DashboardSettings
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -119,3 +120,40 @@ def test_only_images_that_are_on_show_and_were_used_have_an_address(state, make_
     for number in range(2, 6):
         state.add_event(make_event(number), NOW)
     assert state.image_url(card, 0) is None
+
+
+def said(event, **labels):
+    return Verdict(event=event.id, labels=labels, analyst="desk-2", note="an old photo", at=NOW)
+
+
+def test_a_verdict_shows_on_its_card_whichever_comes_first(state, make_event):
+    early, late = make_event(1), make_event(2)
+    state.add_verdict(said(late, damage="mild_damage"))
+    state.add_event(early, NOW)
+    state.take_changes()
+    state.add_verdict(said(early, humanitarian="not_humanitarian"))
+    state.add_verdict(said(make_event(9), damage="mild_damage"))
+    state.add_event(late, NOW)
+    found = {card["event"]["post"]["id"]: card["verdict"] for card in state.take_changes().cards}
+    assert {post: verdict["labels"] for post, verdict in found.items()} == {
+        "p1": {"humanitarian": "not_humanitarian"},
+        "p2": {"damage": "mild_damage"},
+    }
+    assert (found["p1"]["analyst"], found["p1"]["note"]) == ("desk-2", "an old photo")
+
+
+def test_the_latest_verdict_counts_and_goes_with_its_card(state, make_event):
+    events = [make_event(number) for number in range(1, 6)]
+    state.add_event(events[0], NOW)
+    for label in ("mild_damage", "severe_damage"):
+        state.add_verdict(said(events[0], damage=label))
+    assert state.snapshot()["cards"][0]["verdict"]["labels"] == {"damage": "severe_damage"}
+    for event in events[1:]:
+        state.add_event(event, NOW)
+    state.add_verdict(said(events[0], damage="mild_damage"))
+    assert all(card["verdict"] is None for card in state.snapshot()["cards"])
+
+
+def test_problems_that_read_alike_are_told_once(state):
+    state.problems = {"crisis.events": "Kafka is away", "crisis.incidents": "Kafka is away"}
+    assert state.stats()["problems"] == ["Kafka is away"]

@@ -1,7 +1,7 @@
 // One post: text, photo, labels with probabilities, marks; opened, also the why and the verdict.
 
 import { el, icon, isWebAddress } from "./dom.js";
-import { verdictForm } from "./verdict.js";
+import { verdictForm, verdictWords } from "./verdict.js";
 import { attentionBar, fusionGraph } from "./why.js";
 import { CONCEPTS, NETWORKS, ago, fullTime, labelName, languageName, percent, placeName, placeSource, plural } from "./words.js";
 
@@ -31,7 +31,7 @@ export function cardElement(card, open, actions) {
     },
     heading(post, actions),
     el("div", { className: "body" }, text(post, `${id}-text`), photos(card, open)),
-    chips(event, `${id}-labels`, card.duplicates),
+    chips(card, `${id}-labels`),
     attentionBar(event.modalities),
     open ? details(card, actions) : null,
     foot(card, open, actions),
@@ -54,7 +54,7 @@ function heading(post, actions) {
             type: "button",
             className: "place",
             title: `Place ${placeSource(post.place)}; show only this place`,
-            onclick: () => actions.place(post.place.name ?? post.place.country_code),
+            onclick: () => actions.place(post.place.name ?? post.place.country_code ?? placeName(post.place)),
           },
           icon("place"),
           placeName(post.place),
@@ -115,15 +115,21 @@ export function chip(concept, { label, probability, reason }) {
   );
 }
 
-const mark = (name, words, title) => el("span", { className: `mark ${name}`, title }, icon(name), words);
+/** Who judged a post, when and with what note, as far as is known. */
+const judged = ({ analyst, at, note }) => [`By ${analyst ?? "somebody"}`, at && `, ${ago(Date.parse(at))}`, note && `: ${note}`].filter(Boolean).join("");
 
-function chips({ labels, degraded, degraded_reasons, review, review_reasons }, id, duplicates) {
+const mark = (name, words, title, picture = name) => el("span", { className: `mark ${name}`, title }, icon(picture), words);
+const judgedMark = (words, title) => mark("judged", words, title, words.startsWith("Corrected") ? "wrong" : "correct");
+
+function chips({ event, duplicates, verdict }, id) {
+  const { labels, degraded, degraded_reasons, review, review_reasons } = event;
   return el(
     "div",
     { className: "chips", id },
     chip("humanitarian", labels.humanitarian),
     labels.damage.label === null ? null : chip("damage", labels.damage),
     chip("informativeness", labels.informativeness),
+    verdict ? judgedMark(verdictWords(verdict, event), judged(verdict)) : null,
     review ? mark("review", "For review", review_reasons?.join(". ") || "Text and photo disagree, or no label is sure") : null,
     degraded ? mark("degraded", "Degraded", degraded_reasons.join(" ") || "Something the post has could not be used") : null,
     duplicates ? mark("copies", plural(duplicates, "copy", "copies"), "Reposts and duplicates of this post") : null,
@@ -135,6 +141,7 @@ function details(card, actions) {
   return el(
     "div",
     { className: "details" },
+    card.verdict ? el("p", { className: "note" }, `${verdictWords(card.verdict, event)}. ${judged(card.verdict)}.`) : null,
     event.review_reasons?.length ? el("p", { className: "note" }, `For review: ${event.review_reasons.join(". ")}.`) : null,
     event.degraded ? el("p", { className: "note" }, `Degraded: ${event.degraded_reasons.join(" ")}`) : null,
     el(

@@ -55,6 +55,7 @@ export class Feed {
     this.fresh.hidden = waiting === 0;
     this.fresh.textContent = plural(waiting, "new post", "new posts");
     this.counter.textContent = plural(matching.length, "shown", "shown");
+    this.list.role = shown.length ? "feed" : "note"; // a feed without posts is no feed
     this.list.dataset.empty = matching.length ? "" : this.store.cards.size ? "No post matches the filters." : "No posts yet.";
   }
 
@@ -100,6 +101,13 @@ export class Feed {
     if (!this.#open.delete(id)) this.#open.add(id);
     this.draw();
     this.#elements.get(id)?.node.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Close a post that is open and keep the focus on it. */
+  close(id) {
+    if (!this.#open.has(id)) return;
+    this.toggle(id);
+    this.#elements.get(id)?.node.focus({ preventScroll: true });
   }
 
   /** Close everything, let waiting posts in and go to the newest. */

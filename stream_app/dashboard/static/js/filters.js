@@ -26,14 +26,14 @@ export function matcher(filters, incidents) {
   const asked = TASKS.filter((task) => filters[task]);
   const sure = asked.length ? asked : ["humanitarian"];
   const members = filters.incident ? new Set(postsOf(incidents.get(filters.incident))) : null;
-  return ({ event }) => {
+  return ({ event, verdict }) => {
     const { post, labels } = event;
     if (asked.some((task) => labels[task].label !== filters[task])) return false;
     if (least && sure.some((task) => (labels[task].probability ?? 0) < least)) return false;
     if (filters.q && !has(post.text, filters.q)) return false;
     if (filters.place && !(post.place && placeMatches(post.place, filters.place))) return false;
     if (filters.lang && post.language !== filters.lang) return false;
-    if (filters.review && !event.review) return false;
+    if (filters.review && (!event.review || verdict)) return false;
     if (filters.degraded && !event.degraded) return false;
     return !members || members.has(post.id) || members.has(post.root_id);
   };
@@ -123,7 +123,9 @@ export class Filters extends EventTarget {
 
   #mark() {
     document.getElementById("min-shown").value = `${this.current.min ?? 0} %`;
-    document.getElementById("clear").hidden = Object.keys(this.current).length === 0;
+    const none = Object.keys(this.current).length === 0;
+    document.getElementById("clear").hidden = none;
+    document.getElementById("filters-open").classList.toggle("set", !none);
     for (const label of this.#form.querySelectorAll("label")) {
       label.classList.toggle("set", Boolean(this.current[label.querySelector("[name]").name]));
     }

@@ -28,7 +28,7 @@ export function drawCounters(node, { counts, per_second, lag }) {
 export function drawHealth(node, stats) {
   fill(
     node,
-    ...stats.problems.map((problem) => el("p", { className: "problem", role: "alert" }, problem)),
+    ...stats.problems.map((problem) => el("p", { className: "problem" }, problem)),
     rateBlock(stats),
     lagBlock(stats.lag),
     ...Object.keys(CONCEPTS).map((concept) => labelBlock(concept, stats.labels[concept] ?? {})),

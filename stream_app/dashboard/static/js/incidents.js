@@ -1,7 +1,7 @@
 // The list of incidents, gravest first; choosing one shows only its posts.
 
 import { el, fill, icon, isWebAddress, svg } from "./dom.js";
-import { ago, count, labelName, placeName, plural } from "./words.js";
+import { ago, count, labelName, placeName, placeSource, plural } from "./words.js";
 
 const SEVERITY = { severe: "Severe", moderate: "Moderate", minor: "Minor", unknown: "Severity unknown" };
 const TREND = { rising: "rising", falling: "falling", steady: "steady" };
@@ -65,11 +65,21 @@ function windows(all) {
   return svg("svg", { class: "windows", viewBox: `0 0 ${all.length * 5} 12`, width: all.length * 5, height: 12, "aria-hidden": "true" }, ...bars);
 }
 
+/** Where the place is from and how far it reaches; what of the posts is repetition. */
+const basis = ({ place, repost_count, near_duplicate_count }) =>
+  [
+    place ? `Place ${placeSource(place)}, within ${count(Math.round(place.radius_km))} km.` : "No place known.",
+    repost_count || near_duplicate_count
+      ? `${plural(repost_count, "repost", "reposts")}; ${plural(near_duplicate_count, "post repeats", "posts repeat")} another's words or photo.`
+      : "",
+  ].join(" ");
+
 /** The strongest posts the incident stands on; they stay readable after the feed has let them go. */
 const support = (incident) =>
   el(
     "ul",
     { className: "support" },
+    el("li", { className: "faint" }, basis(incident)),
     ...incident.posts.slice(0, SUPPORT).map(({ excerpt, created_at, reposts, url }) =>
       el(
         "li",
@@ -80,7 +90,7 @@ const support = (incident) =>
           { className: "faint" },
           el("time", { dateTime: created_at }, ago(Date.parse(created_at))),
           reposts ? `, ${plural(reposts, "copy", "copies")}` : null,
-          isWebAddress(url) ? el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, " open") : null,
+          isWebAddress(url) ? [", ", el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "open")] : null,
         ),
       ),
     ),

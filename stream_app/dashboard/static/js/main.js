@@ -74,7 +74,9 @@ let connection = "connecting";
 function say() {
   const problem = connection === "live" && store.stats.problems.length > 0;
   $("status").dataset.state = problem ? "problem" : connection;
-  $("status-text").textContent = problem ? "Waiting for Kafka" : { connecting: "Connecting", live: feed.paused ? "Live, held" : "Live", lost: "Connection lost, trying again" }[connection];
+  $("status").title = problem ? store.stats.problems.join("\n") : "";
+  const words = problem ? "Trouble: see Health" : { connecting: "Connecting", live: feed.paused ? "Live, held" : "Live", lost: "Connection lost, trying again" }[connection];
+  if ($("status-text").textContent !== words) $("status-text").textContent = words; // announced each time it is set
 }
 
 function toast(words, bad = false) {
@@ -86,13 +88,20 @@ function toast(words, bad = false) {
   toast.timer = setTimeout(() => (node.hidden = true), 4000);
 }
 
-async function sendVerdict(card, correct) {
+async function sendVerdict(card, verdict) {
   try {
-    await postVerdict({ event: card.event.id, labels: correct });
+    await postVerdict({ event: card.event.id, ...verdict });
     toast("Verdict recorded. Thank you.");
+    feed.close(card.id);
   } catch (error) {
     toast(`The verdict was not recorded. ${error.message}`, true);
   }
+}
+
+/** On a narrow screen the filters are shown when asked for. */
+function unfold(open) {
+  $("filters-open").ariaExpanded = String(open);
+  $("filters").classList.toggle("folded", !open);
 }
 
 function pause() {
@@ -128,7 +137,7 @@ listenKeys({
   Enter: () => feed.focused && feed.toggle(feed.focused),
   c: () => press(".correct"),
   w: () => press(".wrong"),
-  "/": () => $("filters").elements.q.focus(),
+  "/": () => (unfold(true), $("filters").elements.q.focus()),
   p: pause,
   g: () => feed.top(),
   x: () => filters.set({}),
@@ -138,13 +147,16 @@ listenKeys({
 
 for (const button of $("tabs").children) button.addEventListener("click", () => showTab(button.dataset.tab));
 fill($("pause"), icon("pause", "Hold new posts"));
+fill($("filters-open"), icon("filter", "Filters"));
 fill($("theme"), icon("theme", "Light or dark"));
 fill($("help-open"), icon("help", "Keys and marks"));
 $("pause").addEventListener("click", pause);
+$("filters-open").addEventListener("click", () => unfold($("filters-open").ariaExpanded !== "true"));
 $("theme").addEventListener("click", theme);
 $("help-open").addEventListener("click", () => $("help").showModal());
 const MARKS = {
-  review: "For review: text and photo disagree, or no label is sure.",
+  review: "For review: text and photo disagree, or no label is sure. The filter leaves out what was judged.",
+  correct: "Judged: an analyst said what the labels should be.",
   degraded: "Degraded: something the post has, such as its photo, could not be used.",
   copies: "Reposts and duplicates, folded into the first post.",
   severe_damage: "Severe damage; fewer bars, less damage.",

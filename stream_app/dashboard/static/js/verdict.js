@@ -1,13 +1,20 @@
-// An analyst's verdict on a post's labels: all correct, or which label it should have been.
+// An analyst's verdict on a post's labels: all correct, or which label it should have been, with a note and a name.
 
 import { el, icon } from "./dom.js";
-import { CONCEPTS, LABELS } from "./words.js";
+import { CONCEPTS, LABELS, labelName } from "./words.js";
 
-/** The buttons under an opened post; `send(card, correct)` gets the right label of each task that was judged. */
+const NAME = "analyst"; // remembered in this browser
+
+/** The buttons under an opened post; `send(card, verdict)` gets the right label of each task that was judged. */
 export function verdictForm(card, send) {
   const { labels } = card.event;
   const judged = Object.keys(CONCEPTS).filter((concept) => labels[concept].label !== null);
   const choices = judged.map((concept) => choice(concept, labels[concept].label));
+  const note = el("input", { maxLength: 500, autocomplete: "off" });
+  const name = el("input", { maxLength: 80, autocomplete: "nickname", className: "analyst", placeholder: "your name", ariaLabel: "Your name", value: remembered() });
+  name.addEventListener("change", () => remember(name.value.trim()));
+  const give = (right) =>
+    send(card, { labels: Object.fromEntries(right), analyst: name.value.trim() || null, note: note.value.trim() || null });
   const wrong = el(
     "form",
     {
@@ -15,10 +22,11 @@ export function verdictForm(card, send) {
       hidden: true,
       onsubmit: (event) => {
         event.preventDefault();
-        send(card, Object.fromEntries(judged.map((concept, i) => [concept, choices[i].querySelector("select").value])));
+        give(judged.map((concept, i) => [concept, choices[i].querySelector("select").value]));
       },
     },
     ...choices,
+    el("label", { className: "grow" }, "Note", note),
     el("button", { type: "submit" }, "Send"),
   );
   return el(
@@ -30,7 +38,7 @@ export function verdictForm(card, send) {
       {
         type: "button",
         className: "correct",
-        onclick: () => send(card, Object.fromEntries(judged.map((concept) => [concept, labels[concept].label]))),
+        onclick: () => give(judged.map((concept) => [concept, labels[concept].label])),
       },
       icon("correct"),
       "Correct",
@@ -48,6 +56,7 @@ export function verdictForm(card, send) {
       icon("wrong"),
       "Wrong",
     ),
+    name,
     wrong,
   );
 }
@@ -59,6 +68,28 @@ const choice = (concept, chosen) =>
     CONCEPTS[concept],
     el("select", {}, ...Object.entries(LABELS[concept]).map(([value, name]) => el("option", { value, selected: value === chosen }, name))),
   );
+
+function remembered() {
+  try {
+    return localStorage.getItem(NAME) ?? "";
+  } catch {
+    return ""; // no storage
+  }
+}
+
+function remember(name) {
+  try {
+    localStorage.setItem(NAME, name);
+  } catch {
+    // Not remembered: no storage.
+  }
+}
+
+/** What was said of an event's labels, as words: "Judged correct", or the labels they should have been. */
+export function verdictWords({ labels: right }, { labels }) {
+  const changed = Object.entries(right).filter(([concept, label]) => labels[concept].label !== label);
+  return changed.length ? `Corrected: ${changed.map(([concept, label]) => labelName(concept, label)).join(", ")}` : "Judged correct";
+}
 
 /** Send a verdict to the server; rejects with a sentence to show. */
 export async function post(verdict) {
