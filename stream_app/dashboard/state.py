@@ -114,7 +114,7 @@ class DashboardState:
             self._name(card)
             self._keep(card)
         elif event.duplicate_of is None:
-            self._card_of.pop(card.event.id, None)
+            self._unname(card)
             card.event = event
             self._name(card)
         if event.duplicate_of is not None or event.post.id != root:
@@ -135,6 +135,10 @@ class DashboardState:
         self._card_of[card.event.id] = card.id
         card.verdict = self._verdicts.get(card.event.id)
 
+    def _unname(self, card: Card) -> None:
+        if self._card_of.get(card.event.id) == card.id:  # a post that changed its root has had two cards
+            del self._card_of[card.event.id]
+
     def add_verdict(self, verdict: Verdict) -> None:
         """Show what an analyst last said of an event on its card, also if the event comes later."""
         self._verdicts[verdict.event] = verdict
@@ -151,7 +155,7 @@ class DashboardState:
         ring.append(card.id)
         if len(ring) > self._settings.posts_per_label:
             gone = ring.popleft()
-            del self._card_of[self._cards.pop(gone).event.id]
+            self._unname(self._cards.pop(gone))
             self._changed_cards.pop(gone, None)
             self._gone.append(gone)
 

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stream_app.dashboard.state import DashboardState, card_id
@@ -25,6 +25,7 @@ def test_a_flood_of_one_label_never_pushes_out_another(state, make_event):
 
 
 @given(numbers=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12) | st.none()), max_size=80))
+@example(numbers=[(3, 2), (3, None), (1, None), (1, 2)])  # a post with one root, then another
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_memory_is_bounded_and_browsers_can_follow(make_event, numbers):
     state = DashboardState(DashboardSettings(posts_per_label=2))
