@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stream_app.cli.model_diff import diff
+
 if TYPE_CHECKING:
     from model.training.train import Recipe
-    from stream_app.offline.compare import ModelDiff
 
 
 @click.group()
@@ -179,54 +179,6 @@ def show(source: str) -> None:
         click.echo(json.dumps(manifest.metrics, indent=1))
 
 
-@command.command()
-@click.argument("first")
-@click.argument("second")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
-@click.option(
-    "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="take images from this folder, by the file name their address ends with",
-)
-@click.option("--no-images", is_flag=True, help="compare on text and context alone")
-@click.option("--changed", type=click.IntRange(0), default=10, show_default=True, help="most changed posts to list")
-def diff(*, first: str, second: str, file: Path, images: Path | None, no_images: bool, changed: int) -> None:
-    """Compare two models over the posts of FILE (JSON lines, any format of docs/formats.md; .gz; - is standard input).
-
-    Both label each post as the worker would, its photos fetched once. For each concept: the share of posts with the
-    same label, how labels moved (rows: FIRST, columns: SECOND), and the posts whose probabilities moved most (0 to 1).
-    """
-    from stream_app.labelling.scoring import ModelBrokenError
-    from stream_app.offline.compare import report
-
-    if images and no_images:
-        raise click.UsageError("--images and --no-images exclude each other.")
-    try:
-        found = asyncio.run(_compare(first, second, file, images, changed, no_images=no_images))
-    except (OSError, ValueError, ModelBrokenError) as error:
-        raise click.ClickException(str(error)) from error
-    if not found.posts:
-        raise click.ClickException(f"{file} holds no post that both models could label ({found.failed} lines failed)")
-    click.echo("\n".join(report(found)))
-
-
-async def _compare(
-    first: str, second: str, file: Path, images: Path | None, changed: int, *, no_images: bool
-) -> ModelDiff:
-    from model.scorer import load_scorer
-    from stream_app.offline.compare import compare
-    from stream_app.offline.files import opened_lines
-    from stream_app.offline.images import images_from
-    from stream_app.settings import Settings
-
-    settings = Settings()
-    before, after = (load_scorer(source, threads=settings.model.threads) for source in (first, second))
-    prepare = after.prepare if first == "fixed" else before.prepare  # trained models prepare alike, fixed does not look
-    with opened_lines(file) as (lines, _):
-        async with images_from(settings.media, prepare, folder=images, none=no_images) as fetch:
-            return await compare(lines, before, after, fetch, listed=changed)
-
-
 def _recipe(preset: str, *, short: bool = False, seed: int = 0, text_model: str | None = None) -> Recipe:
     from model.training.train import Recipe
 
@@ -236,3 +188,6 @@ def _recipe(preset: str, *, short: bool = False, seed: int = 0, text_model: str 
     if text_model:
         recipe = replace(recipe, text_model=text_model)
     return recipe.shortened() if short else recipe
+
+
+command.add_command(diff)

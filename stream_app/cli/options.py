@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -15,6 +16,22 @@ bootstrap_option: Callable[[F], F] = click.option(
     "--bootstrap", metavar="HOST:PORT", help="Kafka's address  [default: the setting kafka.bootstrap_servers]"
 )
 """For every command that talks to the Kafka of the settings; ``with_options(Settings(), bootstrap=...)`` obeys it."""
+
+
+class Moment(click.ParamType):
+    """A time in ISO 8601; UTC where it names no zone."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The aware time."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def with_options(

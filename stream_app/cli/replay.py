@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.cli.options import Moment, bootstrap_option, with_options
 from stream_app.settings import Settings
 
 
@@ -31,22 +31,6 @@ class Speed(click.ParamType):
         if not 0 < speed < float("inf"):
             self.fail(f"{value!r} is neither 'max' nor a number above 0, such as 60 for 60 times as fast", param, ctx)
         return speed
-
-
-class Moment(click.ParamType):
-    """A time in ISO 8601; UTC where it names no zone."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The aware time."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write it like 2026-05-01T12:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.command()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
-from itertools import islice
 
 from model.scorer import CONCEPTS, LABELS, Concept, ModelInfo, Scorer
 from stream_app.events.event import Event, Label
@@ -103,7 +102,9 @@ def distance(before: Label, after: Label) -> float:
     return sum(abs(before.probabilities.get(n, 0.0) - after.probabilities.get(n, 0.0)) for n in names) / 2
 
 
-async def compare(lines: Iterable[Line], first: Scorer, second: Scorer, fetch: Fetch, *, listed: int = 10) -> ModelDiff:
+async def compare(
+    lines: AsyncIterable[Line], first: Scorer, second: Scorer, fetch: Fetch, *, listed: int = 10
+) -> ModelDiff:
     """Label lines with both models, batch by batch; each image is fetched once, for both.
 
     Raises:
@@ -115,14 +116,25 @@ async def compare(lines: Iterable[Line], first: Scorer, second: Scorer, fetch: F
             f"one model wants images of {first.image_size} pixels, the other of {second.image_size}: "
             "label the file with each (crisis-stream label)"
         )
-    found, rest, images = ModelDiff(listed, (first.info, second.info)), iter(lines), _Once(fetch)
+    found, images = ModelDiff(listed, (first.info, second.info)), _Once(fetch)
     labellers = [OfflineLabeller(scorer, images.fetch, batch_size=_AT_ONCE) for scorer in (first, second)]
-    while batch := list(islice(rest, _AT_ONCE)):
+    async for batch in _batches(lines):
         before, after = [[answer async for answer in labeller.answers(batch)] for labeller in labellers]
         for one, other in zip(before, after, strict=True):
             found.add(one, other)
         images.forget()
     return found
+
+
+async def _batches(lines: AsyncIterable[Line]) -> AsyncIterator[list[Line]]:
+    batch: list[Line] = []
+    async for line in lines:
+        batch.append(line)
+        if len(batch) == _AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 class _Once:

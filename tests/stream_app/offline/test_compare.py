@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from stream_app.cli import cli
 from stream_app.demo.history import CONTROL, POISON, history
 from stream_app.demo.pictures import SCENES, picture
 from stream_app.events.event import Label
+from stream_app.kafka import client_options
 from stream_app.media.outcome import MediaOutcome
 from stream_app.offline.compare import NO_ANSWER, compare, distance, report
 from stream_app.offline.images import skip_images
@@ -32,6 +34,11 @@ def post(number, text="Bridge collapsed", **more):
 def lines(*values):
     written = [value if isinstance(value, bytes) else json.dumps(value).encode() for value in values]
     return [Line(number, value) for number, value in enumerate(written, 1)]
+
+
+async def turn_by_turn(values):
+    for value in values:
+        yield value
 
 
 class Other(FixedScorer):
@@ -58,7 +65,7 @@ class Other(FixedScorer):
 
 
 async def found(*values, fetch=skip_images, first=None, second=None, **options):
-    return await compare(lines(*values), first or FixedScorer(), second or Other(), fetch, **options)
+    return await compare(turn_by_turn(lines(*values)), first or FixedScorer(), second or Other(), fetch, **options)
 
 
 async def test_a_model_agrees_with_itself():
@@ -228,7 +235,28 @@ def test_the_command_says_what_is_wrong(tmp_path):
     assert nothing.exit_code == 1
     assert "no post that both models could label (1 lines failed)" in nothing.output
     assert run("fixed", "fixed", broken, "--images", tmp_path, "--no-images").exit_code == 2
+    assert run("fixed", "fixed").exit_code == 2
+    assert run("fixed", "fixed", broken, "--from-topic", "crisis.posts").exit_code == 2
+    assert run("fixed", "fixed", broken, "--since", "2026-03-01").exit_code == 2
     absent = run("fixed", "fixed", tmp_path / "absent.jsonl")
     assert (absent.exit_code, "absent.jsonl" in absent.output) == (1, True)
     unknown = run("fixed", tmp_path, broken)
     assert (unknown.exit_code, "no model at" in unknown.output) == (1, True)
+
+
+@pytest.mark.kafka
+async def test_the_command_compares_models_on_a_topic_between_two_times(settings):
+    values = [post(number, f"Bridge {number} collapsed") for number in range(6)]
+    start = 1_772_344_800_000  # 2026-03-01T06:00:00Z
+    async with AIOKafkaProducer(**client_options(settings.kafka)) as producer:
+        for minute, line in enumerate(lines(*values, b"broken")):
+            await producer.send_and_wait(settings.topics.posts, line.value, timestamp_ms=start + 60_000 * minute)
+    kafka = ("--bootstrap", settings.kafka.bootstrap_servers, "--no-images", "--from-topic", settings.topics.posts)
+    whole = await asyncio.to_thread(run, "fixed", "fixed", *kafka)
+    assert whole.exit_code == 0, whole.output
+    assert "6 posts (0 with a photo used, 0 degraded), 0 copies counted once, 1 lines failed" in whole.stdout
+    span = ("--since", "2026-03-01T06:01:00Z", "--until", "2026-03-01T06:04:00Z")
+    part = await asyncio.to_thread(run, "fixed", "fixed", *kafka, *span)
+    assert "3 posts (0 with" in part.stdout
+    nowhere = await asyncio.to_thread(run, "fixed", "fixed", *kafka[:3], "--from-topic", "no.such")
+    assert (nowhere.exit_code, "there is no topic no.such" in nowhere.output) == (1, True)
