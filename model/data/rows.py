@@ -89,3 +89,18 @@ def merge_groups(rows: Sequence[Row], other: Mapping[str, int]) -> list[Row]:
             parent[root(("photo", other[row.key]))] = root(("row", row.group))
     number = {node: i for i, node in enumerate(dict.fromkeys(root(("row", row.group)) for row in rows))}
     return [replace(row, group=number[root(("row", row.group))]) for row in rows]
+
+
+def sample(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
+    """All rows when ``count`` is None, or about so many: a third posts with photos, a third photos, a third posts.
+
+    No more than there are of a kind, so fewer where one kind is rare.
+    """
+    if count is None:
+        return rows
+    kinds = (
+        [row for row in rows if row.text and row.image],
+        [row for row in rows if row.image and not row.text],
+        [row for row in rows if row.text and not row.image],
+    )
+    return [row for kind in kinds for row in kind[:: max(1, len(kind) * 3 // count)][: max(1, count // 3)]]

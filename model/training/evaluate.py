@@ -108,11 +108,11 @@ def event_only(rows: Sequence[Row]) -> Figures:
     found: Figures = {}
     for concept in ("informativeness", "humanitarian"):
         train = [row for row in rows if row.split == "train" and concept in row.agreed]
-        tested = [row for row in rows if row.split == "test" and concept in row.agreed]
         common = {
             event: Counter(row.agreed[concept] for row in train if row.event == event).most_common(1)[0][0]
             for event in {row.event for row in train}
         }
+        tested = [row for row in rows if row.split == "test" and concept in row.agreed and row.event in common]
         truth = torch.tensor(classes([row.agreed for row in tested], concept))
         guess = torch.tensor(classes([{concept: common[row.event]} for row in tested], concept))
         table = torch.nn.functional.one_hot(guess, len(LEARNED[concept])).float()

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model.data.crisis import load_rows
-from model.data.rows import Row, classes
+from model.data.rows import Row, classes, sample
 from model.encoders.context import ContextEncoder
 from model.scorer import MODALITIES, ContextFacts
 
@@ -46,8 +46,10 @@ class TableData:
         return {name: vectors.shape[1] for name, vectors in self.vectors.items()}
 
 
-def load_table_data(data: Path, cache: Path, split: Split = "unified", report: Report = lambda _: None) -> TableData:
-    """The posts on whose labels the judges agree, encoded once and kept in ``cache``.
+def load_table_data(
+    data: Path, cache: Path, split: Split = "unified", report: Report = lambda _: None, sampled: int | None = None
+) -> TableData:
+    """The posts on whose labels the judges agree (about ``sampled`` of them), encoded once and kept in ``cache``.
 
     ``split`` is the published-without-leak one of the data or the ``paper``'s 60/20/20, by groups either way.
 
@@ -55,6 +57,7 @@ def load_table_data(data: Path, cache: Path, split: Split = "unified", report: R
         FileNotFoundError: ``data`` is not the labelled data.
     """
     rows = [row for row in load_rows(data) if row.text is not None and set(row.agreed) & set(SOURCES.values())]
+    rows = list(sample(rows, sampled))
     groups = [row.group for row in rows]
     parts = [row.split for row in rows] if split == "unified" else paper_split(groups)
     facts = [row.context or ContextFacts() for row in rows]

@@ -89,11 +89,13 @@ def run_tables(
     resamples: int = 1000,
     focal: bool = False,
     methods: Sequence[str] | None = None,
+    sampled: int | None = None,
 ) -> Path:
     """Train every method from every seed (what is already in ``out`` is not trained again) and write the report.
 
-    ``methods`` picks rows by name, ``focal`` adds the two focal rows. Returns the folder, which then holds
-    ``results.json``, ``report.md``, ``report.png`` and a file of test probabilities a cell.
+    ``methods`` picks rows by name, ``focal`` adds the two focal rows, ``sampled`` takes about so many posts.
+    Returns the folder, which then holds ``results.json``, ``report.md``, ``report.png`` and a file of test
+    probabilities a cell.
 
     Raises:
         FileNotFoundError: ``data`` is not the labelled data.
@@ -106,9 +108,9 @@ def run_tables(
     protocol = protocol or Protocol()
     rows = chosen_methods(methods, focal=focal)
     out.mkdir(parents=True, exist_ok=True)
-    _claim(out, {"protocol": asdict(protocol), "split": split})
+    _claim(out, {"protocol": asdict(protocol), "split": split, **({"sampled": sampled} if sampled else {})})
     console = Console()
-    posts = load_table_data(data, out, split, console.print)
+    posts = load_table_data(data, out, split, console.print, sampled)
     _train(rows, range(seeds), posts, protocol, out)
     found = score_cells(rows, range(seeds), posts, out, resamples)
     write_report(out, found, summary(posts, rows, seeds, out))

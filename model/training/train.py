@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.bundle import Manifest, save_bundle
 from model.calibration import Calibration
-from model.data.rows import LEARNED, Row
+from model.data.rows import LEARNED, Row, sample
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.text import PACKAGED, TextEncoder
@@ -74,7 +74,7 @@ def train(rows: Sequence[Row], recipe: Recipe, out: Path, *, made_by: str, resum
     if not resume:
         for stale in (work / "text.safetensors", work / "fusion.ckpt"):
             stale.unlink(missing_ok=True)
-    chosen = _some(rows, recipe.rows)
+    chosen = sample(rows, recipe.rows)
     with progress() as bar:
         text = TextEncoder.load(recipe.text_model)
         tuned = tune(text, chosen, recipe, work, bar)
@@ -177,15 +177,3 @@ def progress() -> Progress:
         TimeRemainingColumn(),
     )
     return Progress(*columns, console=Console(stderr=True))
-
-
-def _some(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
-    """All rows, or an even sample: a third posts with photos, a third photos, a third posts."""
-    if count is None:
-        return rows
-    kinds = (
-        [row for row in rows if row.text and row.image],
-        [row for row in rows if row.image and not row.text],
-        [row for row in rows if row.text and not row.image],
-    )
-    return [row for kind in kinds for row in kind[:: max(1, len(kind) * 3 // count)][: max(1, count // 3)]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tempfile
 import uuid
@@ -37,6 +38,8 @@ def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **
     from stream_app.kafka import ensure_topics
 
     bootstrap, logs = ctx.obj
+    # That Kafka is away or a worker has gone is what these programs bring about; the verdict says how it ended.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     if wants_broker and bootstrap:
         raise click.UsageError("this program stops Kafka, so it only uses one of its own: leave out --bootstrap")
 

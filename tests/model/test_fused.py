@@ -1,12 +1,14 @@
-"""The shipped model asks the text and the photos of a post apart as well."""
+"""The shipped model: each post is judged by itself, by what it has, its text and its photos apart as well."""
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from model.encoders.clean import clean
 from model.fused import FusedScorer, shares
-from model.scorer import CONCEPTS, PostInput
+from model.scorer import CONCEPTS, ContextFacts, PostInput
 
 PHOTO = np.full((224, 224, 3), 90, np.uint8)
 TEXT = "Two people are missing after the flood, the bridge is gone"
@@ -47,3 +49,90 @@ def test_a_batch_is_dealt_out_evenly_and_whole(posts, count):
     for size in (len, lambda part: sum(len(inputs[i].images) for i in part)):
         sizes = [size(part) for part in parts]
         assert not sizes or max(sizes) - min(sizes) <= 3
+
+
+def close(one, other, tolerance=2e-2):
+    for concept in CONCEPTS:
+        mine, theirs = one.labels[concept], other.labels[concept]
+        assert mine.probabilities == pytest.approx(dict(theirs.probabilities), abs=tolerance)
+    assert one.explanation.used == other.explanation.used
+    assert one.explanation.attention == pytest.approx(dict(other.explanation.attention), abs=tolerance)
+    assert one.explanation.pairs == pytest.approx(dict(other.explanation.pairs), abs=tolerance)
+
+
+def photos(count, seed=0):
+    return tuple(np.random.default_rng(seed).integers(0, 256, (count, 224, 224, 3), dtype=np.uint8))
+
+
+POSTS = (
+    PostInput(TEXT),
+    PostInput(TEXT, (PHOTO,)),
+    PostInput("", photos(1)),
+    PostInput("", ()),
+    PostInput("RT @you: https://t.co/x"),
+    PostInput("a" * 3000, photos(2), ContextFacts(followers=10**9, hour=3.0)),
+    PostInput("donate water and blankets now " * 5, (), ContextFacts(language="es", is_repost=True)),
+)
+
+
+@pytest.fixture(scope="module")
+def alone(scorer):
+    return [scorer.score([post])[0] for post in POSTS]
+
+
+@settings(max_examples=12, deadline=None)
+@given(order=st.lists(st.integers(0, len(POSTS) - 1), min_size=1, max_size=12))
+def test_an_answer_does_not_depend_on_the_posts_beside_it(scorer, alone, order):
+    for index, scored in zip(order, scorer.score([POSTS[i] for i in order]), strict=True):
+        close(scored, alone[index])
+
+
+def test_the_same_batch_twice_gives_the_same_numbers(scorer):
+    assert scorer.score(POSTS) == scorer.score(POSTS)
+
+
+def test_what_a_post_has_decides_what_is_used(alone):
+    assert [each.explanation.used for each in alone] == [
+        ("text", "context"),
+        ("text", "image", "context"),
+        ("image", "context"),
+        ("context",),
+        ("context",) if not clean(POSTS[4].text) else ("text", "context"),
+        ("text", "image", "context"),
+        ("text", "context"),
+    ]
+    for post, scored in zip(POSTS, alone, strict=True):
+        assert (scored.labels["damage"].label is None) is not bool(post.images)
+        assert scored.explanation.attention.keys() == set(scored.explanation.used)
+        assert sum(scored.explanation.pairs.values()) == pytest.approx(
+            float(len(scored.explanation.used) > 1), abs=1e-5
+        )
+        for answer in scored.labels.values():
+            if answer.label is not None:
+                assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+                assert answer.probability == max(answer.probabilities.values())
+
+
+def test_several_photos_are_their_mean_in_any_order(scorer):
+    several = photos(3, seed=1)
+    one = scorer.encode([PostInput("", several)])[0]["image"]
+    each = scorer.encode([PostInput("", (photo,)) for photo in several])[0]["image"]
+    np.testing.assert_allclose(one[0], each.mean(0), atol=2e-2)
+    close(*scorer.score([PostInput("", several), PostInput("", several[::-1])]))
+
+
+@pytest.mark.parametrize("shape", [(224, 224), (224, 224, 4), (100, 224, 3), (224, 224, 1)])
+def test_an_image_that_prepare_did_not_make_is_refused_by_its_shape(scorer, shape):
+    with pytest.raises(ValueError, match=r"make images with prepare\(\)"):
+        scorer.score([PostInput(TEXT), PostInput(TEXT, (np.zeros(shape, np.uint8),))])
+
+
+def test_no_posts_are_no_answers(scorer):
+    assert scorer.score([]) == []
+
+
+@pytest.mark.parametrize("size", [(16, 320), (4000, 17), (224, 224)])
+def test_prepare_makes_what_score_takes(scorer, size):
+    image = scorer.prepare(Image.new("RGB", size, "red"))
+    assert (image.shape, image.dtype) == ((224, 224, 3), np.uint8)
+    assert scorer.score([PostInput("", (image,))])[0].labels["damage"].label

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.data.rows import LEARNED, Row, classes, either, merge_groups
+from model.data.rows import LEARNED, Row, classes, either, merge_groups, sample
 
 LABEL = st.sampled_from([None, *LEARNED["humanitarian"]])
 
@@ -39,3 +41,15 @@ def test_copies_by_text_or_by_photo_share_a_group():
 
 def test_unlabelled_rows_have_class_minus_one():
     assert classes([{}, {"damage": "severe_damage"}], "damage") == [-1, 2]
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(3, 90))
+def test_a_sample_is_of_all_three_kinds_and_no_larger_than_asked_for(pairs, photos, texts, count):
+    kinds = [("t", Path("p"))] * pairs + [(None, Path("p"))] * photos + [("t", None)] * texts
+    rows = [Row(str(i), i, "e", "train", text, image) for i, (text, image) in enumerate(kinds)]
+    chosen = sample(rows, count)
+    assert len({row.key for row in chosen}) == len(chosen) <= count
+    for there, kind in ((pairs, (True, True)), (photos, (False, True)), (texts, (True, False))):
+        found = sum((bool(row.text), bool(row.image)) == kind for row in chosen)
+        assert found >= min(there, count // 3)
+    assert sample(rows, None) == rows

@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -49,6 +51,38 @@ def test_tensor_fusion_of_present_modalities_holds_no_product_with_the_absent() 
     grid = fused.view(5, 5)
     assert torch.all(grid[:, 1:] == 0)
     assert torch.all(grid[:, 0] != 0)
+
+
+@pytest.mark.parametrize("subset", [s for s in product((True, False), repeat=3) if any(s)], ids=str)
+@pytest.mark.parametrize("garbage", [1e3, float("nan")])
+def test_tensor_fusion_of_some_is_that_of_these_alone_and_zero_elsewhere(
+    subset: tuple[bool, ...], garbage: float
+) -> None:
+    fusion = TensorFusion(3, D, projection=4).double()
+    kept = [i for i in range(3) if subset[i]]
+    alone = TensorFusion(len(kept), D, projection=4).double()
+    for ours, theirs in zip(alone.project, (fusion.project[i] for i in kept), strict=True):
+        ours.load_state_dict(theirs.state_dict())
+    vectors = torch.randn(2, 3, D, dtype=torch.float64)
+    expected, _ = alone(vectors[:, kept], torch.ones(2, len(kept), dtype=torch.bool))
+    mask = torch.tensor(subset).expand(2, 3)
+    grid = fusion(torch.where(mask.unsqueeze(-1), vectors, garbage), mask)[0].view(2, 5, 5, 5)
+    of_kept = grid[(slice(None), *(slice(None) if there else 0 for there in subset))]
+    assert torch.equal(of_kept.flatten(1), expected)
+    assert grid.count_nonzero() == of_kept.count_nonzero()
+
+
+@pytest.mark.parametrize("subset", [s for s in product((True, False), repeat=3) if any(s)], ids=str)
+def test_argf_of_some_is_argf_of_these_alone(subset: tuple[bool, ...]) -> None:
+    fusion = GraphFusion(3, D).double().eval()
+    kept = [i for i in range(3) if subset[i]]
+    alone = GraphFusion(len(kept), D).double().eval()
+    alone.load_state_dict(fusion.state_dict())
+    mask = torch.tensor(subset).expand(4, 3)
+    vectors = torch.randn(4, 3, D, dtype=torch.float64)
+    fused, _ = fusion(torch.where(mask.unsqueeze(-1), vectors, 1e3), mask)
+    expected, _ = alone(vectors[:, kept], torch.ones(4, len(kept), dtype=torch.bool))
+    torch.testing.assert_close(fused, expected, atol=1e-12, rtol=0)
 
 
 def test_tensor_fusion_refuses_what_would_not_fit() -> None:

@@ -74,6 +74,31 @@ def test_the_closed_form_is_autograds_gradient_of_equation_11(seed: int, tasks: 
     torch.testing.assert_close(balance_gradient(norms, weights, rates, rho, alpha), moving.grad)
 
 
+@pytest.mark.parametrize("at", ["trunk", "head"])
+def test_the_closed_form_is_the_gradient_through_a_real_network(at: str) -> None:
+    """Equation 11 as printed, lambda inside the norm of grad_W(lambda_f L_f), differentiated twice by autograd."""
+    torch.manual_seed(0)
+    network, balancer = FusionNetwork(CONFIG).double(), dynamic()
+    vectors, mask, labels = batch()
+    output = network({name: v.double() for name, v in vectors.items()}, mask)
+    losses = network.losses(output, labels, 2.0)
+    weights = (torch.rand(7, dtype=torch.float64) + 0.5).requires_grad_()
+    at_weights = [network.trunk.weight] if at == "trunk" else [head.weight for head in network.heads.values()]
+    norms = []
+    for value in weights * losses.values:
+        parts = torch.autograd.grad(value, at_weights, create_graph=True, allow_unused=True)
+        norms.append(torch.cat([part.flatten() for part in parts if part is not None]).norm())
+    gradients = torch.stack(norms)
+    rates = torch.rand(7, dtype=torch.float64) + 0.5
+    rates = rates / rates.mean()
+    rho = balancer.rho.double()
+    target = (gradients.mean() * rates).detach()
+    (expected,) = torch.autograd.grad((rho * (gradients - target).abs()).sum(), weights, retain_graph=True)
+    x, ys = (output.fused, [output.hidden]) if at == "trunk" else (output.shared, list(output.logits.values()))
+    unweighted = weight_gradient_norms(losses, x, ys)
+    torch.testing.assert_close(balance_gradient(unweighted, weights.detach(), rates, rho, 1.0), expected)
+
+
 def test_a_step_moves_lambda_by_plain_sgd_along_the_closed_form() -> None:
     torch.manual_seed(0)
     network, balancer = FusionNetwork(CONFIG), dynamic(initial_batches=1)

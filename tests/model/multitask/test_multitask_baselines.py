@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from model.multitask.balancer import Balancer
@@ -52,6 +54,25 @@ def test_mgda_finds_the_shortest_vector_of_two_gradients() -> None:
     balancer.backward(TaskLosses(values, torch.tensor([True, True])), output)
     torch.testing.assert_close(balancer.weights, torch.tensor([0.1, 0.9]), atol=1e-3, rtol=0)
     torch.testing.assert_close(shared.grad[0], torch.tensor([0.3, 0.9]), atol=3e-3, rtol=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 6), st.integers(1, 8))
+def test_mgda_is_the_shortest_vector_of_the_hull(seed: int, tasks: int, width: int) -> None:
+    """Its defining property: d . g_f >= ||d||^2 for every task, so a step along -d raises no loss; none is shorter."""
+    generator = torch.Generator().manual_seed(seed)
+    g = torch.randn(tasks, width, generator=generator)
+    shared = torch.zeros(1, width, requires_grad=True)
+    balancer = MultiObjective(tasks)
+    output = type("Output", (), {"shared": shared})()
+    balancer.backward(TaskLosses((g @ shared.T).squeeze(1), torch.ones(tasks, dtype=torch.bool)), output)
+    d, longest = shared.grad[0], g.norm(dim=1).max() ** 2
+    torch.testing.assert_close(d, balancer.weights @ g)
+    assert balancer.weights.min() >= 0
+    assert balancer.weights.sum().item() == pytest.approx(1, abs=1e-5)
+    assert (g @ d).min() >= d @ d - 0.02 * longest
+    others = torch.distributions.Dirichlet(torch.ones(tasks)).sample((200,))
+    assert d.norm() ** 2 <= (others @ g).norm(dim=1).min() ** 2 + 0.02 * longest
 
 
 def test_mgda_moves_no_task_uphill() -> None:

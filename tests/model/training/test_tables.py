@@ -9,7 +9,7 @@ pytest.importorskip("torchjd", reason="torchjd comes with the train extra")
 pytest.importorskip("matplotlib", reason="matplotlib comes with the train extra")
 
 from model.scorer import LABELS
-from model.training import tables
+from model.training import table_fit, tables
 from model.training.table_data import SPLITS, TableData, paper_split
 from model.training.table_fit import Method, Protocol, fit_cell
 from model.training.table_report import CLAIMS, order, sentence
@@ -79,6 +79,13 @@ def test_a_seed_fixes_the_result() -> None:
     one, two, other = (fit_cell(METHODS[7], posts, QUICK, seed).probabilities["damage"] for seed in (3, 3, 4))
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
+
+
+def test_training_stops_after_patience_epochs_without_a_better_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([3.0, 2.0, 1.0, 5.0, 5.0, 5.0, 0.0])
+    monkeypatch.setattr(table_fit, "validation_loss", lambda *_: next(losses))
+    cell = fit_cell(METHODS[0], made_up(), Protocol(epochs=8, width=8, trunk=8, patience=3), 0)
+    assert (cell.best_epoch, cell.epochs) == (3, 6)
 
 
 def test_a_run_reports_and_a_second_one_trains_nothing_again(
