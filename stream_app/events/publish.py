@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pydantic_core import to_json
-
+from stream_app.events.build import Made
 from stream_app.events.event import EVENT_TYPE
-from stream_app.posts.facts import Fields
 
 SOURCE = "/crisis-stream/posts"
 
@@ -36,21 +34,17 @@ class Record(NamedTuple):
     headers: Headers
 
 
-def event_headers(event: Fields) -> list[tuple[str, bytes]]:
-    """The CloudEvents attributes as Kafka headers; the subject is ``network/post id``."""
-    post = event["post"]
+def event_headers(name: str, time: str, subject: str) -> list[tuple[str, bytes]]:
+    """The CloudEvents attributes as Kafka headers: the event's id, its time and ``network/post id``."""
     return [
         *_FIXED_HEADERS,
-        ("ce_id", event["id"].encode()),
-        ("ce_time", event["timings"]["produced_at"].encode()),
-        ("ce_subject", f"{post['network']}/{post['id']}".encode()),
+        ("ce_id", name.encode()),
+        ("ce_time", time.encode()),
+        ("ce_subject", subject.encode()),
     ]
 
 
-def event_records(event: Fields, topics: Sequence[str]) -> list[Record]:
-    """One record per topic, serialised once, keyed by the root post's id so that reposts follow their root.
-
-    ``event`` is plain data; see :func:`stream_app.events.build.event_fields`.
-    """
-    key, value, headers = event["post"]["root_id"].encode(), to_json(event, inf_nan_mode="null"), event_headers(event)
-    return [Record(topic, key, value, headers) for topic in topics]
+def event_records(event: Made, topics: Sequence[str]) -> list[Record]:
+    """One record per topic, keyed by the root post's id so that reposts follow their root."""
+    key, headers = event.key.encode(), event_headers(event.id, event.time, event.subject)
+    return [Record(topic, key, event.value, headers) for topic in topics]

@@ -34,7 +34,7 @@ class Feed(Service, ConsumerRebalanceListener):
         self.membership = Membership()
         self.partitions: frozenset[TopicPartition] = frozenset()
         self._drain = drain
-        self._progress: dict[TopicPartition, Progress] = {}
+        self._progress: dict[int, Progress] = {}
         self._consumer: AIOKafkaConsumer | None = None
 
     async def on_start(self) -> None:
@@ -70,16 +70,18 @@ class Feed(Service, ConsumerRebalanceListener):
         # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
         # checks right before it returns, without giving up the event loop in between.
         batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
-        return [record for partition, records in batches.items() for record in self._new(partition, records)]
+        return [record for partition, records in batches.items() for record in self._new(partition.partition, records)]
 
     def fits(self, record: ConsumerRecord) -> bool:
         """Whether ``record`` may be finished now; see :meth:`Progress.fits`."""
-        return self._of(TopicPartition(record.topic, record.partition)).fits(record.offset)
+        return self._of(record.partition).fits(record.offset)
 
     def offsets_after(self, records: Iterable[ConsumerRecord]) -> dict[TopicPartition, OffsetAndMetadata]:
         """What to commit once ``records`` are finished."""
-        by_partition = _by_partition(records)
-        return {each: OffsetAndMetadata(*self._of(each).after(done)) for each, done in by_partition.items()}
+        return {
+            TopicPartition(self.settings.topics.posts, partition): OffsetAndMetadata(*self._of(partition).after(done))
+            for partition, done in _by_partition(records).items()
+        }
 
     def finish(self, records: Iterable[ConsumerRecord]) -> None:
         """Note that ``records`` were finished and committed."""
@@ -96,7 +98,7 @@ class Feed(Service, ConsumerRebalanceListener):
             return {}
         lags = {}
         for partition in self.partitions:
-            end, state = self._consumer.highwater(partition), self._progress.get(partition)
+            end, state = self._consumer.highwater(partition), self._progress.get(partition.partition)
             if end is not None and state is not None:
                 lags[partition] = max(end - state.reached(self._read(partition)), 0)
         return lags
@@ -127,13 +129,14 @@ class Feed(Service, ConsumerRebalanceListener):
         self.partitions = frozenset(assigned)
         self.log.info("assigned partitions %s", sorted(each.partition for each in assigned))
 
-    def _new(self, partition: TopicPartition, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
+    def _new(self, partition: int, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
         progress = self._of(partition, records[0].offset)
         return [record for record in records if progress.arrive(record.offset)]
 
-    def _of(self, partition: TopicPartition, first: int | None = None) -> Progress:
+    def _of(self, partition: int, first: int | None = None) -> Progress:
         if partition not in self._progress:
-            offset, metadata = self.membership.committed.get(partition, (-1, ""))
+            topic = self.settings.topics.posts
+            offset, metadata = self.membership.committed.get(TopicPartition(topic, partition), (-1, ""))
             # Nothing committed yet: the first record read is where the work begins.
             start = offset if offset >= 0 else first
             assert start is not None
@@ -141,8 +144,8 @@ class Feed(Service, ConsumerRebalanceListener):
         return self._progress[partition]
 
 
-def _by_partition(records: Iterable[ConsumerRecord]) -> dict[TopicPartition, set[int]]:
-    found: dict[TopicPartition, set[int]] = {}
+def _by_partition(records: Iterable[ConsumerRecord]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
     for record in records:
-        found.setdefault(TopicPartition(record.topic, record.partition), set()).add(record.offset)
+        found.setdefault(record.partition, []).append(record.offset)
     return found

@@ -19,7 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TransactionalIdAuthorizationFailed
 
-from stream_app.kafka import client_options
+from stream_app.kafka import COMPRESSION, client_options
 from stream_app.replay.history import BrokenOffError, History, Item, Positions
 from stream_app.replay.pace import Pace
 from stream_app.settings import KafkaSettings
@@ -138,7 +138,7 @@ async def replay(
         **client_options(kafka),
         transactional_id=history.name,
         transaction_timeout_ms=int(kafka.transaction_timeout_s * 1000),
-        compression_type="lz4",
+        compression_type=COMPRESSION,
         linger_ms=5,
     )
     async with producer:

@@ -15,7 +15,7 @@ from typing import Protocol
 from aiokafka import ConsumerRecord
 from mode import Service
 
-from stream_app.events.build import DuplicateInfo, Labelling, Spent, describe, event_fields
+from stream_app.events.build import DuplicateInfo, Labelling, Spent, describe, make_event
 from stream_app.events.dead_letter import Failure, Stage, dead_letter
 from stream_app.events.event import Model
 from stream_app.events.publish import event_records
@@ -32,7 +32,7 @@ from stream_app.posts.identity import keys, keys_to_remember
 from stream_app.posts.parse import NotAPost, PostError, parse_post
 from stream_app.posts.post import MediaLink, Post
 from stream_app.settings import Settings
-from stream_app.worker.metrics import Metrics
+from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.publisher import Finished, Publisher
 
 _CHUNK = 128
@@ -246,13 +246,12 @@ class Labeller(Service):
 
     def _publish(self, work: Work, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo) -> None:
         try:
-            event = event_fields(work.post, labelling, spent=spent, duplicate=duplicate)
-            topics = topics_of(labelling.labels, self.settings.topics, self.settings.alerts)
-            records = event_records(event, topics)
+            event = make_event(work.post, labelling, spent, duplicate)
+            records = event_records(event, topics_of(labelling.labels, self.settings.topics, self.settings.alerts))
         except Exception as error:  # noqa: BLE001 - one odd post must not stop the others
             self._bury(work.source, "publish", f"the event could not be built: {error!r}")
             return
-        self._done(Finished(work.source, records, event))
+        self._done(Finished(work.source, records, Told(labelling, spent, duplicate)))
 
     def _bury(self, source: ConsumerRecord, stage: Stage, reason: str) -> None:
         model = self.models.entry

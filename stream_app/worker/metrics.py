@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry
 
+from stream_app.events.build import DuplicateInfo, Labelling, Spent
 from stream_app.events.event import Model
 from stream_app.labelling.models import Agreement
-from stream_app.posts.facts import Fields
 from stream_app.worker.histogram import Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Told(NamedTuple):
+    """What is counted of an event: what it says, how long it took, whether it repeats another."""
+
+    labelling: Labelling
+    spent: Spent
+    duplicate: DuplicateInfo
 
 
 class Metrics:
@@ -56,20 +64,21 @@ class Metrics:
         self._batch.observe(posts)
         self._stages.observe("model", [seconds])
 
-    def events(self, events: Sequence[Fields]) -> None:
-        """Events that were published, as plain data."""
-        labels = Tally(tuple((concept, of["label"]) for concept, of in event["labels"].items()) for event in events)
-        for several, number in labels.items():
-            for concept, label in several:
+    def events(self, events: Sequence[Told]) -> None:
+        """Events that were published."""
+        tally = Tally(tuple((concept, of.label) for concept, of in each.labelling.labels.items()) for each in events)
+        for labels, number in tally.items():
+            for concept, label in labels:
                 self._labels.labels(concept, label or "none").inc(number)
-        first = [event for event in events if event["duplicate_of"] is None]
-        for status, number in Tally(image["status"] for event in first for image in event["media"]).items():
+        first = [each for each in events if each.duplicate.of is None]
+        for status, number in Tally(status for each in first for status in each.labelling.media).items():
             self._media.labels(status).inc(number)
-        for stage, timed in (("media", first), ("queue", first), ("total", events)):
-            self._stages.observe(stage, [event["timings"][f"{stage}_ms"] / 1000 for event in timed])
+        self._stages.observe("media", [each.spent.media_ms / 1000 for each in first])
+        self._stages.observe("queue", [each.spent.queue_ms / 1000 for each in first])
+        self._stages.observe("total", [each.spent.total_ms / 1000 for each in events])
         self._posts.labels("event").inc(len(events))
         self._duplicates.inc(len(events) - len(first))
-        self._degraded.inc(sum(event["degraded"] for event in events))
+        self._degraded.inc(sum(bool(each.labelling.degraded_reasons) for each in events))
 
     def control_lines(self, count: int) -> None:
         """Records that are no posts and were skipped."""

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -22,10 +23,9 @@ from stream_app.events.dead_letter import Failure, dead_letter
 from stream_app.events.publish import Record
 from stream_app.feed.fencing import commit_as_member
 from stream_app.feed.reader import Feed
-from stream_app.kafka import client_options
-from stream_app.posts.facts import Fields
+from stream_app.kafka import COMPRESSION, client_options
 from stream_app.settings import Settings
-from stream_app.worker.metrics import Metrics
+from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.room import Room
 
 _PRODUCE_BYTES = 256 * 1024
@@ -44,7 +44,7 @@ class Finished:
 
     source: ConsumerRecord
     records: list[Record] = field(default_factory=list)
-    event: Fields | None = None
+    event: Told | None = None
     stage: str | None = None
 
 
@@ -127,26 +127,26 @@ class Publisher(Service):
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> list[asyncio.Future[object]]:
         """Hand records to the producer in whole batches; a message at a time would cost a future each."""
         sent = []
-        builders = {}
+        builders: dict[tuple[str, int], Any] = {}
         sizes = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in records}}
         hashes = {key: _hash(key) for key in {record.key for record in records}}
-        for record in records:
-            place = record.topic, hashes[record.key] % sizes[record.topic]
-            options = {"timestamp": None, "key": record.key, "value": record.value, "headers": record.headers}
-            if place not in builders:
-                builders[place] = producer.create_batch()
-            if builders[place].append(**options) is None:
-                sent.append(await producer.send_batch(builders[place], place[0], partition=place[1]))
-                builders[place] = producer.create_batch()
-                builders[place].append(**options)
+        for topic, key, value, headers in records:
+            place = topic, hashes[key] % sizes[topic]
+            builder = builders.get(place)
+            if builder is None or builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                if builder is not None:
+                    sent.append(await producer.send_batch(builder, topic, partition=place[1]))
+                builders[place] = builder = producer.create_batch()
+                builder.append(timestamp=None, key=key, value=value, headers=headers)
         for (topic, partition), builder in builders.items():
             sent.append(await producer.send_batch(builder, topic, partition=partition))
         return sent
 
     def _refused(self, finished: Finished, error: KafkaError) -> Finished:
         """The dead letter for what the broker refused; without its value if it refused that dead letter too."""
-        model = "{name} {version}".format(**finished.event["model"]) if finished.event else None
-        failure = Failure("publish", f"Kafka refused the record: {error!r}", model)
+        model = finished.event.labelling.model if finished.event else None
+        asked = f"{model.name} {model.version}" if model else None
+        failure = Failure("publish", f"Kafka refused the record: {error!r}", asked)
         letter = dead_letter(self.settings.topics.dead_letters, finished.source, failure)
         if finished.stage == "publish":
             if not finished.records or finished.records[0].value is None:
@@ -161,7 +161,7 @@ class Publisher(Service):
             transactional_id=self._transactional_id,
             transaction_timeout_ms=int(self.settings.kafka.transaction_timeout_s * 1000),
             max_batch_size=_PRODUCE_BYTES,
-            compression_type="lz4",
+            compression_type=COMPRESSION,
             retry_backoff_ms=_BACKOFF_MS,
         )
         commit_as_member(producer, self.feed.membership)

@@ -84,7 +84,7 @@ class Replica(Service):
         # and again for cycles took a third of the time per post.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 50, 100)
+        gc.set_threshold(200_000, 50, 100)
 
     async def on_stop(self) -> None:
         """Let the running transaction end while Kafka still counts us as a member; what waits is our successor's."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from model.scorer import LABELS, Concept
 from stream_app.events.event import Event, Label, event_id
+from stream_app.events.publish import event_headers
 from stream_app.posts.post import Place
 
 START = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
@@ -84,3 +85,9 @@ def make_event(
         "timings": {"produced_at": created + timedelta(seconds=1)},
     }
     return Event.model_validate({**event, **changes})
+
+
+def headers_of(event: Event) -> list[tuple[str, bytes]]:
+    """The Kafka headers that the worker publishes ``event`` with."""
+    time = event.timings.produced_at.isoformat().replace("+00:00", "Z")
+    return event_headers(event.id, time, f"{event.post.network}/{event.post.id}")

@@ -6,10 +6,9 @@ import json
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
-from factories import make_event
+from factories import headers_of, make_event
 
 from stream_app.cli.feedback import command
-from stream_app.events.publish import event_headers
 
 pytestmark = pytest.mark.kafka
 
@@ -49,7 +48,7 @@ def test_refit_reads_feedback_and_events_and_writes_a_fragment(settings, feedbac
     send(
         settings,
         settings.topics.events,
-        [(e.model_dump_json().encode(), event_headers(e.model_dump(mode="json"))) for e in events],
+        [(e.model_dump_json().encode(), headers_of(e)) for e in events],
     )
     verdicts = [
         {"event": e.id, "labels": {"humanitarian": "affected_individuals" if i >= 20 else "not_humanitarian"}}

@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
-from factories import make_event, make_place
+from factories import headers_of, make_event, make_place
 from lxml import etree
 
 from stream_app.cli.watch import command, parse_since
-from stream_app.events.publish import event_headers
 from stream_app.events.subscribe import EPOCH
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.sighting import sighting_of
@@ -59,7 +58,7 @@ def publish(settings, *events, topics=None) -> None:
             for event in events:
                 for topic in topics or [settings.topics.events]:
                     value = event.model_dump_json().encode()
-                    await made.send_and_wait(topic, value, headers=event_headers(event.model_dump(mode="json")))
+                    await made.send_and_wait(topic, value, headers=headers_of(event))
             await made.send_and_wait(settings.topics.events, b"poison")
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:

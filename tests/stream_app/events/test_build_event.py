@@ -18,11 +18,10 @@ from stream_app.events.build import (
     build_event,
     degraded_reasons,
     describe,
-    event_fields,
+    make_event,
     review_reasons,
 )
 from stream_app.events.event import Event, event_id
-from stream_app.events.publish import event_records
 from stream_app.media.outcome import MediaOutcome
 from stream_app.posts.post import Author, Place, Post
 
@@ -75,15 +74,13 @@ def test_an_event_survives_the_wire():
 
 
 @given(texts, st.lists(st.sampled_from([USED, LATE, SKIPPED])), st.floats(0, 1e7), st.none() | texts)
-def test_the_plain_data_is_what_the_event_says(text, outcomes, spent, of):
+def test_what_is_written_is_what_an_event_would_write(text, outcomes, spent, of):
     post = POST.model_copy(update={"text": text, "url": of})
-    plain = event_fields(
-        post, labelling(post, outcomes), spent=Spent(spent, total_ms=spent), duplicate=DuplicateInfo(of)
-    )
-    event = Event.model_validate(plain)
-    (record,) = event_records(plain, ["p.events"])
-    assert Event.model_validate_json(record.value) == event
-    assert json.loads(record.value) == event.model_dump(mode="json")
+    made = make_event(post, labelling(post, outcomes), Spent(spent, total_ms=spent), DuplicateInfo(of))
+    event = Event.model_validate_json(made.value)
+    assert json.loads(made.value) == event.model_dump(mode="json")
+    assert (event.post.text, event.post.place, event.duplicate_of) == (text, post.place, of)
+    assert (made.id, made.key) == (event.id, event.post.root_id)
 
 
 def test_a_duplicate_keeps_its_own_identity_and_shares_the_rest():

@@ -13,10 +13,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 from click.testing import CliRunner
-from factories import make_event
+from factories import headers_of, make_event
 
 from stream_app.cli.feedback import command
-from stream_app.events.publish import event_headers
 from stream_app.feedback.store import add_verdict
 from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
@@ -45,9 +44,7 @@ async def publish(settings, *events):
     async with AIOKafkaProducer(**client_options(settings.kafka)) as producer:
         for event in events:
             value = event.model_dump_json().encode()
-            await producer.send_and_wait(
-                settings.topics.events, value, key=b"k", headers=event_headers(event.model_dump(mode="json"))
-            )
+            await producer.send_and_wait(settings.topics.events, value, key=b"k", headers=headers_of(event))
 
 
 async def judge(settings, event, analyst, **labels):

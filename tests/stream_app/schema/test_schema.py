@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from factories import headers_of
 from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
 from model.scorer import CONCEPTS
 from stream_app.cli import cli
 from stream_app.events.event import Event
-from stream_app.events.publish import event_headers
 from stream_app.posts.parse import parse_post
 from stream_app.schema.asyncapi import asyncapi
 from stream_app.schema.examples import examples
@@ -123,7 +123,7 @@ def test_message_examples_fit_their_message():
 
 def test_the_headers_we_send_are_the_headers_described():
     event = Event.model_validate(examples()["events"])
-    sent = {name: value.decode() for name, value in event_headers(event.model_dump(mode="json"))}
+    sent = {name: value.decode() for name, value in headers_of(event)}
     described = asyncapi()["components"]["messages"]["events"]["headers"]
     Draft7Validator(described, format_checker=FORMATS).validate(sent)
     assert sent.keys() <= described["properties"].keys()
