@@ -72,6 +72,11 @@ def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
     return context
 
 
+def reason(error: KafkaError) -> str:
+    """What went wrong in words: an error's own, without the name and number that aiokafka puts before them."""
+    return str(error.args[0]) if error.args else str(error)
+
+
 @asynccontextmanager
 async def explained(kafka: KafkaSettings) -> AsyncIterator[None]:
     """Give a failed first connection within the block a message that names the cause and the setting to check.

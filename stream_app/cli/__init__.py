@@ -81,5 +81,7 @@ def main() -> None:
             sys.exit(2)
         if not isinstance(error, KafkaError):
             raise
-        click.echo(f"crisis-stream: Kafka: {error}", err=True)
+        from stream_app.kafka import reason
+
+        click.echo(f"crisis-stream: Kafka: {reason(error)}", err=True)
         sys.exit(1)

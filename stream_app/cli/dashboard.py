@@ -7,19 +7,23 @@ import signal
 
 import click
 
-from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.dashboard.guard import is_loopback
 from stream_app.settings import Settings
 
 
 @click.command()
 @bootstrap_option
+@prefix_option
+@click.option("--group", help="the workers' consumer group, whose lag is shown  [default: crisis-stream]")
 @click.option("--host", help="address to listen on  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 picks a free one  [default: 8090]")
 @click.option("--allowed-host", multiple=True, help="a name browsers may reach it by, beside localhost; repeatable")
 @click.option("--history", type=click.FloatRange(min=0), help="minutes of past events to read first  [default: 60]")
 def command(
     bootstrap: str | None,
+    prefix: str | None,
+    group: str | None,
     host: str | None,
     port: int | None,
     allowed_host: tuple[str, ...],
@@ -30,7 +34,7 @@ def command(
     Everything it needs is in the package: it works without the internet, and an analyst's browser never
     contacts the hosts that posts point at.
     """
-    settings = with_options(Settings(), bootstrap=bootstrap)
+    settings = with_options(Settings(), bootstrap=bootstrap, prefix=prefix, group=group)
     given = {"host": host, "port": port, "allowed_hosts": allowed_host or None, "history_minutes": history}
     changed = settings.dashboard.model_copy(update={name: v for name, v in given.items() if v is not None})
     if not is_loopback(changed.host):

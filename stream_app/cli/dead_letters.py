@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from stream_app.cli.options import bootstrap_option, printable, with_options
+from stream_app.cli.options import bootstrap_option, prefix_option, printable, with_options
 from stream_app.events.dead_letter import ATTEMPTS, FIRST, STAGES, DeadLetter, read_dead_letter
 from stream_app.settings import Settings
 
@@ -37,7 +37,7 @@ class Wanted:
 
 @click.group()
 @bootstrap_option
-@click.option("--prefix", help="prefix of all topic names")
+@prefix_option
 @click.pass_context
 def command(ctx: click.Context, bootstrap: str | None, prefix: str | None) -> None:
     """List, explain and re-drive what could not be processed."""

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from model.scorer import CONCEPTS, LABELS
-from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.feedback.counts import VerdictCount
 from stream_app.feedback.refit import Proposal, Quality, judgements, propose, toml_fragment
 from stream_app.feedback.store import add_verdict, read_events, read_verdicts
 from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
+from stream_app.kafka import reason
 from stream_app.settings import Settings
 
 T = TypeVar("T")
@@ -28,10 +29,11 @@ T = TypeVar("T")
 
 @click.group()
 @bootstrap_option
+@prefix_option
 @click.pass_context
-def command(ctx: click.Context, bootstrap: str | None) -> None:
+def command(ctx: click.Context, bootstrap: str | None, prefix: str | None) -> None:
     """Record what analysts say of labels, and re-fit the alert thresholds to it."""
-    ctx.obj = with_options(Settings(), bootstrap=bootstrap)
+    ctx.obj = with_options(Settings(), bootstrap=bootstrap, prefix=prefix)
 
 
 @command.command()
@@ -140,4 +142,4 @@ def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except KafkaError as error:
-        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {error}") from error
+        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {reason(error)}") from error

@@ -6,15 +6,16 @@ import asyncio
 
 import click
 
-from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.kafka import ensure_topics
 from stream_app.settings import Settings
 
 
 @click.command()
 @bootstrap_option
+@prefix_option
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning")
-def command(bootstrap: str | None, log_level: str) -> None:
+def command(bootstrap: str | None, prefix: str | None, log_level: str) -> None:
     """Gather labelled events into incidents until stopped (Ctrl-C), and publish each whenever it changes.
 
     It also counts analysts' verdicts; `crisis-stream feedback counts` shows them.
@@ -23,7 +24,7 @@ def command(bootstrap: str | None, log_level: str) -> None:
     """
     from stream_app.incidents.app import build_app
 
-    settings = with_options(Settings(), bootstrap=bootstrap)
+    settings = with_options(Settings(), bootstrap=bootstrap, prefix=prefix)
     asyncio.run(ensure_topics(settings))
     import faust
 

@@ -18,6 +18,12 @@ bootstrap_option: Callable[[F], F] = click.option(
 """For every command that talks to the Kafka of the settings; ``with_options(Settings(), bootstrap=...)`` obeys it."""
 
 
+prefix_option: Callable[[F], F] = click.option(
+    "--prefix", help="before all topic names, such as drill. for an isolated replay  [default: crisis.]"
+)
+"""For commands that read or write the product's topics."""
+
+
 class Moment(click.ParamType):
     """A time in ISO 8601; UTC where it names no zone."""
 

@@ -84,7 +84,7 @@ async def _replay(
 ) -> None:
     from aiokafka.errors import KafkaError
 
-    from stream_app.kafka import ensure_topics
+    from stream_app.kafka import ensure_topics, reason
     from stream_app.replay import BrokenOffError, ReplayError, replay
     from stream_app.replay.files import FileHistory
     from stream_app.replay.topics import TopicHistory
@@ -121,7 +121,7 @@ async def _replay(
     except ReplayError as error:
         raise click.ClickException(str(error)) from error
     except KafkaError as error:
-        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {error}") from error
+        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {reason(error)}") from error
     rate = f"{report.sent / report.seconds:,.0f} posts/s" if report.seconds else ""
     click.echo(f"sent {report.sent:,} posts to {topic} in {report.seconds:.1f} s ({rate})")
     if report.too_large:

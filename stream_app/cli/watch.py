@@ -6,19 +6,19 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import click
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 from rich.console import Console
 
 from model.scorer import CONCEPTS, LABELS
-from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.events.cap import CapOptions, cap_of_event, cap_of_incident
 from stream_app.events.event import Event
 from stream_app.events.filter import Filter, Where, parse_place
@@ -26,6 +26,7 @@ from stream_app.events.geojson import collection, feature
 from stream_app.events.subscribe import EPOCH, Received, subscribe
 from stream_app.events.table import HEADER, line
 from stream_app.incidents.incident import Incident
+from stream_app.kafka import reason
 from stream_app.settings import Settings
 
 Format = Literal["table", "jsonl", "geojson", "cap"]
@@ -33,6 +34,7 @@ TOPICS = ("events", "alerts", *(f"alerts.{concept}" for concept in CONCEPTS), "i
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _REMEMBERED = 10_000
+_RETRY_S = 1.0
 
 
 def parse_since(text: str, now: datetime) -> datetime:
@@ -104,6 +106,7 @@ class Printer:
 
 @click.command()
 @bootstrap_option
+@prefix_option
 @click.argument("what", type=click.Choice(TOPICS), default="events")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl", "geojson", "cap"]), default="table")
 @click.option("--task", "tasks", type=click.Choice(CONCEPTS), multiple=True, help="look at this task; repeatable")
@@ -130,6 +133,7 @@ class Printer:
 @click.option("--cap-scope", type=click.Choice(["Public", "Restricted"]), default="Restricted", show_default=True)
 def command(
     bootstrap: str | None,
+    prefix: str | None,
     what: str,
     form: Format,
     tasks: tuple[Any, ...],
@@ -155,13 +159,13 @@ def command(
     printer = Printer(form, CapOptions(cap_sender, cap_status, cap_scope), follow, click.echo, console)
     if form == "table":
         console.print(HEADER, style="bold", no_wrap=True, crop=True)
-    settings = with_options(Settings(), bootstrap=bootstrap)
+    settings = with_options(Settings(), bootstrap=bootstrap, prefix=prefix)
     start = since if follow or since is not None else EPOCH
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(_watch(settings, what, wanted, printer, since=start, limit=limit))
     except KafkaError as error:
-        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {error}") from error
+        raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {reason(error)}") from error
     printer.end()
 
 
@@ -169,7 +173,10 @@ async def _watch(
     settings: Settings, what: str, wanted: Filter, printer: Printer, *, since: datetime | None, limit: int | None
 ) -> None:
     shown = 0
-    reading = subscribe(settings, _topics(settings, what), since=since, until_end=not printer.follow)
+    topics = _topics(settings, what)
+    reading = (
+        _live(settings, topics, since) if printer.follow else subscribe(settings, topics, since=since, until_end=True)
+    )
     async with aclosing(_items(reading, incidents=what == "incidents")) as items:
         async for item, received in items:
             if not (wanted.incident(item) if isinstance(item, Incident) else wanted.event(item)):
@@ -178,6 +185,20 @@ async def _watch(
             shown += 1
             if shown == limit:
                 return
+
+
+async def _live(settings: Settings, topics: Sequence[str], since: datetime | None) -> AsyncGenerator[Received, None]:
+    """Records as they come; topics that are not there yet are waited for, and then read from their beginning."""
+    waiting = False
+    while True:
+        try:
+            async for received in subscribe(settings, topics, since=since):
+                yield received
+        except UnknownTopicOrPartitionError as error:
+            if not waiting:
+                click.echo(f"Waiting: {reason(error)}", err=True)
+            waiting, since = True, EPOCH
+            await asyncio.sleep(_RETRY_S)
 
 
 async def _items(

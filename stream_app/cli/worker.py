@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from stream_app.cli.options import bootstrap_option, with_options
+from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.settings import Settings
 
 
 @click.command()
 @bootstrap_option
-@click.option("--prefix", help="prefix of all topic names")
+@prefix_option
 @click.option("--group", help="the consumer group; its workers share the partitions")
 @click.option("--replica", help="this worker's name, unique in its group and the same after a restart")
 @click.option("--model", help="'default', 'fixed', or a folder of weights")

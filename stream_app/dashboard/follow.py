@@ -16,6 +16,7 @@ from stream_app.events.event import Event
 from stream_app.events.subscribe import EPOCH, Received, subscribe
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
+from stream_app.kafka import reason
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -84,10 +85,9 @@ async def _follow(
 
 
 def _told(error: KafkaError, servers: str) -> str:
-    """What an analyst reads: without the name and number of the error where it has words of its own."""
-    reason = str(error.args[0]) if error.args else str(error)
+    """What an analyst reads."""
     missing = isinstance(error, UnknownTopicOrPartitionError)
-    return f"Kafka has {reason}." if missing else f"Cannot read from Kafka at {servers}: {reason}"
+    return f"Kafka has {reason(error)}." if missing else f"Cannot read from Kafka at {servers}: {reason(error)}"
 
 
 def _why_dead(headers: Mapping[str, str]) -> tuple[str, str]:

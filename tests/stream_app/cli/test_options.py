@@ -45,6 +45,12 @@ def test_commands_that_talk_to_kafka_share_one_option(name):
     assert (mine.metavar, mine.help) == (workers.metavar, workers.help)
 
 
+@pytest.mark.parametrize("name", sorted({*TALKING} - {"replay"}))  # there it says where to, apart from the live topics
+def test_commands_of_the_products_topics_share_the_prefix(name):
+    (mine,) = [param for param in cli.get_command(None, name).params if "--prefix" in param.opts]
+    assert "[default: crisis.]" in mine.help
+
+
 @pytest.mark.parametrize("name", sorted(WITHOUT))
 def test_commands_without_a_kafka_to_talk_to_have_none(name):
     assert bootstrap_of(name) == []
@@ -82,11 +88,12 @@ def test_the_dashboard_and_faust_take_it(monkeypatch):
 
     async def serve(settings):
         asked.append(settings.kafka.bootstrap_servers)
+        assert (settings.topics.prefix, settings.worker.group_id) == ("drill.", "drill")
 
     monkeypatch.setattr("stream_app.cli.dashboard._serve", serve)
     monkeypatch.setattr("stream_app.incidents.app.build_app", build_app)
     for arguments in (
-        ["dashboard", "--bootstrap", "a:1"],
+        ["dashboard", "--bootstrap", "a:1", "--prefix", "drill.", "--group", "drill"],
         ["faust", "--bootstrap", "b:2", "tables"],
         ["faust", "tables"],
     ):

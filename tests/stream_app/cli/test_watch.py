@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +16,8 @@ from stream_app.cli.watch import command, parse_since
 from stream_app.events.subscribe import EPOCH
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.sighting import sighting_of
-from stream_app.settings import IncidentSettings
+from stream_app.kafka import ensure_topics
+from stream_app.settings import IncidentSettings, TopicSettings
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -119,3 +122,23 @@ def test_versions_of_an_incident_are_an_alert_and_its_updates(settings, watch):
     table = watch("incidents", "--place", "6.9,79.8,30").splitlines()
     assert "People affected near Colombo" in table[-1]
     assert json.loads(watch("incidents", "--format", "geojson"))["features"][-1]["properties"]["post_count"] == 4
+
+
+def test_without_its_topic_a_watch_that_ends_says_so_and_one_that_follows_waits(settings, tmp_path):
+    late = settings.model_copy(update={"topics": TopicSettings(prefix=f"late.{settings.topics.prefix}")})
+    words = ["--bootstrap", late.kafka.bootstrap_servers, "--prefix", late.topics.prefix]
+    ended = CliRunner().invoke(command, [*words, "--no-follow"])
+    assert ended.exit_code == 1
+    assert f": no topic {late.topics.events}: start a worker" in ended.output
+    assert "Error 3" not in ended.output
+    program = [sys.executable, "-m", "stream_app", "watch", *words, "--limit", "1", "--format", "jsonl"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(program, cwd=tmp_path, **pipes) as following:
+        try:
+            assert following.stderr.readline().startswith(f"Waiting: no topic {late.topics.events}")
+            asyncio.run(ensure_topics(late))
+            publish(late, make_event("1"))
+            told, _ = following.communicate(timeout=30)
+        finally:
+            following.kill()
+    assert json.loads(told)["data"]["post"]["id"] == "1"
