@@ -36,11 +36,13 @@ async def soak(settings: Settings, logs: Path, *, seconds: float, rate: int, gro
             worker_mb, keeper_mb, sent = [], [], 0
             began = time.monotonic()
             while (elapsed := time.monotonic() - began) < seconds:
-                if (due := int(elapsed * rate)) > sent:
+                if (due := (1 + int(elapsed)) * rate) > sent:
                     values = posts(due - sent, repeated=REPOSTS, photos=PHOTOS, host=host, first=sent)
                     await feed(settings, [(str(sent + n), value) for n, value in enumerate(values)])
                     sent = due
-                await truth.read(1000)
+                await truth.read()
+                if elapsed < len(worker_mb):
+                    continue
                 worker_mb.append(_mb(fleet.pid("r0")))
                 keeper_mb.append(_mb(keeper.pid))
             await truth.wait(sent, START_S, fleet.revive)
