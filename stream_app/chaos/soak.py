@@ -33,7 +33,9 @@ async def soak(settings: Settings, logs: Path, *, seconds: float, rate: int, gro
             Fleet(settings, 1, logs, environment=_environment(_SMALL, host)) as fleet,
             _incidents(settings, logs) as keeper,
         ):
-            worker_mb, keeper_mb, sent = [], [], 0
+            worker_mb: list[float] = []
+            keeper_mb: list[float] = []
+            sent = 0
             began = time.monotonic()
             while (elapsed := time.monotonic() - began) < seconds:
                 if (due := (1 + int(elapsed)) * rate) > sent:
@@ -49,7 +51,7 @@ async def soak(settings: Settings, logs: Path, *, seconds: float, rate: int, gro
             grew = {"worker": _growth(worker_mb), "incidents": _growth(keeper_mb)}
             wrong = [f"{who} grew by {mb:.0f} MB" for who, mb in grew.items() if mb > growth_mb]
             wrong += ["incidents ended by itself"] if keeper.poll() is not None else []
-            updates = await truth.length_of(settings.topics.incidents)
+            updates = await _updates(truth, settings)
             wrong += [] if updates else ["no incident was published"]
             wrong += ["the worker was restarted"] if fleet.restarts else []
             figures = {
@@ -82,6 +84,14 @@ def _incidents(settings: Settings, logs: Path) -> Iterator[subprocess.Popen[byte
     finally:
         process.kill()
         process.wait()
+
+
+async def _updates(truth: Truth, settings: Settings) -> int:
+    """Messages of the incidents' topic; a slow start is given time to bring the first."""
+    deadline = time.monotonic() + START_S
+    while not (updates := await truth.length_of(settings.topics.incidents)) and time.monotonic() < deadline:
+        await truth.read(500)
+    return updates
 
 
 def _mb(pid: int) -> float:
