@@ -2,7 +2,7 @@
 
 On a CPU a batch is dealt out to threads that each take their share through the whole model, one thread an operation.
 Threads inside each operation would wait for one another hundreds of times a batch, and for a whole time slice each time
-the machine is busy with something else.
+the machine is busy with something else. On a GPU a batch goes through whole.
 """
 
 from __future__ import annotations
@@ -43,36 +43,40 @@ class FusedScorer:
 
     image_size = photos.SIZE
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: str = "cpu") -> None:
         manifest = bundle.manifest
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.device = torch.device(device)
+        self.threads = (threads or len(os.sched_getaffinity(0))) if self.device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.threads, "score")
         self.manifest: Manifest = manifest
         self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256)
         self.text = TextEncoder.load(manifest.text_model)
         if tuned := bundle.part("text"):
             self.text.load_tuned(tuned)
-        self.text.for_service()
-        self.image = ImageEncoder.load().for_service()
+        self.text.to(self.device).for_service()
+        self.image = ImageEncoder.load().to(self.device).for_service()
         self.context = ContextEncoder()
         self.context.load_state_dict(bundle.part("context"))
-        self.network = FusionNetwork(manifest.network).eval().requires_grad_(False)
+        self.network = FusionNetwork(manifest.network, fastest_dtype(self.device))
         self.network.load_state_dict(bundle.part("network"))
+        self.network.to(self.device).eval().requires_grad_(False)
         self.calibration = Calibration({c: len(names) for c, names in manifest.network.concepts.items()})
         self.calibration.load_state_dict(bundle.part("calibration"))
 
     @classmethod
-    def load(cls, source: str | Path = "default", *, threads: int | None = None) -> Self:
+    def load(cls, source: str | Path = "default", *, threads: int | None = None, device: str | None = None) -> Self:
         """Load a shipped model by name, or a folder of weights; ``threads`` score side by side, one a core when None.
 
-        From here on torch uses one thread an operation in this process.
+        ``device`` is one of torch's: when None, the GPU where torch finds one, else the CPU. From here on torch uses
+        one thread an operation in this process.
 
         Raises:
             FileNotFoundError: no such folder of weights.
             ValueError: the weights' hash does not match their manifest.
         """
         torch.set_num_threads(1)
-        return cls(load_bundle(source), threads=threads)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(load_bundle(source), threads=threads, device=device)
 
     def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resize and crop one image to [224, 224, 3] uint8."""
@@ -100,10 +104,10 @@ class FusedScorer:
         return [Scored(*each) for each in zip(labels, explain(weights, mask), self._alone(vectors, mask), strict=True)]
 
     def _labels(self, vectors: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Answers], FusionWeights | None]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=fastest_dtype() is torch.bfloat16):
-            output = self.network(vectors, mask)
+        output = self.network({name: vector.to(self.device) for name, vector in vectors.items()}, mask.to(self.device))
+        logits = {concept: z.cpu() for concept, z in output.logits.items()}
         with_image = mask[:, 1]
-        probabilities = self.calibration({c: z.float() for c, z in output.logits.items()}, with_image)
+        probabilities = self.calibration(logits, with_image)
         tables = {concept: probabilities[concept].tolist() for concept in CONCEPTS}
         rows = [{c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(with_image.tolist())]
         return rows, output.weights

@@ -99,11 +99,15 @@ class NetworkOutput:
 
 
 class FusionNetwork(nn.Module):
-    """Modality vectors and a presence mask to logits per concept."""
+    """Modality vectors and a presence mask to logits per concept.
 
-    def __init__(self, config: NetworkConfig) -> None:
+    ``dtype`` is what the fusion multiplies in; trunk and heads keep to that of their weights.
+    """
+
+    def __init__(self, config: NetworkConfig, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.config = config
+        self.dtype = dtype
         self.align = Align(list(config.modalities.values()), config.width, config.align, config.norm)
         self.fusion = build_fusion(config, self.align.width)
         self.dropout = nn.Dropout(config.dropout)
@@ -118,9 +122,10 @@ class FusionNetwork(nn.Module):
             ValueError: a row without any modality.
             KeyError: a modality without a tensor (absent ones need a tensor too; its content has no effect).
         """
-        aligned = self.align([vectors[name] for name in self.config.modalities], mask)
-        fused, weights = self.fusion(aligned, mask)
-        fused = self.dropout(fused)
+        with torch.autocast(mask.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+            aligned = self.align([vectors[name] for name in self.config.modalities], mask)
+            fused, weights = self.fusion(aligned, mask)
+        fused = self.dropout(fused.to(self.trunk.weight.dtype))
         hidden = self.trunk(fused)
         shared = F.leaky_relu(hidden)
         logits, auxiliary = self.heads(shared)

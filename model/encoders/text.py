@@ -20,6 +20,8 @@ LONGEST = 96
 BUCKET_TOKENS = 512
 """Word pieces, padding included, in one pass: posts of like length go together, so little of it is padding, and what a
 layer works on stays in a core's cache."""
+BUCKET_TOKENS_GPU = 16_384
+"""A GPU wants more to do at once."""
 
 
 class TextEncoder(nn.Module):
@@ -79,8 +81,10 @@ class TextEncoder(nn.Module):
         """Vectors [n, width] float32 in the order of ``texts``."""
         rows = self.tokens(texts)
         out = torch.empty(len(rows), self.width)
-        for chosen in buckets([len(row) for row in rows]):
-            out[chosen] = self(*pad([rows[i] for i in chosen], self._device())).cpu()
+        device = self._device()
+        budget = BUCKET_TOKENS if device.type == "cpu" else BUCKET_TOKENS_GPU
+        for chosen in buckets([len(row) for row in rows], budget):
+            out[chosen] = self(*pad([rows[i] for i in chosen], device)).cpu()
         return out
 
     def _device(self) -> torch.device:

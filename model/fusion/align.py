@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+_LEAST_SPREAD = 1e-3
+
 
 class Align(nn.Module):
     """Bring N vectors [b, d_i] to one tensor [b, N, D] with zeros in the rows of absent modalities.
 
     ``pad`` (the paper): normalise over the d_i real entries, then pad with zeros on the right; D is max d_i and
-    ``width`` is not used. ``project``: Linear(d_i -> D), then normalise. ``norm`` is ``layer`` or, for a literal run,
-    ``none``: without it the similarity of equation 4 is almost the same number for any two vectors.
+    ``width`` is not used. ``project``: Linear(d_i -> D) of entries standardised as :meth:`fit` saw them, then
+    normalise. ``norm`` is ``layer`` or, for a literal run, ``none``: without it the similarity of equation 4 is almost
+    the same number for any two vectors.
     """
 
     def __init__(
@@ -32,8 +35,17 @@ class Align(nn.Module):
 
     def _step(self, d: int, norm: str) -> nn.Module:
         if self.how == "project":
-            return nn.Sequential(nn.Linear(d, self.width), _norm(self.width, norm))
+            return nn.Sequential(Standardise(d), nn.Linear(d, self.width), _norm(self.width, norm))
         return _norm(d, norm)
+
+    def fit(self, vectors: Sequence[Tensor], mask: Tensor) -> None:
+        """Take the mean and spread of each entry from training rows, one tensor [n, d_i] a modality, mask [n, N].
+
+        The linear maps could learn this by themselves, but in many more steps. ``pad`` has nothing to fit.
+        """
+        if self.how == "project":
+            for step, vector, present in zip(self.steps, vectors, mask.unbind(1), strict=True):
+                cast("Standardise", cast("nn.Sequential", step)[0]).fit(vector[present])
 
     def forward(self, vectors: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Align ``vectors``, one [b, d_i] a modality; whatever stands in an absent one, NaN too, has no effect.
@@ -47,6 +59,30 @@ class Align(nn.Module):
             aligned = cast("Tensor", step(keep_present(vector, present)))
             rows.append(F.pad(aligned, (0, self.width - aligned.shape[1])))
         return keep_present(torch.stack(rows, dim=1), mask)
+
+
+class Standardise(nn.Module):
+    """Entries [b, d] to mean 0 and spread 1, as those that :meth:`fit` saw; unchanged before that."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def fit(self, rows: Tensor) -> None:
+        """Take mean and spread from ``rows`` [n, d]; what never varied stays as it is."""
+        if len(rows) > 1:
+            spread = rows.std(0)
+            varied = spread > _LEAST_SPREAD
+            self.mean.copy_(torch.where(varied, rows.mean(0), 0.0))
+            self.scale.copy_(torch.where(varied, 1 / spread.clamp(min=_LEAST_SPREAD), 1.0))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Standardise ``rows`` [b, d]."""
+        return (rows - self.mean) * self.scale
 
 
 def _norm(width: int, norm: str) -> nn.Module:

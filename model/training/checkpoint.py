@@ -1,7 +1,11 @@
-"""The state of a training run between two epochs, in one file; read back with ``weights_only``, so nothing is run."""
+"""What a run that was stopped goes on from: the state between two epochs, and whose results a folder holds.
+
+Files are read back with ``weights_only``, so nothing is run.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -33,3 +37,17 @@ def read_checkpoint(path: Path, parts: Mapping[str, Any], generator: torch.Gener
     torch.set_rng_state(state["random"][0])
     generator.set_state(state["random"][1])
     return cast("Progress", tuple(state["progress"]))
+
+
+def claim(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Mark a folder with its experiment's settings, so that results of two never mix.
+
+    Raises:
+        ValueError: it holds those of another.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "settings.json"
+    wanted = json.loads(json.dumps(settings))
+    if path.is_file() and (found := json.loads(path.read_text())) != wanted:
+        raise ValueError(f"{folder} holds results of another experiment ({found}); give another folder or delete it")
+    path.write_text(json.dumps(wanted, indent=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
+from model.encoders.precision import fastest_dtype
 from model.fusion.align import drop_modalities
 from model.multitask.balancer import Balancer
 from model.multitask.dynamic import DynamicMultitask
@@ -43,6 +44,10 @@ class FusionPlan:
         """Adam at 0.01 and every row drawn alike."""
         return cls(**{"rate": 1e-2, "decay": 0.0, "image_share": 1.0, "drop": 0.1, **changes})
 
+    def further(self) -> FusionPlan:
+        """How to go on from trained weights with some hundred rows of another kind."""
+        return replace(self, rate=self.rate / 4, batch=32, epochs=2 * self.epochs, patience=3, image_share=1.0)
+
 
 EpochDone = Callable[[int, float], None]
 """Told each epoch's number and unweighted validation loss."""
@@ -54,23 +59,29 @@ def fit(
     dev: Vectors,
     plan: FusionPlan,
     *,
+    start: FusionNetwork | None = None,
     done: EpochDone = lambda *_: None,
     checkpoint: Path | None = None,
 ) -> FusionNetwork:
     """The network of the epoch with the least unweighted validation loss; the same seed gives the same network.
 
-    With ``checkpoint`` every epoch is saved there, and training goes on from it if it exists.
+    It begins with the weights of ``start`` where there is one. With ``checkpoint`` every epoch is saved there, and
+    training goes on from it if it exists.
     """
     torch.manual_seed(plan.seed)
-    network = FusionNetwork(config)
+    network = FusionNetwork(config, fastest_dtype())
+    if start:
+        network.load_state_dict(start.state_dict())
+    else:
+        network.align.fit([train.values[name] for name in config.modalities], train.mask)
     balancer = _balancer(config, train, plan)
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=plan.decay)
     generator = torch.Generator().manual_seed(plan.seed)
-    best, best_loss, start, waited = copy.deepcopy(network.state_dict()), float("inf"), 0, 0
+    best, best_loss, first, waited = copy.deepcopy(network.state_dict()), float("inf"), 0, 0
     parts = {"network": network, "balancer": balancer, "optimizer": optimizer}
     if checkpoint and checkpoint.is_file():
-        best, best_loss, start, waited = read_checkpoint(checkpoint, parts, generator)
-    for epoch in range(start, plan.epochs):
+        best, best_loss, first, waited = read_checkpoint(checkpoint, parts, generator)
+    for epoch in range(first, plan.epochs):
         if waited > plan.patience:
             break
         _epoch(network, balancer, optimizer, train, plan, generator)

@@ -21,6 +21,7 @@ from model.fusion.align import Align
 from model.fusion.improved_graph import bimodal_pairs, pair_similarity
 from model.scorer import LABELS
 from model.training.bootstrap import Array, group_weights, mean_over, scores
+from model.training.checkpoint import claim
 from model.training.table_data import Split, TableData, load_table_data
 from model.training.table_fit import Cell, Method, Protocol, fit_cell
 
@@ -108,7 +109,7 @@ def run_tables(
     protocol = protocol or Protocol()
     rows = chosen_methods(methods, focal=focal)
     out.mkdir(parents=True, exist_ok=True)
-    _claim(out, {"protocol": asdict(protocol), "split": split, **({"sampled": sampled} if sampled else {})})
+    claim(out, {"protocol": asdict(protocol), "split": split, **({"sampled": sampled} if sampled else {})})
     console = Console()
     posts = load_table_data(data, out, split, console.print, sampled)
     _train(rows, range(seeds), posts, protocol, out)
@@ -130,15 +131,6 @@ def chosen_methods(names: Sequence[str] | None, *, focal: bool = False) -> list[
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"no method is called {unknown[0]!r}; there are: {', '.join(known)}")
     return [method for name, method in known.items() if name in names]
-
-
-def _claim(out: Path, settings: dict[str, Any]) -> None:
-    """Mark a folder with its experiment's settings, so that cells of two never mix."""
-    path = out / "settings.json"
-    wanted = json.loads(json.dumps(settings))
-    if path.is_file() and (found := json.loads(path.read_text())) != wanted:
-        raise ValueError(f"{out} holds cells of another experiment ({found}); give another folder or delete it")
-    path.write_text(json.dumps(wanted, indent=1))
 
 
 def cell_path(out: Path, method: Method, seed: int) -> Path:

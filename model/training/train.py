@@ -35,14 +35,14 @@ class Recipe:
     fusion: FusionPlan
     paper: bool = False
     name: str = "crisis-fusion"
-    version: str = "0.3.0"
+    version: str = "0.4.0"
     text_model: str = PACKAGED
     rows: int | None = None
 
     @classmethod
     def product(cls) -> Recipe:
         """Fine-tuned text layers, then improved graph fusion with dynamic multitask."""
-        return cls(TextPlan(), FusionPlan(batch=256, epochs=6, patience=2))
+        return cls(TextPlan(), FusionPlan(rate=3e-4, batch=256, epochs=8, patience=3))
 
     @classmethod
     def literal(cls) -> Recipe:
@@ -116,15 +116,20 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: (v.to(torch.bfloat16) if v.ndim > 1 else v).contiguous() for name, v in state.items()}
 
 
-def encode(text: TextEncoder, rows: Sequence[Row], bar: Progress | None = None) -> tuple[Vectors, ContextEncoder]:
-    """All rows' vectors; the context encoder is fitted on the posts of the ``train`` split among them."""
+def encode(
+    text: TextEncoder, rows: Sequence[Row], bar: Progress | None = None, *, pixels: Tensor | None = None
+) -> tuple[Vectors, ContextEncoder]:
+    """All rows' vectors; the context encoder is fitted on the posts of the ``train`` split among them.
+
+    ``pixels`` are the photos' vectors where they are known already.
+    """
     posts = [row for row in rows if row.split == "train" and row.context]
     context = ContextEncoder()
     context.fit([row.context for row in posts if row.context], [row.text or "" for row in posts])
-    images = sum(row.image is not None for row in rows)
-    doing = bar.add_task("photos", total=images) if bar else None
-    advance = (lambda n: bar.advance(doing, n)) if bar and doing is not None else (lambda _: None)
-    pixels = encode_images(ImageEncoder.load().for_service(), rows, advance)
+    if pixels is None:
+        doing = bar.add_task("photos", total=sum(row.image is not None for row in rows)) if bar else None
+        advance = (lambda n: bar.advance(doing, n)) if bar and doing is not None else (lambda _: None)
+        pixels = encode_images(ImageEncoder.load().for_service(), rows, advance)
     words = encode_text(text.for_service(), rows)
     return assemble(rows, words, pixels, encode_context(context, rows)), context
 
@@ -150,10 +155,14 @@ def learn_fusion(
             bar.update(doing, completed=epoch + 1, description=f"fusion, dev loss {loss:.4f}")
 
     network = fit(config, parts["train"], parts["dev"], recipe.fusion, done=done, checkpoint=checkpoint)
+    return Trained(network, context, calibrated(network, parts["dev"]), {})
+
+
+def calibrated(network: FusionNetwork, dev: Vectors) -> Calibration:
+    """The calibration of a network's answers, fitted on rows it did not learn from."""
     calibration = Calibration({concept: len(labels) for concept, labels in LEARNED.items()})
-    dev = parts["dev"]
     calibration.fit(logits_of(network, dev), dev.labels(dev.mask), dev.mask[:, 1])
-    return Trained(network, context, calibration.requires_grad_(False), {})
+    return calibration.requires_grad_(False)
 
 
 def tensors(trained: Trained) -> dict[str, Tensor]:

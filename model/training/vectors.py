@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from model.data.rows import LEARNED, Row, classes
+from model.data.rows import LEARNED, Answers, Row, classes
 from model.encoders.clean import clean
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder, prepare
@@ -45,10 +45,10 @@ class Vectors:
         """The same rows with only these of text, image and context left to be seen."""
         return replace(self, mask=self.mask & torch.tensor(modalities))
 
-    def relabelled(self, concept: str, first: int, truth: Tensor) -> Vectors:
-        """The same rows, those from index ``first`` on with class indices ``truth`` whatever is seen of them."""
-        sides = ({**side, concept: torch.cat((side[concept][:first], truth))} for side in self._sides)
-        return Vectors(self.values, self.mask, *sides)
+    def relabelled(self, concept: str, answers: Sequence[Answers]) -> Vectors:
+        """The same rows with these labels of a concept, whatever is seen of them."""
+        truth = torch.tensor(classes(answers, concept))
+        return Vectors(self.values, self.mask, *({**side, concept: truth} for side in self._sides))
 
     @property
     def _sides(self) -> tuple[dict[str, Tensor], ...]:

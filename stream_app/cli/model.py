@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,11 @@ def train(*, data: Path, out: Path, preset: str, short: bool, resume: bool, seed
 @click.option(
     "--members", type=click.IntRange(1), help="runs of the text layers to average; 1 takes a third of the time"
 )
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="keep what the protocol trains in this folder; a run that was stopped goes on from there",
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="also write the figures here, as JSON")
 def evaluate(
     *,
@@ -132,29 +137,34 @@ def evaluate(
     short: bool,
     rows: int | None,
     members: int | None,
+    work: Path | None,
     out: Path | None,
 ) -> None:
     """Measure a model on posts it has not seen: accuracy, F1, HL, MAP, ECE, with intervals by duplicate group."""
     from model.data.crisis import load_rows
     from model.data.rows import sample
     from model.fused import FusedScorer
-    from model.training import evaluate as run
+    from model.training import evaluate as measures
+    from model.training import protocols
+    from model.training.checkpoint import claim
 
     recipe = _recipe(preset, short=short)
     if members and recipe.text:
         recipe = replace(recipe, text=replace(recipe.text, members=members))
     try:
         chosen = sample(load_rows(data), rows)
+        if work:
+            claim(work, {"protocol": protocol, "recipe": asdict(recipe), "rows": rows})
         match protocol:
             case "official":
-                figures = run.official(chosen, recipe)
+                figures = protocols.official(chosen, recipe, work)
             case "srilanka-5fold":
-                figures = run.srilanka(chosen, recipe)
+                figures = protocols.srilanka(chosen, recipe, work)
             case "leave-one-event-out":
-                figures = run.leave_one_out(chosen, recipe)
+                figures = protocols.leave_one_out(chosen, recipe, work)
             case _:
-                served = run.unified(chosen, FusedScorer.load(model))
-                figures = {**served, **{f"event_only.{c}": f for c, f in run.event_only(chosen).items()}}
+                served = measures.unified(chosen, FusedScorer.load(model))
+                figures = {**served, **{f"event_only.{c}": f for c, f in measures.event_only(chosen).items()}}
     except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     text = json.dumps(figures, indent=1)

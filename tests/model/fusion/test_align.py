@@ -74,3 +74,28 @@ def test_dropout_hits_its_rate() -> None:
     kept = drop_modalities(mask, 0.2, torch.Generator().manual_seed(0)).float().mean().item()
     assert kept == pytest.approx(0.8 + 0.2**3, abs=0.01)  # rows that would lose all three keep them
     assert torch.equal(drop_modalities(mask, 0.0), mask)
+
+
+def test_project_standardises_what_fit_saw_of_the_present_rows_alone() -> None:
+    align = Align(DIMS, 16, "project")
+    seen = [v * 7 + 3 for v in vectors(50)]
+    seen[1][:, 4] = 2.0  # never varies
+    mask = everyone(50)
+    mask[25:, 0] = False
+    seen[0][25:] = 1e6
+    align.fit(seen, mask)
+    first, second = (align.steps[i][0] for i in (0, 1))
+    standardised = first(seen[0][:25])
+    torch.testing.assert_close(standardised.mean(0), torch.zeros(7), atol=1e-5, rtol=0)
+    torch.testing.assert_close(standardised.std(0), torch.ones(7), atol=1e-5, rtol=0)
+    assert torch.equal(second(seen[1])[:, 4], seen[1][:, 4])
+
+
+def test_pad_has_nothing_to_fit_and_one_row_tells_no_spread() -> None:
+    padded, given_vectors = Align(DIMS, 16, "pad"), vectors()
+    before = padded(given_vectors, everyone())
+    padded.fit([v + 5 for v in given_vectors], everyone())
+    assert torch.equal(padded(given_vectors, everyone()), before)
+    projecting = Align(DIMS, 16, "project")
+    projecting.fit(vectors(1), everyone(1))
+    assert torch.isfinite(projecting(given_vectors, everyone())).all()

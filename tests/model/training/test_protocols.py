@@ -1,10 +1,13 @@
 """Protocols look only at what they may: single modalities see no other, and calibration learns from dev alone."""
 
+import pytest
 import torch
 
 from model.data.rows import LEARNED, Row
-from model.training.evaluate import VIEWS, _calibrated, compare
+from model.training import protocols
 from model.training.metrics import measure
+from model.training.protocols import VIEWS, _calibrated, compare
+from model.training.train import Recipe
 from model.training.vectors import assemble
 
 ROWS = [
@@ -38,10 +41,9 @@ def test_a_view_hides_the_others_and_asks_one_question_whatever_is_seen():
     rows = vectors()
     assert rows.shown(VIEWS["image"]).mask.any().item() is False
     assert rows.shown(VIEWS["text"]).mask[:, 0].all()
-    asked = rows.relabelled("informativeness", 1, torch.tensor([0]))
+    asked = rows.relabelled("informativeness", [{}, {"informativeness": "not_informative"}])
     for mask in ([True, True, False], [True, False, False], [False, True, False]):
-        assert asked.labels(torch.tensor([mask] * 2))["informativeness"][1] == 0
-    assert asked.of_text["informativeness"][0] == rows.of_text["informativeness"][0]
+        assert asked.labels(torch.tensor([mask] * 2))["informativeness"].tolist() == [-1, 0]
     assert asked.of_text["humanitarian"].equal(rows.of_text["humanitarian"])
 
 
@@ -67,3 +69,15 @@ def test_the_gain_is_over_the_better_single_modality():
     gain = found["either.gain_accuracy"]
     assert (gain["over"], gain["gain"]) == ("image", 0.25)
     assert gain["interval"][0] > 0
+
+
+def test_text_layers_that_are_kept_are_not_trained_again(tmp_path, monkeypatch):
+    rows = [
+        Row(str(i), i, "e", "train", f"flood {i}", None, None, {"informativeness": "informative"}) for i in range(8)
+    ]
+    recipe = Recipe.product().shortened()
+    first = protocols._tuned("one", rows, recipe, tmp_path)
+    monkeypatch.setattr(protocols, "fine_tune", lambda *_: pytest.fail("trained again"))
+    again = protocols._tuned("one", rows, recipe, tmp_path)
+    for name, value in first.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name

@@ -1,0 +1,197 @@
+"""Protocols that train models of their own, to be compared with papers: official splits, Sri Lanka, one event left out.
+
+``work`` is a folder for the text layers, which take nearly all the time: what is there already is not trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from model.calibration import Calibration
+from model.data.rows import Answers, Row, classes
+from model.encoders.context import ContextEncoder
+from model.encoders.image import ImageEncoder
+from model.encoders.text import TextEncoder
+from model.network import FusionNetwork
+from model.scorer import LABELS
+from model.training.evaluate import SRI_LANKA, Figures, figures, labelled
+from model.training.fusion import fit, logits_of
+from model.training.metrics import accuracy_of, by_group, interval, macro_f1_of
+from model.training.text import TextPlan, TextTask, distinct, fine_tune, without_leaks
+from model.training.train import Recipe, calibrated, encode, learn_fusion, progress
+from model.training.vectors import Vectors, encode_images
+
+FOLDS = 5
+VIEWS = {"fusion": (True, True, True), "text": (True, False, True), "image": (False, True, False)}
+"""What each network is shown of text, image and context; context goes with the text."""
+
+
+def official(rows: Sequence[Row], recipe: Recipe, work: Path | None = None) -> Figures:
+    """Text alone on the official agreed-label splits: text layers trained anew for each, leaks left out.
+
+    The answers of ``test_calibrated`` are calibrated on ``dev``, as those of a shipped model are; nothing is chosen on
+    the test part.
+    """
+    found: Figures = {}
+    posts = [row for row in rows if row.text]
+    for concept in ("informativeness", "humanitarian"):
+        held = [row for row in posts if row.official.get(concept) in ("dev", "test")]
+        candidates = [row for row in posts if row.official.get(concept) not in ("dev", "test")]
+        task = _tuned(concept, without_leaks(candidates, held), recipe, work)
+        logits: dict[str, Tensor] = {}
+        truth: dict[str, Tensor] = {}
+        groups: dict[str, list[int]] = {}
+        for part in ("dev", "test"):
+            judged = [row for row in held if row.official[concept] == part]
+            logits[part] = task.predict([row.text or "" for row in judged])[concept]
+            truth[part] = torch.tensor(classes([row.agreed for row in judged], concept))
+            groups[part] = [row.group for row in judged]
+            found[f"{concept}.{part}"] = figures(logits[part].softmax(1), truth[part], groups[part])
+        mended = _calibrated(concept, logits["dev"], truth["dev"], logits["test"])
+        found[f"{concept}.test_calibrated"] = figures(mended, truth["test"], groups["test"])
+    return found
+
+
+def _calibrated(concept: str, dev: Tensor, truth: Tensor, test: Tensor) -> Tensor:
+    """Probabilities of ``test`` logits [n, K] by a calibration fitted on ``dev`` logits."""
+    calibration = Calibration({concept: dev.shape[1]})
+    calibration.fit({concept: dev}, {concept: truth}, torch.zeros(len(dev), dtype=torch.bool))
+    calibration.requires_grad_(False)
+    calibrated: Mapping[str, Tensor] = calibration({concept: test}, torch.zeros(len(test), dtype=torch.bool))
+    return calibrated[concept]
+
+
+def leave_one_out(rows: Sequence[Row], recipe: Recipe, work: Path | None = None) -> Figures:
+    """Each event judged by a model that learned from the other events only (photos of AIDR and DMD always stay)."""
+    found: Figures = {}
+    pixels = dict(zip((row.key for row in rows), encode_images(ImageEncoder.load().for_service(), rows), strict=True))
+    for event in sorted({row.event for row in rows if row.text}):
+        tested = [row for row in rows if row.event == event and row.text]
+        others = without_leaks([row for row in rows if row.event != event], tested)
+        learned = [*others, *(replace(row, split="held") for row in tested)]
+        text = _text_without(others, recipe, event, work)
+        vectors, context = encode(text, learned, pixels=torch.stack([pixels[row.key] for row in learned]))
+        trained = learn_fusion(vectors, learned, recipe, context)
+        held = vectors.take(range(len(others), len(learned)))
+        probabilities = trained.calibration(logits_of(trained.network, held), held.mask[:, 1])
+        for concept in ("informativeness", "humanitarian"):
+            result = labelled(probabilities[concept], tested, [row.agreed for row in tested], concept)
+            if result:
+                found[f"{event}.{concept}"] = result
+    return found
+
+
+def srilanka(rows: Sequence[Row], recipe: Recipe, work: Path | None = None) -> Figures:
+    """Sri Lanka pairs, 5 folds by group: fusion against networks that learn from text or photos alone, folds pooled.
+
+    Text layers come from the other events, and so does the network that each fold's begins with; each view has its own.
+    A fold's network goes on from there with four folds of pairs, of which every eighth group stops and calibrates it.
+    All three learn and answer the same question of a pair: ``image_info`` (the reference's label), or whether either
+    part is informative; the latter are judged on agreed labels too.
+    """
+    pairs = [row for row in rows if row.event == SRI_LANKA and row.text and row.image]
+    others = without_leaks([row for row in rows if row.event != SRI_LANKA], pairs)
+    vectors, context = encode(_text_without(others, recipe, SRI_LANKA, work), [*others, *pairs])
+    return srilanka_folds(vectors, [*others, *pairs], len(others), recipe, context)
+
+
+def srilanka_folds(
+    vectors: Vectors, rows: Sequence[Row], first: int, recipe: Recipe, context: ContextEncoder
+) -> Figures:
+    """:func:`srilanka` on encoded rows, the pairs being those from index ``first`` on."""
+    pairs = rows[first:]
+    questions = {"image_info": [row.of_image for row in pairs], "either": [row.of_post for row in pairs]}
+    pooled: dict[str, dict[str, Tensor]] = {question: {} for question in questions}
+    with progress() as bar:
+        doing = bar.add_task("folds", total=len(VIEWS) * (1 + len(questions) * FOLDS))
+        for view, modalities in VIEWS.items():
+            shown = vectors.shown(modalities)
+            there = shown.mask[:first, :2].any(1).nonzero().squeeze(1).tolist()
+            start = learn_fusion(shown.take(there), [rows[i] for i in there], recipe, context).network
+            bar.advance(doing)
+            for question, answers in questions.items():
+                asked = shown.take(range(first, len(rows))).relabelled("informativeness", answers)
+                pooled[question][view] = _folds(asked, pairs, start, recipe, lambda: bar.advance(doing))
+    found = compare(pooled["image_info"], pairs, {"image_info": questions["image_info"]})
+    judged = {"either": questions["either"], "agreed": [row.agreed for row in pairs]}
+    return found | compare(pooled["either"], pairs, judged)
+
+
+def _folds(
+    vectors: Vectors, pairs: Sequence[Row], start: FusionNetwork, recipe: Recipe, step: Callable[[], None]
+) -> Tensor:
+    """Informativeness [pairs, 2], each fold's from a network that never saw it."""
+    order = {group: i for i, group in enumerate(_shuffled({row.group for row in pairs}))}
+    pooled = torch.zeros(len(pairs), len(LABELS["informativeness"]))
+    plan = recipe.fusion.further()
+    for fold in range(FOLDS):
+        splits = [_fold_split(order[row.group], fold) for row in pairs]
+        parts = {s: [i for i, split in enumerate(splits) if split == s] for s in ("train", "dev", "held")}
+        train, dev, held = (vectors.take(part) for part in parts.values())
+        network = fit(start.config, train, dev, plan, start=start)
+        calibration = calibrated(network, dev)
+        pooled[parts["held"]] = calibration(logits_of(network, held), held.mask[:, 1])["informativeness"]
+        step()
+    return pooled
+
+
+def compare(pooled: Mapping[str, Tensor], pairs: Sequence[Row], labels: Mapping[str, Sequence[Answers]]) -> Figures:
+    """Figures of each view on each label, and fusion's gain over the better single modality with its interval."""
+    found: Figures = {}
+    for name, answers in labels.items():
+        truth = torch.tensor(classes(answers, "informativeness"))
+        rows = (truth >= 0).nonzero().squeeze(1)
+        groups, right = [pairs[int(i)].group for i in rows], truth[rows].numpy()
+        samples = by_group(groups)
+        chosen = {view: table[rows].argmax(1).numpy() for view, table in pooled.items()}
+        for view, table in pooled.items():
+            found[f"{name}.{view}"] = figures(table[rows], truth[rows], groups)
+        for figure, of in (("accuracy", accuracy_of), ("f1_macro", lambda c, t: macro_f1_of(c, t, 2))):
+            better = max(("text", "image"), key=lambda view: found[f"{name}.{view}"][figure])
+            high, low = of(chosen["fusion"], right), of(chosen[better], right)
+            gain = found[f"{name}.fusion"][figure] - found[f"{name}.{better}"][figure]
+            span = interval(lambda s, h=high, w=low: h(s) - w(s), samples)  # type: ignore[misc]
+            found[f"{name}.gain_{figure}"] = {"over": better, "gain": round(gain, 4), "interval": span}
+    return found
+
+
+def _fold_split(place: int, fold: int) -> str:
+    if place % FOLDS == fold:
+        return "held"
+    return "dev" if (place // FOLDS) % 8 == 0 else "train"
+
+
+def _shuffled(groups: set[int]) -> list[int]:
+    ordered = sorted(groups)
+    return [ordered[i] for i in torch.randperm(len(ordered), generator=torch.Generator().manual_seed(0)).tolist()]
+
+
+def _text_without(learning: Sequence[Row], recipe: Recipe, held_out: str, work: Path | None) -> TextEncoder:
+    if recipe.text is None:
+        return TextEncoder.load(recipe.text_model)
+    return _tuned(f"without-{held_out}", [row for row in learning if row.split != "dev"], recipe, work).encoder
+
+
+def _tuned(name: str, rows: Sequence[Row], recipe: Recipe, work: Path | None) -> TextTask:
+    """Text layers and heads fine-tuned on ``rows``; kept in ``work`` under ``name``, or taken from there."""
+    encoder, plan = TextEncoder.load(recipe.text_model), recipe.text or TextPlan()
+    kept = work / f"{name}.safetensors" if work else None
+    if kept and kept.is_file():
+        task = TextTask(encoder)
+        task.load_state_dict(load_file(kept))
+        return task.eval()
+    learning = distinct(rows)
+    with progress() as bar:
+        doing = bar.add_task(f"text layers, {name}", total=len(learning) * plan.passes)
+        task = fine_tune(encoder, learning, plan, lambda n: bar.advance(doing, n))
+    if kept:
+        partial = kept.with_suffix(".partial")
+        save_file({key: value.contiguous() for key, value in task.state_dict().items()}, partial)
+        partial.rename(kept)
+    return task
