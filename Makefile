@@ -4,7 +4,7 @@ ONCE ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test lint browser lock clean
+.PHONY: setup demo test lint browser promtool lock clean
 
 setup: $(READY)
 
@@ -20,7 +20,7 @@ $(READY): deploy/requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/crisis-stream demo $(if $(ONCE),--once)
 
-test: setup browser
+test: setup browser promtool
 	$(BIN)/python -m pytest
 
 lint: setup
@@ -33,6 +33,13 @@ browser:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } || \
 	echo "no Chromium here: the browser tests will skip"
+
+# The tests of alerts and dashboards ask Prometheus' own tool; from Debian's package it is taken alone, without the server.
+promtool: setup
+	@command -v promtool >/dev/null || test -x $(BIN)/promtool || \
+	( bin=$$PWD/$(BIN) && cd $$(mktemp -d) && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } && \
+	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && mv usr/bin/promtool $$bin/ ) >/dev/null 2>&1 || \
+	echo "no promtool here: the tests of alerts will skip"
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --all-extras --python-version 3.11 \

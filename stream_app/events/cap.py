@@ -91,7 +91,8 @@ def cap_of_event(event: Event, options: CapOptions) -> str:
     """One labelled post as a CAP Alert; a single post is never more than Possible."""
     human, damage, place = event.labels.humanitarian, event.labels.damage, event.post.place
     category = human.label or "other_relevant_information"
-    where = f" near {place.name}" if place and place.name else ""
+    near = "in" if place and place.latitude is None else "near"  # a country has no position
+    where = f" {near} {place.name}" if place and place.name else ""
     alert = _Alert(
         identifier=f"crisis-stream.{event.id}",
         sent=event.timings.produced_at,

@@ -54,6 +54,7 @@ def keep_counts(app: faust.App, settings: Settings) -> None:
     counter = _Counter(settings, verdicts, app.Table(_TABLE, help=_HELP, **table))
 
     async def gather(stream: AsyncIterator[bytes]) -> None:
+        """Brings verdicts to the one partition they are counted in."""
         async for value in stream:
             if _verdict(value) is not None:
                 await gathered.send(key=b"", value=value)
@@ -85,6 +86,7 @@ class _Counter:
         self._stale = bool(entries)
 
     async def take(self, stream: AsyncIterator[bytes]) -> None:
+        """Counts verdicts."""
         async for value in stream:
             verdict = _verdict(value)
             if verdict is None:

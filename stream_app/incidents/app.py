@@ -135,6 +135,7 @@ class _Sifter:
         app.agent(events, name="sift", concurrency=1)(self.sift)
 
     async def sift(self, stream: AsyncIterator[bytes]) -> None:
+        """Passes on what incidents need of each event."""
         async for value in stream:
             try:
                 sighting = sighting_of(Event.model_validate_json(value or b""), self._rules)
@@ -192,6 +193,7 @@ class _Keeper:
             self._clock.observe(entry.sighting.arrived_at)
 
     async def keep(self, stream: AsyncIterator[bytes]) -> None:
+        """Groups posts into incidents."""
         async for value in stream:
             try:
                 sighting = Sighting.model_validate_json(value or b"")

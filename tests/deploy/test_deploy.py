@@ -267,9 +267,25 @@ def test_every_alert_is_tested_for_silence_and_for_sound():
         assert {(name, False), (name, True)} <= seen
 
 
-def test_prometheus_rules():
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("no promtool here: it is in Debian's package prometheus")
+@pytest.fixture
+def promtool() -> str:
+    """Prometheus' own checker."""
+    found = shutil.which("promtool") or shutil.which("promtool", path=Path(sys.executable).parent)
+    return found or pytest.skip("no promtool here: `make promtool` takes it from Debian's package")
+
+
+def check_queries(promtool: str, queries: dict[str, str], folder: Path) -> None:
+    rules = [{"record": f"panel:{i}", "expr": query} for i, query in enumerate(queries.values())]
+    (folder / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    run(promtool, "check", "rules", "rules.yml", cwd=folder)
+
+
+def test_grafana_queries_are_promql(promtool, tmp_path):
+    check_queries(promtool, expressions(), tmp_path)
+    with pytest.raises(AssertionError, match="parse error"):
+        check_queries(promtool, {"broken": "sum(rate(crisis_stream_posts_total[1m])"}, tmp_path)
+
+
+def test_prometheus_rules(promtool):
     run(promtool, "check", "config", "prometheus.yml", cwd=DEPLOY / "prometheus")
     run(promtool, "test", "rules", "alerts.test.yml", cwd=DEPLOY / "prometheus")
