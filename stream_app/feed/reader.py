@@ -14,6 +14,10 @@ from stream_app.feed.progress import Progress
 from stream_app.kafka import client_options
 from stream_app.settings import Settings
 
+_FETCH_BYTES = 64 * 1024
+"""Kafka answers a fetch when this much is there, or after half a batch's deadline. Told of each post by itself, at a few
+hundred posts a second, worker and broker would spend more on asking and answering than on the posts."""
+
 Drain = Callable[[], Awaitable[None]]
 
 
@@ -51,6 +55,8 @@ class Feed(Service, ConsumerRebalanceListener):
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            fetch_min_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=max(int(self.settings.labelling.deadline_ms / 2), 1),
         )
         read_stable_offsets(consumer, self.membership)
         self._consumer = consumer
