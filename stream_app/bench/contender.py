@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from urllib.parse import urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -23,7 +24,7 @@ from stream_app.bench.pace import ContenderError, Pace, pace
 from stream_app.kafka import admin_client, client_options, ensure_topics
 from stream_app.settings import KafkaSettings, Settings, TopicSettings
 
-SILENCE_S = 120.0
+SILENCE_S = 300.0
 """Seconds without a result after which a program is given up."""
 
 MAX_DEGRADED = 0.02
@@ -133,6 +134,9 @@ async def contender(
         await admin.create_topics([NewTopic(topics.events, kafka.partitions, 1, topic_configs=timed)])
     await ensure_topics(settings)
     mine = {
+        # Compiled once a run, whatever the environment says: torch and transformers take a minute to compile.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": _bytecode().name,
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "CRISIS_STREAM_TOPICS__PREFIX": prefix,
         "CRISIS_STREAM_WORKER__GROUP_ID": prefix,
@@ -162,6 +166,11 @@ async def contender(
                 finally:
                     watching.cancel()
                     await _stop(process)
+
+
+@cache
+def _bytecode() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="crisis-bench-bytecode-")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -15,8 +15,8 @@ from stream_app.kafka import client_options
 from stream_app.settings import Settings
 
 _FETCH_BYTES = 64 * 1024
-"""Kafka answers a fetch when this much is there, or after half a batch's deadline. Told of each post by itself, at a few
-hundred posts a second, worker and broker would spend more on asking and answering than on the posts."""
+"""Kafka answers a fetch when this much is there, or after half a batch's deadline. Told of each post by itself, at a
+few hundred posts a second, worker and broker would spend more on asking and answering than on the posts."""
 
 Drain = Callable[[], Awaitable[None]]
 

@@ -13,13 +13,14 @@ from PIL import Image
 
 from model.fixed import FixedScorer
 from stream_app.bench.bare import inputs, pass_s
-from stream_app.bench.contender import speed
+from stream_app.bench.contender import contender, speed
 from stream_app.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.bench.pace import ContenderError, Pace, pace
 from stream_app.bench.stream import photo_host, posts, text
 from stream_app.cli.bench import command
 from stream_app.posts.identity import duplicate_key
 from stream_app.posts.parse import parse_post
+from stream_app.settings import KafkaSettings
 
 
 def test_every_text_is_its_own_and_of_a_tweets_length():
@@ -99,11 +100,21 @@ def test_the_short_run_is_a_part_of_the_whole():
 
 @pytest.mark.kafka
 async def test_a_program_that_fails_is_quoted(broker):
-    from stream_app.settings import KafkaSettings
-
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
     with pytest.raises(ContenderError, match="No module named"):
         await speed(kafka, "stream_app.bench.rivals.no_such_rival", posts(10))
+
+
+@pytest.mark.long
+@pytest.mark.kafka
+@pytest.mark.parametrize("rival", ["naive_faust", "faststream_batch", "raw_loop"])
+async def test_a_rival_publishes_every_post_with_its_labels(broker, rival):
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    async with photo_host() as host:
+        values = posts(150, photos=1 / 3, host=host)
+        async with contender(kafka, f"stream_app.bench.rivals.{rival}", values) as running:
+            await running.finish(len(values))  # it would fall silent at a photo that it could not read
+            assert len(running.written) == len(values)
 
 
 @pytest.mark.kafka
