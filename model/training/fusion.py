@@ -44,9 +44,9 @@ class FusionPlan:
         """Adam at 0.01 and every row drawn alike."""
         return cls(**{"rate": 1e-2, "decay": 0.0, "image_share": 1.0, "drop": 0.1, **changes})
 
-    def further(self) -> FusionPlan:
-        """How to go on from trained weights with some hundred rows of another kind."""
-        return replace(self, rate=self.rate / 4, batch=32, epochs=2 * self.epochs, patience=3, image_share=1.0)
+    def few(self) -> FusionPlan:
+        """For some hundred rows, all with a photo: small batches, and time to stop by itself."""
+        return replace(self, batch=32, epochs=20, patience=4, image_share=1.0)
 
 
 EpochDone = Callable[[int, float], None]
@@ -59,21 +59,16 @@ def fit(
     dev: Vectors,
     plan: FusionPlan,
     *,
-    start: FusionNetwork | None = None,
     done: EpochDone = lambda *_: None,
     checkpoint: Path | None = None,
 ) -> FusionNetwork:
     """The network of the epoch with the least unweighted validation loss; the same seed gives the same network.
 
-    It begins with the weights of ``start`` where there is one. With ``checkpoint`` every epoch is saved there, and
-    training goes on from it if it exists.
+    With ``checkpoint`` every epoch is saved there, and training goes on from it if it exists.
     """
     torch.manual_seed(plan.seed)
     network = FusionNetwork(config, fastest_dtype())
-    if start:
-        network.load_state_dict(start.state_dict())
-    else:
-        network.align.fit([train.values[name] for name in config.modalities], train.mask)
+    network.align.fit([train.values[name] for name in config.modalities], train.mask)
     balancer = _balancer(config, train, plan)
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=plan.decay)
     generator = torch.Generator().manual_seed(plan.seed)

@@ -15,10 +15,8 @@ from torch import Tensor
 
 from model.calibration import Calibration
 from model.data.rows import Answers, Row, classes
-from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.text import TextEncoder
-from model.network import FusionNetwork
 from model.scorer import LABELS
 from model.training.evaluate import SRI_LANKA, Figures, figures, labelled
 from model.training.fusion import fit, logits_of
@@ -90,51 +88,43 @@ def leave_one_out(rows: Sequence[Row], recipe: Recipe, work: Path | None = None)
 def srilanka(rows: Sequence[Row], recipe: Recipe, work: Path | None = None) -> Figures:
     """Sri Lanka pairs, 5 folds by group: fusion against networks that learn from text or photos alone, folds pooled.
 
-    Text layers come from the other events, and so does the network that each fold's begins with; each view has its own.
-    A fold's network goes on from there with four folds of pairs, of which every eighth group stops and calibrates it.
-    All three learn and answer the same question of a pair: ``image_info`` (the reference's label), or whether either
-    part is informative; the latter are judged on agreed labels too.
+    Text layers come from the other events. A fold's network learns from four folds of pairs, of which every eighth
+    group stops and calibrates it. All three learn and answer the same question of a pair: ``image_info`` (the
+    reference's label), or whether either part is informative; the latter are judged on agreed labels too.
     """
     pairs = [row for row in rows if row.event == SRI_LANKA and row.text and row.image]
     others = without_leaks([row for row in rows if row.event != SRI_LANKA], pairs)
-    vectors, context = encode(_text_without(others, recipe, SRI_LANKA, work), [*others, *pairs])
-    return srilanka_folds(vectors, [*others, *pairs], len(others), recipe, context)
+    vectors, _ = encode(_text_without(others, recipe, SRI_LANKA, work), pairs)
+    return srilanka_folds(vectors, pairs, recipe)
 
 
-def srilanka_folds(
-    vectors: Vectors, rows: Sequence[Row], first: int, recipe: Recipe, context: ContextEncoder
-) -> Figures:
-    """:func:`srilanka` on encoded rows, the pairs being those from index ``first`` on."""
-    pairs = rows[first:]
+def srilanka_folds(vectors: Vectors, pairs: Sequence[Row], recipe: Recipe) -> Figures:
+    """:func:`srilanka` on encoded pairs."""
     questions = {"image_info": [row.of_image for row in pairs], "either": [row.of_post for row in pairs]}
-    pooled: dict[str, dict[str, Tensor]] = {question: {} for question in questions}
+    found: Figures = {}
     with progress() as bar:
-        doing = bar.add_task("folds", total=len(VIEWS) * (1 + len(questions) * FOLDS))
-        for view, modalities in VIEWS.items():
-            shown = vectors.shown(modalities)
-            there = shown.mask[:first, :2].any(1).nonzero().squeeze(1).tolist()
-            start = learn_fusion(shown.take(there), [rows[i] for i in there], recipe, context).network
-            bar.advance(doing)
-            for question, answers in questions.items():
-                asked = shown.take(range(first, len(rows))).relabelled("informativeness", answers)
-                pooled[question][view] = _folds(asked, pairs, start, recipe, lambda: bar.advance(doing))
-    found = compare(pooled["image_info"], pairs, {"image_info": questions["image_info"]})
-    judged = {"either": questions["either"], "agreed": [row.agreed for row in pairs]}
-    return found | compare(pooled["either"], pairs, judged)
+        doing = bar.add_task("folds", total=len(questions) * len(VIEWS) * FOLDS)
+        for question, answers in questions.items():
+            asked = vectors.relabelled("informativeness", answers)
+            pooled = {
+                view: _folds(asked.shown(shown), pairs, recipe, lambda: bar.advance(doing))
+                for view, shown in VIEWS.items()
+            }
+            judged = {question: answers, **({"agreed": [row.agreed for row in pairs]} if question == "either" else {})}
+            found |= compare(pooled, pairs, judged)
+    return found
 
 
-def _folds(
-    vectors: Vectors, pairs: Sequence[Row], start: FusionNetwork, recipe: Recipe, step: Callable[[], None]
-) -> Tensor:
+def _folds(vectors: Vectors, pairs: Sequence[Row], recipe: Recipe, step: Callable[[], None]) -> Tensor:
     """Informativeness [pairs, 2], each fold's from a network that never saw it."""
     order = {group: i for i, group in enumerate(_shuffled({row.group for row in pairs}))}
     pooled = torch.zeros(len(pairs), len(LABELS["informativeness"]))
-    plan = recipe.fusion.further()
+    config = recipe.config(vectors)
     for fold in range(FOLDS):
         splits = [_fold_split(order[row.group], fold) for row in pairs]
         parts = {s: [i for i, split in enumerate(splits) if split == s] for s in ("train", "dev", "held")}
         train, dev, held = (vectors.take(part) for part in parts.values())
-        network = fit(start.config, train, dev, plan, start=start)
+        network = fit(config, train, dev, recipe.fusion.few())
         calibration = calibrated(network, dev)
         pooled[parts["held"]] = calibration(logits_of(network, held), held.mask[:, 1])["informativeness"]
         step()

@@ -49,6 +49,13 @@ class Recipe:
         """The paper's: frozen encoders, padded vectors, Adam at 0.01."""
         return cls(None, FusionPlan.paper(), paper=True, name="crisis-fusion-paper")
 
+    def config(self, vectors: Vectors) -> NetworkConfig:
+        """The network's shape for vectors of these widths."""
+        widths = {name: value.shape[1] for name, value in vectors.values.items()}
+        return (
+            NetworkConfig.paper(widths, LEARNED) if self.paper else NetworkConfig.product(widths, LEARNED, dropout=0.2)
+        )
+
     def shortened(self) -> Recipe:
         """The same steps on 96 rows, one epoch each."""
         text = replace(self.text, members=1, epochs=1) if self.text else None
@@ -145,16 +152,13 @@ def learn_fusion(
 ) -> Trained:
     """Train the network on the rows of the ``train`` split and calibrate it on those of ``dev``."""
     parts = {s: vectors.take([i for i, row in enumerate(rows) if row.split == s]) for s in ("train", "dev")}
-    widths = {name: value.shape[1] for name, value in vectors.values.items()}
-    make = NetworkConfig.paper if recipe.paper else NetworkConfig.product
-    config = make(widths, LEARNED, **({} if recipe.paper else {"dropout": 0.2}))
     doing = bar.add_task("fusion epochs", total=recipe.fusion.epochs) if bar else None
 
     def done(epoch: int, loss: float) -> None:
         if bar and doing is not None:
             bar.update(doing, completed=epoch + 1, description=f"fusion, dev loss {loss:.4f}")
 
-    network = fit(config, parts["train"], parts["dev"], recipe.fusion, done=done, checkpoint=checkpoint)
+    network = fit(recipe.config(vectors), parts["train"], parts["dev"], recipe.fusion, done=done, checkpoint=checkpoint)
     return Trained(network, context, calibrated(network, parts["dev"]), {})
 
 

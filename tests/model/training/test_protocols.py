@@ -1,10 +1,15 @@
 """Protocols look only at what they may: single modalities see no other, and calibration learns from dev alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from model.data.crisis import load_rows
 from model.data.rows import LEARNED, Row
 from model.training import protocols
+from model.training.evaluate import SRI_LANKA
+from model.training.fusion import FusionPlan
 from model.training.metrics import measure
 from model.training.protocols import VIEWS, _calibrated, compare
 from model.training.train import Recipe
@@ -81,3 +86,18 @@ def test_text_layers_that_are_kept_are_not_trained_again(tmp_path, monkeypatch):
     again = protocols._tuned("one", rows, recipe, tmp_path)
     for name, value in first.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
+
+
+@pytest.mark.shared
+def test_sri_lankas_folds_answer_every_pair_once_and_say_what_fusion_gains(shared, monkeypatch):
+    monkeypatch.setattr(FusionPlan, "few", lambda plan: replace(plan, batch=16, epochs=2))
+    rows = [row for row in load_rows(shared) if row.event == SRI_LANKA and row.text and row.image][:80]
+    said = [row.of_image["informativeness"] == "informative" for row in rows]
+    telling = torch.tensor(said).float().unsqueeze(1) * 4 + torch.randn(len(rows), 6)
+    vectors = assemble(rows, torch.randn(len(rows), 5), telling, torch.randn(len(rows), 4))
+    recipe = replace(Recipe.product(), fusion=FusionPlan(rate=1e-3))
+    found = protocols.srilanka_folds(vectors, rows, recipe)
+    assert {name.partition(".")[0] for name in found} == {"image_info", "either", "agreed"}
+    assert found["image_info.image"]["n"] == len(rows)
+    assert found["image_info.image"]["accuracy"] > found["image_info.text"]["accuracy"]
+    assert found["image_info.gain_accuracy"]["over"] == "image"
