@@ -65,7 +65,7 @@ async def send(settings: Settings, events: Sequence[Event], *, commit: bool = Tr
         await (made.commit_transaction() if commit else made.abort_transaction())
 
 
-async def until(settings: Settings, posts: int, timeout_s: float = 40.0) -> Incident:
+async def until(settings: Settings, posts: int, timeout_s: float = 120.0) -> Incident:
     async with (
         asyncio.timeout(timeout_s),
         contextlib.aclosing(subscribe(settings, [settings.topics.incidents], since=EPOCH)) as stream,
