@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ _PEOPLE_WORDS = ("injured", "dead", "killed", "missing", "stranded", "victim")
 _RESCUE_WORDS = ("donate", "rescue", "volunteer", "relief", "help")
 
 
+@cache
 def _concept(concept: Concept, label: str, probability: float = 0.9) -> ConceptScore:
     labels = LABELS[concept]
     rest = (1.0 - probability) / (len(labels) - 1)
