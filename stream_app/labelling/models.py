@@ -28,7 +28,9 @@ class SwapError(ValueError):
 
 
 class Models(Service):
-    """Loads, scores with and swaps models, in one thread of its own so that Kafka's heartbeats go on.
+    """Loads, scores with and swaps models, in threads of its own so that Kafka's heartbeats go on.
+
+    Two batches may be in the model at once: a core that is done with its share of one begins with the next.
 
     Args:
         settings: Which models.
@@ -42,7 +44,7 @@ class Models(Service):
         self._current: Scorer | None = None
         self._shadow: Scorer | None = None
         self._entry: Model | None = None
-        self._scoring = ThreadPoolExecutor(1, "model")
+        self._scoring = ThreadPoolExecutor(2, "model")
         self._loading = ThreadPoolExecutor(1, "model-loading")
 
     @property

@@ -137,7 +137,7 @@ class Labeller(Service):
                 self._admit(record)
             await asyncio.sleep(0)
 
-    # Two of these: while one batch is inside the model, the next stands at its door.
+    # Two of these: while one batch leaves the model, the next is in it already.
     @Service.task  # type: ignore[untyped-decorator]
     async def _score_one(self) -> None:
         await self._score_batches()

@@ -1,5 +1,7 @@
 """The shipped model: each post is judged by itself, by what it has, its text and its photos apart as well."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -136,3 +138,12 @@ def test_prepare_makes_what_score_takes(scorer, size):
     image = scorer.prepare(Image.new("RGB", size, "red"))
     assert (image.shape, image.dtype) == ((224, 224, 3), np.uint8)
     assert scorer.score([PostInput("", (image,))])[0].labels["damage"].label
+
+
+def test_batches_may_be_scored_side_by_side(scorer):
+    two = FusedScorer.load("default", threads=2)
+    posts = [PostInput(f"{TEXT} {number}") for number in range(24)]
+    expected = [each.labels["humanitarian"].label for each in scorer.score(posts)]
+    with ThreadPoolExecutor(4) as pool:
+        for scored in pool.map(two.score, [posts] * 12):
+            assert [each.labels["humanitarian"].label for each in scored] == expected
