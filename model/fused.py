@@ -99,9 +99,17 @@ class FusedScorer:
 
     @torch.inference_mode()
     def _score(self, posts: Sequence[PostInput]) -> list[Scored]:
+        """Label the posts and, in the same pass, the text and the photos of each that has both without each other."""
         vectors, mask = self.encode(posts)
-        labels, weights = self._labels(vectors, mask)
-        return [Scored(*each) for each in zip(labels, explain(weights, mask), self._alone(vectors, mask), strict=True)]
+        both = (mask[:, 0] & mask[:, 1]).nonzero().flatten()
+        rows = torch.cat((torch.arange(len(posts)), *(both for _ in _ALONE)))
+        shown = torch.cat((mask, *(mask[both] & torch.tensor(side) for side in _ALONE.values())))
+        answers, weights = self._labels({name: vector[rows] for name, vector in vectors.items()}, shown)
+        alone: list[dict[str, Answers]] = [{} for _ in posts]
+        sides = [name for name in _ALONE for _ in both]
+        for i, side, each in zip(rows[len(posts) :].tolist(), sides, answers[len(posts) :], strict=True):
+            alone[i][side] = each
+        return [Scored(*each) for each in zip(answers[: len(posts)], explain(weights, mask), alone, strict=True)]
 
     def _labels(self, vectors: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Answers], FusionWeights | None]:
         output = self.network({name: vector.to(self.device) for name, vector in vectors.items()}, mask.to(self.device))
@@ -111,18 +119,6 @@ class FusedScorer:
         tables = {concept: probabilities[concept].tolist() for concept in CONCEPTS}
         rows = [{c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(with_image.tolist())]
         return rows, output.weights
-
-    def _alone(self, vectors: Mapping[str, Tensor], mask: Tensor) -> list[dict[str, Answers]]:
-        """The text and the photos of each post that has both, labelled without each other; nothing is encoded again."""
-        both = (mask[:, 0] & mask[:, 1]).nonzero().flatten()
-        found: list[dict[str, Answers]] = [{} for _ in mask]
-        if len(both):
-            part = {name: vector[both] for name, vector in vectors.items()}
-            for name, shown in _ALONE.items():
-                answers, _ = self._labels(part, mask[both] & torch.tensor(shown))
-                for i, each in zip(both.tolist(), answers, strict=True):
-                    found[i][name] = each
-        return found
 
     @torch.inference_mode()
     def encode(self, posts: Sequence[PostInput]) -> tuple[dict[str, Tensor], Tensor]:
@@ -171,10 +167,13 @@ def answer(concept: Concept, probabilities: Sequence[float], *, seen: bool) -> C
 
 
 def explain(weights: FusionWeights | None, mask: Tensor) -> list[Explanation]:
-    """Attention and pair weights of each row by name, only for what was present; empty where the fusion has none."""
+    """Attention and pair weights by name of the first rows, those of ``mask`` [b, 3], only for what was present.
+
+    Empty where the fusion has none.
+    """
     pairs = list(combinations(range(len(MODALITIES)), 2))
-    attention = weights.attention.tolist() if weights else [[0.0] * len(MODALITIES)] * len(mask)
-    shares = weights.pairs.tolist() if weights else [[0.0] * len(pairs)] * len(mask)
+    attention = weights.attention[: len(mask)].tolist() if weights else [[0.0] * len(MODALITIES)] * len(mask)
+    shares = weights.pairs[: len(mask)].tolist() if weights else [[0.0] * len(pairs)] * len(mask)
     rows = []
     for present, w, s in zip(mask.tolist(), attention, shares, strict=True):
         used = [i for i, there in enumerate(present) if there]
