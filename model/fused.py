@@ -34,6 +34,8 @@ from model.scorer import CONCEPTS, LABELS, MODALITIES, Concept, ConceptScore, Ex
 
 Answers = dict[Concept, ConceptScore]
 NO_IMAGE = "no usable image: damage is judged from photos"
+FEWEST = 4
+"""Posts a thread is given at least, where there are as many."""
 _ALONE = {"text": (True, False, True), "image": (False, True, False)}
 """What is shown of text, image and context when one is asked without the other; context goes with the text."""
 
@@ -152,9 +154,13 @@ class FusedScorer:
 
 
 def shares(posts: Sequence[PostInput], count: int) -> list[list[int]]:
-    """Indices of ``posts`` in at most ``count`` parts of like work: photos and long texts are dealt out evenly."""
+    """Indices of ``posts`` in at most ``count`` parts of like work: photos and long texts are dealt out evenly.
+
+    A part has some ``FEWEST`` posts, since fewer take nearly as long.
+    """
+    parts = min(count, -(-len(posts) // FEWEST))
     order = sorted(range(len(posts)), key=lambda i: (len(posts[i].images), len(posts[i].text)))
-    return [part for start in range(count) if (part := order[start::count])]
+    return [order[start::parts] for start in range(parts)]
 
 
 def answer(concept: Concept, probabilities: Sequence[float], *, seen: bool) -> ConceptScore:

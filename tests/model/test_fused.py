@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.encoders.clean import clean
-from model.fused import FusedScorer, shares
+from model.fused import FEWEST, FusedScorer, shares
 from model.scorer import CONCEPTS, ContextFacts, PostInput
 
 PHOTO = np.full((224, 224, 3), 90, np.uint8)
@@ -47,7 +47,7 @@ def test_a_batch_is_dealt_out_evenly_and_whole(posts, count):
     inputs = [PostInput("x" * length, (np.zeros((1, 1, 3), np.uint8),) * photos) for photos, length in posts]
     parts = shares(inputs, count)
     assert sorted(i for part in parts for i in part) == list(range(len(posts)))
-    assert len(parts) == min(count, len(posts))
+    assert len(parts) == min(count, -(-len(posts) // FEWEST))
     for size in (len, lambda part: sum(len(inputs[i].images) for i in part)):
         sizes = [size(part) for part in parts]
         assert not sizes or max(sizes) - min(sizes) <= 3
