@@ -35,7 +35,7 @@ class Recipe:
     fusion: FusionPlan
     paper: bool = False
     name: str = "crisis-fusion"
-    version: str = "0.4.0"
+    version: str = "0.5.0"
     text_model: str = PACKAGED
     rows: int | None = None
 

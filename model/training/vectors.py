@@ -98,7 +98,7 @@ def assemble(rows: Sequence[Row], text: Tensor, image: Tensor, context: Tensor) 
     .780 on agreed labels, and ECE .018 and not .033; in return .654 and not .707 on the text's own labels.
     """
     present = [[bool(row.text and clean(row.text)), row.image is not None, row.context is not None] for row in rows]
-    sides = ([row.undisputed for row in rows], [row.of_image for row in rows], [row.of_post for row in rows])
+    sides = ([row.undisputed for row in rows], [row.of_photo for row in rows], [row.of_post for row in rows])
     labels = ({c: torch.tensor(classes(side, c)) for c in LEARNED} for side in sides)
     return Vectors(dict(zip(MODALITIES, (text, image, context), strict=True)), torch.tensor(present), *labels)
 

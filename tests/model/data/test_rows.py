@@ -53,3 +53,9 @@ def test_a_sample_is_of_all_three_kinds_and_no_larger_than_asked_for(pairs, phot
         found = sum((bool(row.text), bool(row.image)) == kind for row in chosen)
         assert found >= min(there, count // 3)
     assert sample(rows, None) == rows
+
+
+def test_a_photo_without_a_post_does_not_teach_that_photos_are_informative():
+    said = {"informativeness": "informative", "damage": "severe_damage"}
+    assert Row("a", 0, "e", "train", of_image=said).of_photo == {"damage": "severe_damage"}
+    assert Row("b", 0, "e", "train", text="water", of_image=said).of_photo == said
