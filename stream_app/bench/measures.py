@@ -12,7 +12,7 @@ from statistics import median, quantiles
 
 from model.scorer import Scorer, load_scorer
 from stream_app.bench.bare import BATCH, flops, gemm_s, inputs, pass_s
-from stream_app.bench.contender import contender, environment, speed
+from stream_app.bench.contender import WARM_UP, contender, environment, speed
 from stream_app.bench.pace import Pace
 from stream_app.bench.stream import posts
 from stream_app.settings import KafkaSettings, LabellingSettings
@@ -171,9 +171,10 @@ async def latency(bench: Bench) -> Measured:
     scorer, first = load_scorer(bench.model), 5_000_000
     one_pass, _ = await asyncio.to_thread(pass_s, scorer, inputs(scorer, BATCH, 0), 9)
     warm, paced = posts(bench.posts), posts(bench.posts, first=first)
-    async with contender(bench.kafka, WORKER, warm, environment=environment("", bench.model)) as running:
-        await running.wait_for(len(warm))
-        gap = 2 / min(running.pace().clock, 2000.0)
+    begin = round(len(warm) * WARM_UP)
+    async with contender(bench.kafka, WORKER, warm[:begin], environment=environment("", bench.model)) as running:
+        await running.finish(begin)
+        gap = 2 / min((await running.race(warm[begin:])).clock, 2000.0)
         sent: dict[str, float] = {}
 
         async def send() -> None:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WARM_UP = 0.25
-"""Share of the results that come out before the clock starts."""
-
 
 class ContenderError(Exception):
     """A contender ended, fell silent or cannot be timed; the message has the end of what it wrote."""
@@ -26,21 +23,20 @@ class Pace:
     cpu: float
 
 
-def pace(written: Sequence[float], spent: Sequence[tuple[float, float]]) -> Pace:
-    """Results a second since the warm-up.
+def pace(began: float, written: Sequence[float], spent: Sequence[tuple[float, float]]) -> Pace:
+    """Results a second from ``began`` until the last was written.
 
     Args:
-        written: When each result was written, in seconds.
+        began: When the program was given the posts, in seconds.
+        written: When each result was written; those before ``began`` are not counted.
         spent: Moments of the same clock, rising, each with the program's processor seconds by then.
 
     Raises:
-        ContenderError: all were written at once, so there is nothing to time.
+        ContenderError: nothing was written after ``began``, so there is nothing to time.
     """
-    moments = sorted(written)
-    first, last = moments[round(len(moments) * WARM_UP)], moments[-1]
-    later = sum(moment > first for moment in moments)
+    later = [moment for moment in written if moment > began]
     if not later:
-        raise ContenderError(f"its {len(moments)} results came all at once: too few to time")
+        raise ContenderError(f"none of its {len(written)} results came after it was given the posts")
     when, cost = zip(*spent, strict=True)
-    cpu = np.interp([first, last], when, cost)
-    return Pace(later / (last - first), later / max(float(cpu[1] - cpu[0]), 0.01))
+    cpu = np.interp([began, max(later)], when, cost)
+    return Pace(len(later) / (max(later) - began), len(later) / max(float(cpu[1] - cpu[0]), 0.01))

@@ -64,19 +64,22 @@ def test_the_bare_pass_is_timed_and_its_photo_share_kept():
     assert cpu < clock  # asleep, it costs nothing
 
 
-def test_a_rate_counts_what_was_written_after_the_warm_up():
-    slow_start = [0.0] * 10 + [10 + n * 0.1 for n in range(31)]
+def test_a_rate_counts_what_was_written_since_the_posts_were_there():
+    warm_up = [0.0] * 10
     spent = [(0.0, 0.0), (10.0, 4.0), (20.0, 9.0)]
-    assert pace(slow_start, spent) == Pace(pytest.approx(10), pytest.approx(20))
+    assert pace(10.0, [*warm_up, *(10.1 + n * 0.1 for n in range(30))], spent) == Pace(
+        pytest.approx(10), pytest.approx(20)
+    )
 
 
-def test_partitions_read_one_after_the_other_are_put_in_order():
-    assert pace([3.0, 4.0, 1.0, 2.0], [(1.0, 0.0), (5.0, 2.0)]) == pace([1.0, 2.0, 3.0, 4.0], [(1.0, 0.0), (5.0, 2.0)])
+def test_partitions_may_be_read_one_after_the_other():
+    spent = [(1.0, 0.0), (5.0, 2.0)]
+    assert pace(0.5, [3.0, 4.0, 1.0, 2.0], spent) == pace(0.5, [1.0, 2.0, 3.0, 4.0], spent)
 
 
-def test_results_that_came_all_at_once_have_no_rate():
-    with pytest.raises(ContenderError, match="too few to time"):
-        pace([1.0] * 100, [(0.0, 0.0), (1.0, 1.0)])
+def test_a_program_that_wrote_nothing_has_no_rate():
+    with pytest.raises(ContenderError, match="none of its 100 results"):
+        pace(2.0, [1.0] * 100, [(0.0, 0.0), (1.0, 1.0)])
 
 
 def test_a_goal_is_met_or_not_in_its_own_direction():
@@ -115,6 +118,19 @@ async def test_a_rival_publishes_every_post_with_its_labels(broker, rival):
         async with contender(kafka, f"stream_app.bench.rivals.{rival}", values) as running:
             await running.finish(len(values))  # it would fall silent at a photo that it could not read
             assert len(running.written) == len(values)
+
+
+@pytest.mark.kafka
+async def test_the_clock_runs_over_all_that_a_program_is_given_and_nothing_else(broker):
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    async with contender(kafka, "stream_app.bench.rivals.raw_loop", posts(50)) as running:
+        await running.finish(50)
+        began = time.time()
+        pace = await running.race(posts(2000, first=50))
+        took = time.time() - began
+    assert len(running.written) == 2050
+    assert len(running.seen) == 2050
+    assert pace.clock >= 2000 / took
 
 
 @pytest.mark.kafka
