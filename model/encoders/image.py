@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from model.encoders.packed import convolution
 from model.encoders.precision import fastest_dtype
 
 SIZE = 224
@@ -66,11 +67,10 @@ class ImageEncoder(nn.Module):
         return cls(network)
 
     def for_service(self) -> Self:
-        """Batch norms folded into the convolutions, the machine's fastest number format, no gradients."""
+        """Norms and activations folded into the convolutions, the device's fastest format, no gradients; final."""
         self.dtype = fastest_dtype(self._device())
-        _fold(self.network.eval())
-        self.network.to(dtype=self.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return self.requires_grad_(False)
+        _fold(self.network.eval().requires_grad_(False), self.dtype)
+        return self
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pooled features of pixels [b, 224, 224, 3] uint8."""
@@ -134,14 +134,28 @@ def _timm_name(name: str, places: Sequence[str]) -> str:
     return f"blocks.{places[number]}.{renames[layer]}.{rest}"
 
 
-def _fold(network: nn.Module) -> None:
-    """Fold every batch norm into the convolution before it, in place; the activation that timm keeps with it stays."""
-    for module in network.modules():
-        children = list(module.named_children())
-        for (conv_name, conv), (norm_name, norm) in pairwise(children):
+class _Served(nn.Module):
+    """A convolution with the norm and the activation that come after it."""
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, dtype: torch.dtype) -> None:
+        super().__init__()
+        from timm.layers import Conv2dSame
+
+        self.conv = fuse_conv_bn_eval(conv, norm).to(dtype)
+        active = isinstance(getattr(norm, "act", None), nn.ReLU6)
+        self._run = convolution(self.conv, "relu6" if active else "none", same=isinstance(conv, Conv2dSame))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._run(x)
+
+
+def _fold(network: nn.Module, dtype: torch.dtype) -> None:
+    """Make one layer of every convolution, norm and activation, in place."""
+    for module in list(network.modules()):
+        for (conv_name, conv), (norm_name, norm) in pairwise(list(module.named_children())):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
-                setattr(module, norm_name, norm.act if hasattr(norm, "act") else nn.Identity())
+                setattr(module, conv_name, _Served(conv, norm, dtype))
+                setattr(module, norm_name, nn.Identity())
 
 
 def _packaged() -> Path:

@@ -127,7 +127,7 @@ class Level(nn.Module):
         edges = keep_present(edges, valid)
         raw = edges.sum(dim=-1)
         normalised = masked_softmax(raw, valid)
-        fused = (normalised.unsqueeze(-1) * vertices).sum(dim=1)
+        fused = (normalised.to(vertices.dtype).unsqueeze(-1) * vertices).sum(dim=1)
         return LevelOutput(fused, vertices, valid, raw, normalised, edges, similarity)
 
 
@@ -141,7 +141,11 @@ def pair_similarity(members: Tensor, left: Tensor, right: Tensor) -> Tensor:
 
 
 def masked_softmax(scores: Tensor, valid: Tensor) -> Tensor:
-    """Softmax over the last axis among ``valid`` entries; the others get 0, and so do all where none is valid."""
+    """Softmax over the last axis among ``valid`` entries; the others get 0, and so do all where none is valid.
+
+    In float32 at least: people are shown these, and in bfloat16 they would not sum to 1.
+    """
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     some = valid.any(dim=-1, keepdim=True)
     shown = torch.where(some, scores.masked_fill(~valid, float("-inf")), scores.new_zeros(()))
     return torch.where(valid, shown.softmax(dim=-1), scores.new_zeros(()))

@@ -6,6 +6,7 @@ import io
 import os
 import time
 from collections.abc import Sequence
+from math import prod
 from statistics import median
 
 from PIL import Image
@@ -38,13 +39,18 @@ def pass_s(scorer: Scorer, batch: Sequence[PostInput], repeats: int) -> tuple[fl
 
 
 def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
-    """Floating-point operations of matrix products and convolutions in one pass (a multiply-add is two).
+    """Floating-point operations of matrix products in one pass over texts (a multiply-add is two).
 
     They are seen in the calling thread only, so ``scorer`` must work in one.
     """
+    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    def of_linear(x: Sequence[int], *_: object, out_shape: Sequence[int]) -> int:
+        return 2 * x[-1] * prod(out_shape)
+
+    packed = {torch.ops.mkldnn._linear_pointwise: of_linear}  # noqa: SLF001 - see model.encoders.packed
+    with FlopCounterMode(display=False, custom_mapping=packed) as counter:
         scorer.score(batch)
     return float(counter.get_total_flops())
 

@@ -53,7 +53,9 @@ async def _measure(
     results = []
     async with photo_host() as photos_at:
         if short:
-            bench = Bench(kafka, photos_at, "fixed", rounds=1, posts=600, slow_posts=50, shell_posts=10_000)
+            bench = Bench(
+                kafka, photos_at, "fixed", rounds=1, posts=600, batch_posts=200, slow_posts=50, shell_posts=10_000
+            )
         else:
             bench = Bench(kafka, photos_at, rounds=rounds)
         for name in names:

@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from model.encoders import packed
 from model.fixed import FixedScorer
-from stream_app.bench.bare import inputs, pass_s
+from model.scorer import load_scorer
+from stream_app.bench.bare import flops, inputs, pass_s
 from stream_app.bench.contender import contender, speed
 from stream_app.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.bench.pace import ContenderError, Pace, pace
@@ -80,6 +82,13 @@ def test_partitions_may_be_read_one_after_the_other():
 def test_a_program_that_wrote_nothing_has_no_rate():
     with pytest.raises(ContenderError, match="none of its 100 results"):
         pace(2.0, [1.0] * 100, [(0.0, 0.0), (1.0, 1.0)])
+
+
+def test_operations_are_counted_in_packed_layers_too(monkeypatch):
+    batch = inputs(FixedScorer(), 8, 0)
+    counted = flops(load_scorer("default", threads=1), batch)
+    monkeypatch.setattr(packed, "packs", lambda *_: False)
+    assert counted == flops(load_scorer("default", threads=1), batch) > 1e9
 
 
 def test_a_goal_is_met_or_not_in_its_own_direction():
