@@ -52,10 +52,7 @@ class FusedScorer:
         self._pool = ThreadPoolExecutor(self.threads, "score")
         self.manifest: Manifest = manifest
         self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256)
-        self.text = TextEncoder.load(manifest.text_model)
-        if tuned := bundle.part("text"):
-            self.text.load_tuned(tuned)
-        self.text.to(self.device).for_service()
+        self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.device)
         self.image = ImageEncoder.load().to(self.device).for_service()
         self.context = ContextEncoder()
         self.context.load_state_dict(bundle.part("context"))

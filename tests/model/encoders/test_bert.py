@@ -1,3 +1,7 @@
+import shutil
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,9 +9,16 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
 from model.encoders.bert import ServedBert
-from model.encoders.text import TextEncoder, pad
+from model.encoders.text import PACKAGED, TextEncoder, _folder, pad
 
-TINY = {"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 40}
+TINY = {
+    "hidden_act": "gelu",
+    "vocab_size": 50,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,20 +33,64 @@ def test_its_states_are_those_of_transformers(network, rows):
     ids, lengths = pad(rows)
     mask = torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
     with torch.inference_mode():
-        ours = ServedBert(network)(ids, lengths)
+        ours = ServedBert(network.state_dict(), network.config.to_dict())(ids, lengths)
         theirs = network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
     torch.testing.assert_close(ours[mask], theirs[mask], atol=1e-6, rtol=1e-6)
 
 
+TEXTS = [
+    "The river has burst its banks",
+    "help",
+    "Twenty people are missing after the bridge collapsed " * 4,
+    "RT @user: #Inundación en Perú 😱 https://t.co/x — ayuda!",
+    "洪水です。",
+]
+
+
 def test_the_packaged_encoder_runs_on_it_and_says_the_same():
-    texts = ["The river has burst its banks", "help", "Twenty people are missing after the bridge collapsed " * 4]
-    served = TextEncoder.load().for_service()
-    assert served._served is not None
-    sooner = served.encode(texts)
-    served._served = None
-    assert torch.cosine_similarity(sooner, served.encode(texts)).min() > 0.999
+    encoder = TextEncoder.load().for_service()
+    assert encoder._served is not None
+    sooner = encoder.encode(TEXTS)
+    encoder._served = None
+    assert torch.cosine_similarity(sooner, encoder.encode(TEXTS)).min() > 0.999
 
 
-def test_another_architecture_is_left_to_transformers():
-    config = DistilBertConfig(vocab_size=50, dim=24, n_layers=1, n_heads=3, hidden_dim=40)
-    assert not ServedBert.fits(DistilBertModel(config))
+def test_loaded_for_service_it_is_the_one_that_was_trained():
+    trained = TextEncoder.load()
+    tuned = {name: value * 1.01 for name, value in trained.tuned_state().items()}
+    trained.load_tuned(tuned)
+    served = TextEncoder.serve(tuned=tuned)
+    assert served.tokens(TEXTS) == trained.tokens(TEXTS)
+    torch.testing.assert_close(served.encode(TEXTS), trained.for_service().encode(TEXTS), rtol=0, atol=0)
+
+
+def test_loading_for_service_leaves_transformers_out():
+    code = (
+        "import sys; from model.scorer import load_scorer; load_scorer('default'); print('transformers' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["False"]
+
+
+def test_a_folder_of_another_architecture_is_served_by_transformers(tmp_path):
+    config = DistilBertConfig(vocab_size=30522, dim=24, n_layers=1, n_heads=3, hidden_dim=40)
+    DistilBertModel(config).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(_folder(PACKAGED) / name, tmp_path)
+    trained = TextEncoder.load(str(tmp_path))
+    tuned = {name: value + 0.1 for name, value in trained.tuned_state().items()}
+    assert tuned
+    plain, other = TextEncoder.serve(str(tmp_path)), TextEncoder.serve(str(tmp_path), tuned)
+    assert plain._served is None
+    assert plain.encode(TEXTS).shape == (len(TEXTS), 24)
+    assert not torch.allclose(plain.encode(TEXTS), other.encode(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"model_type": "distilbert"}, {"hidden_act": "relu"}, {"is_decoder": True}, {"position_embedding_type": "rotary"}],
+)
+def test_what_it_cannot_run_is_not_claimed(other):
+    plain = BertConfig(**TINY).to_dict()
+    assert ServedBert.fits(plain)
+    assert not ServedBert.fits(plain | other)

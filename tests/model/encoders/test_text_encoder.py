@@ -10,7 +10,7 @@ TEXTS = ["Flood waters rise", "a" * 5, "Bridge collapsed after the earthquake, t
 
 @pytest.fixture(scope="module")
 def encoder():
-    return TextEncoder.load().for_service()
+    return TextEncoder.serve()
 
 
 def test_a_vector_does_not_depend_on_its_neighbours(encoder):
@@ -29,9 +29,12 @@ def test_long_texts_are_cut(encoder):
     assert max(map(len, encoder.tokens(TEXTS))) <= LONGEST
 
 
-def test_layers_of_another_model_are_refused(encoder):
+def test_layers_of_another_model_are_refused():
+    other = {"encoder.x": torch.zeros(1)}
     with pytest.raises(ValueError, match="another model"):
-        encoder.load_tuned({"encoder.x": torch.zeros(1)})
+        TextEncoder.serve(tuned=other)
+    with pytest.raises(ValueError, match="another model"):
+        TextEncoder.load().load_tuned(other)
 
 
 @given(st.lists(st.integers(1, 96), max_size=80), st.integers(96, 2048))
