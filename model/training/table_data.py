@@ -110,7 +110,7 @@ def _images(rows: Sequence[Row], report: Report) -> Tensor:
     from model.encoders.image import WIDTH, ImageEncoder, prepare
 
     report(f"looking at {sum(row.image is not None for row in rows):,} photos")
-    encoder = ImageEncoder.load().eval()
+    encoder = ImageEncoder.load(dtype=torch.float32)
     vectors = torch.zeros(len(rows), WIDTH)
     for i, row in enumerate(rows):
         if row.image:

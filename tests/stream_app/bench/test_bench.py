@@ -7,17 +7,21 @@ import json
 import time
 
 import aiohttp
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
 from model.encoders import packed
+from model.encoders.image import ImageEncoder
 from model.fixed import FixedScorer
 from model.scorer import load_scorer
 from stream_app.bench.bare import flops, inputs, pass_s
 from stream_app.bench.contender import contender, speed
 from stream_app.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.bench.pace import ContenderError, Pace, pace
+from stream_app.bench.rivals.parts import efficientnet
 from stream_app.bench.stream import photo_host, posts, text
 from stream_app.cli.bench import command
 from stream_app.posts.identity import duplicate_key
@@ -89,6 +93,13 @@ def test_operations_are_counted_in_packed_layers_too(monkeypatch):
     counted = flops(load_scorer("default", threads=1), batch)
     monkeypatch.setattr(packed, "packs", lambda *_: False)
     assert counted == flops(load_scorer("default", threads=1), batch) > 1e9
+
+
+def test_a_rival_has_the_same_photo_network():
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 255, (1, 224, 224, 3), dtype=np.uint8))
+    with torch.inference_mode():
+        theirs = efficientnet()(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        torch.testing.assert_close(ImageEncoder.load(dtype=torch.float32)(pixels), theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_a_goal_is_met_or_not_in_its_own_direction():
