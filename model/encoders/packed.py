@@ -39,7 +39,7 @@ def linear(weight: Tensor, bias: Tensor, activation: Activation = "none") -> Ope
 
 
 def convolution(weight: Tensor, bias: Tensor, activation: Activation, *, stride: int = 1, groups: int = 1) -> Operation:
-    """A convolution of x [b, in, h, w], channels last and of even sides, by weight [out, in / groups, k, k], for inference.
+    """A convolution of x [b, in, h, w], channels last, even sides, by weight [out, in / groups, k, k], for inference.
 
     Padded as TensorFlow does ("SAME"): at stride 2 one pixel more behind than in front.
     """
