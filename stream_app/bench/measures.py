@@ -172,30 +172,34 @@ async def model_of_gemm(bench: Bench) -> Measured:
 
 async def latency(bench: Bench) -> Measured:
     """(g) Time from feed to subscriber at half load, 99th percentile, over deadline + one pass + 50 ms."""
-    scorer, first = load_scorer(bench.model), 5_000_000
+    scorer = load_scorer(bench.model)
     one_pass, _ = await asyncio.to_thread(pass_s, scorer, inputs(scorer, BATCH, 0), 9)
-    warm, paced = posts(bench.posts), posts(bench.posts, first=first)
+    goal = LabellingSettings().deadline_ms / 1000 + one_pass + 0.05
+    rounds = [await _waits(bench, n * 1_000_000) for n in range(bench.rounds)]
+    p99, p50, pace = (median(each) for each in zip(*rounds, strict=True))
+    parts = f"p99 {p99 * 1000:.0f} ms, p50 {p50 * 1000:.0f} ms, goal {goal * 1000:.0f} ms, {pace:.0f} posts/s"
+    return at_most("p99 latency at half load / goal", p99 / goal, 1, parts)
+
+
+async def _waits(bench: Bench, first: int) -> tuple[float, float, float]:
+    """At half the pace the worker can keep: p99 and p50 seconds from feed to subscriber, and that half in posts/s."""
+    warm, paced = posts(bench.posts, first=first), posts(bench.posts, first=first + 500_000)
     begin = round(len(warm) * WARM_UP)
     async with contender(bench.kafka, WORKER, warm[:begin], environment=environment("", bench.model)) as running:
         await running.finish(begin)
-        gap = 2 / min((await running.race(warm[begin:])).clock, 2000.0)
+        pace = min((await running.race(warm[begin:])).clock, 2000.0) / 2
         sent: dict[str, float] = {}
 
         async def send() -> None:
             began = time.monotonic()
             for number, value in enumerate(paced):
-                await asyncio.sleep(began + number * gap - time.monotonic())
-                sent[str(first + number)] = time.monotonic()
+                await asyncio.sleep(began + number / pace - time.monotonic())
+                sent[str(first + 500_000 + number)] = time.monotonic()
                 await running.send(value)
 
         await asyncio.gather(send(), running.wait_for(len(warm) + len(paced)))
     waits = [running.seen[key] - moment for key, moment in sent.items()]
-    p99 = quantiles(waits, n=100)[98]
-    goal = LabellingSettings().deadline_ms / 1000 + one_pass + 0.05
-    parts = (
-        f"p99 {p99 * 1000:.0f} ms, p50 {median(waits) * 1000:.0f} ms, goal {goal * 1000:.0f} ms, {1 / gap:.0f} posts/s"
-    )
-    return at_most("p99 latency at half load / goal", p99 / goal, 1, parts)
+    return quantiles(waits, n=100)[98], median(waits), pace
 
 
 async def product_stream(bench: Bench) -> Measured:
