@@ -58,6 +58,8 @@ class TextEncoder(nn.Module):
         logging.disable_progress_bar()
         source = str(_folder(name))
         network = AutoModel.from_pretrained(source, attn_implementation="sdpa")
+        if getattr(network, "pooler", None) is not None:
+            network.pooler = None  # not every model takes add_pooling_layer=False
         tokenizer = AutoTokenizer.from_pretrained(source)
         return cls(tokenizer.backend_tokenizer, network, int(network.config.hidden_size))
 

@@ -57,6 +57,7 @@ def test_the_packaged_encoder_runs_on_it_and_says_the_same():
 
 def test_loaded_for_service_it_is_the_one_that_was_trained():
     trained = TextEncoder.load()
+    assert not [name for name in trained.state_dict() if "pooler" in name]
     tuned = {name: value * 1.01 for name, value in trained.tuned_state().items()}
     trained.load_tuned(tuned)
     served = TextEncoder.serve(tuned=tuned)
