@@ -46,11 +46,15 @@ def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from model.encoders.packed import packs
+    from model.encoders.precision import fastest_dtype
+
     def of_linear(x: Sequence[int], *_: object, out_shape: Sequence[int]) -> int:
         return 2 * x[-1] * prod(out_shape)
 
-    packed = {torch.ops.mkldnn._linear_pointwise: of_linear}  # noqa: SLF001 - see model.encoders.packed
-    with FlopCounterMode(display=False, custom_mapping=packed) as counter:
+    there = packs(torch.device("cpu"), fastest_dtype())
+    mapping = {torch.ops.mkldnn._linear_pointwise: of_linear} if there else {}  # noqa: SLF001
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         scorer.score(batch)
     return float(counter.get_total_flops())
 
