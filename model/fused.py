@@ -37,8 +37,8 @@ NO_IMAGE = "no usable image: damage is judged from photos"
 FEWEST = 4
 """Posts a thread is given at least, where there are as many."""
 KEPT_KERNELS = 256
-"""Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024 a
-worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
+"""Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024
+a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
 _ALONE = {"text": (True, False, True), "image": (False, True, False)}
 """What is shown of text, image and context when one is asked without the other; context goes with the text."""
 
