@@ -41,7 +41,6 @@ class TextEncoder(nn.Module):
         self.tokenizer.enable_truncation(LONGEST)
         self.network = network
         self.width = width
-        self.device = torch.device("cpu")
         self._served: ServedBert | None = None
 
     @classmethod
@@ -80,16 +79,20 @@ class TextEncoder(nn.Module):
             encoder = cls.load(name)
             if tuned:
                 encoder.load_tuned(tuned)
-            encoder.device = device
             return encoder.to(device).for_service()
         weights, dtype = load_file(folder / "model.safetensors"), fastest_dtype(device)
         if tuned:
             _check_tuned(_layers(weights), tuned)
             weights |= tuned
         encoder = cls(Tokenizer.from_file(str(folder / "tokenizer.json")), None, int(config["hidden_size"]))
-        encoder.device = device
         encoder._served = ServedBert({name: value.to(device, dtype) for name, value in weights.items()}, config)
         return encoder
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        device: torch.device = self._served.words.device if self._served else next(self.network.parameters()).device
+        return device
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Word pieces of each text, cleaned and cut to ``LONGEST``."""
