@@ -193,23 +193,35 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
+@asynccontextmanager
+async def raced(
+    kafka: KafkaSettings, module: str, values: Sequence[bytes], *, environment: Mapping[str, str]
+) -> AsyncIterator[tuple[Contender, Pace]]:
+    """Start a program as :func:`contender`, let a share of ``values`` warm it up and time it on the others.
+
+    All of these are in the clock, first to last: a program may let posts without photos pass those with, and a part of
+    its results, a window's, would hold more or fewer photos than the stream.
+    """
+    warm = round(len(values) * WARM_UP)
+    async with contender(kafka, module, values[:warm], environment=environment) as running:
+        await running.finish(warm)
+        yield running, await running.race(values[warm:])
+
+
 async def speed(
     kafka: KafkaSettings, module: str, values: Sequence[bytes], *, photos_at: str = "", model: str = "default"
 ) -> Pace:
     """How fast a program takes posts from feed to published result, once warm.
 
-    All of them are in the clock, first to last: a program may let posts without photos pass those with, and a part of
-    its results, a window's, would hold more or fewer photos than the stream.
+    Raises:
+        ContenderError: as :meth:`Contender.wait_for`, or too many results lack a photo.
     """
-    warm = round(len(values) * WARM_UP)
-    async with contender(kafka, module, values[:warm], environment=environment(photos_at, model)) as running:
-        await running.finish(warm)
-        pace = await running.race(values[warm:])
+    async with raced(kafka, module, values, environment=environment(photos_at, model)) as (running, reached):
         if running.degraded > MAX_DEGRADED * len(values):
             raise ContenderError(
                 f"{running.degraded} of {len(values)} results lack a photo: there is nothing to compare"
             )
-        return pace
+        return reached
 
 
 def environment(photos_at: str, model: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from statistics import median, quantiles
 
 from model.scorer import Scorer, load_scorer
 from stream_app.bench.bare import BATCH, flops, gemm_s, inputs, pass_s
-from stream_app.bench.contender import WARM_UP, contender, environment, speed
+from stream_app.bench.contender import environment, raced, speed
 from stream_app.bench.pace import Pace
 from stream_app.bench.stream import posts
 from stream_app.settings import KafkaSettings, LabellingSettings
@@ -184,10 +184,8 @@ async def latency(bench: Bench) -> Measured:
 async def _waits(bench: Bench, first: int) -> tuple[float, float, float]:
     """At half the pace the worker can keep: p99 and p50 seconds from feed to subscriber, and that half in posts/s."""
     warm, paced = posts(bench.posts, first=first), posts(bench.posts, first=first + 500_000)
-    begin = round(len(warm) * WARM_UP)
-    async with contender(bench.kafka, WORKER, warm[:begin], environment=environment("", bench.model)) as running:
-        await running.finish(begin)
-        pace = min((await running.race(warm[begin:])).clock, 2000.0) / 2
+    async with raced(bench.kafka, WORKER, warm, environment=environment("", bench.model)) as (running, reached):
+        pace = min(reached.clock, 2000.0) / 2
         sent: dict[str, float] = {}
 
         async def send() -> None:
