@@ -61,7 +61,7 @@ class FusedScorer:
         self.context.load_state_dict(bundle.part("context"))
         self.network = FusionNetwork(manifest.network, fastest_dtype(self.device))
         self.network.load_state_dict(bundle.part("network"))
-        self.network.to(self.device).eval().requires_grad_(False)
+        self.network.to(self.device).for_service()
         self.calibration = Calibration({c: len(names) for c, names in manifest.network.concepts.items()})
         self.calibration.load_state_dict(bundle.part("calibration"))
 

@@ -15,7 +15,7 @@ from model.fusion.align import Align
 from model.fusion.base import Fusion, FusionWeights
 from model.fusion.concat import ConcatFusion
 from model.fusion.graph import GraphFusion
-from model.fusion.improved_graph import ImprovedGraphFusion
+from model.fusion.improved_graph import ImprovedGraphFusion, VertexNetwork
 from model.fusion.tensor import TensorFusion
 from model.multitask.losses import Granularity, TaskLosses, task_counts, task_losses
 from model.multitask.task_interaction import InteractionHeads, LinearHeads
@@ -130,6 +130,14 @@ class FusionNetwork(nn.Module):
         shared = F.leaky_relu(hidden)
         logits, auxiliary = self.heads(shared)
         return NetworkOutput(logits, weights, fused, hidden, shared, auxiliary)
+
+    def for_service(self) -> Self:
+        """No dropout and no gradients; weights are folded where they can be, and final from now on."""
+        self.eval().requires_grad_(False)
+        for module in self.modules():
+            if isinstance(module, VertexNetwork):
+                module.fold(self.dtype)
+        return self
 
     def losses(self, output: NetworkOutput, labels: Mapping[str, Tensor], beta: float = 0.0) -> TaskLosses:
         """The loss of every task in the order of ``config.tasks``; ``beta`` is the focal exponent of equation 10.

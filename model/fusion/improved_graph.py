@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.encoders.packed import Operation, linear
 from model.fusion.align import check_present, keep_present
 from model.fusion.base import Fusion, FusionWeights
 
@@ -69,18 +70,37 @@ class VertexNetwork(nn.Module):
         self.symmetric = symmetric
         self.mix = nn.Conv1d(2, 1, 3, padding=1)
         self.dense = nn.Linear(width, width)
+        self._folded: Operation | None = None
 
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Combine two tensors [b, P, D] into vertices [b, P, D]."""
-        if self.symmetric:
-            return (self._combine(left, right) + self._combine(right, left)) / 2
-        return self._combine(left, right)
+    def forward(self, members: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """Combine the ``members`` [b, M, D] that the indices ``left`` and ``right`` [P] name: vertices [b, P, D]."""
+        if self._folded:
+            # One product for all members: as left, bias included, and as right.
+            ends = self._folded(members.flatten(0, 1)).view(*members.shape[:2], -1).chunk(2, dim=-1)
+            combined = [F.leaky_relu(ends[0][:, x] + ends[1][:, y]) for x, y in self._orders(left, right)]
+        else:
+            combined = [self._combine(members[:, x], members[:, y]) for x, y in self._orders(left, right)]
+        return (combined[0] + combined[1]) / 2 if self.symmetric else combined[0]
+
+    def _orders(self, left: Tensor, right: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return [(left, right), (right, left)] if self.symmetric else [(left, right)]
 
     def _combine(self, left: Tensor, right: Tensor) -> Tensor:
         # As a 2-D convolution with channels last: the same numbers as Conv1d in a third of the time on a CPU.
         image = torch.stack((left, right), dim=-1).flatten(0, 1).unsqueeze(1).permute(0, 3, 1, 2)
         mixed = F.conv2d(image, self.mix.weight.unsqueeze(2), self.mix.bias, padding=(0, 1)).reshape(left.shape)
         return F.leaky_relu(cast("Tensor", self.dense(mixed)))
+
+    def fold(self, dtype: torch.dtype) -> None:
+        """Serve from now on with the convolution multiplied into the linear map, in ``dtype``: both are linear.
+
+        Row o of the map, W_o . (c * x), is (W_o correlated with c) . x: the map's rows through the kernel turned round.
+        """
+        weight, kernel = self.dense.weight.detach(), self.mix.weight.detach()
+        ends = F.conv1d(weight.unsqueeze(1), kernel.transpose(0, 1).flip(-1), padding=1).transpose(0, 1)
+        bias = self.dense.bias + self.mix.bias * weight.sum(dim=1) if self.mix.bias is not None else self.dense.bias
+        folded = linear(ends.flatten(0, 1).to(dtype), torch.cat((bias, torch.zeros_like(bias))).detach().to(dtype))
+        self._folded = lambda x: folded(x.to(dtype))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +140,7 @@ class Level(nn.Module):
     def forward(self, members: Tensor, weights: Tensor, present: Tensor) -> LevelOutput:
         """Join ``members`` [b, M, D] with their ``weights`` [b, M] and presence [b, M] pair by pair."""
         valid = present[:, self.left] & present[:, self.right]
-        vertices = keep_present(self.vertex(members[:, self.left], members[:, self.right]), valid)
+        vertices = keep_present(self.vertex(members, self.left, self.right), valid)
         similarity = pair_similarity(members, self.left, self.right) * valid
         ends = torch.stack((weights[:, self.left], weights[:, self.right]), dim=-1)
         edges = ends / (similarity + self.delta).unsqueeze(-1)

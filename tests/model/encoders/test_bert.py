@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
-from model.encoders.bert import ServedBert
+from model.encoders.bert import ServedBert, _Tokens
 from model.encoders.text import PACKAGED, TextEncoder, _folder, pad
 
 TINY = {
@@ -36,6 +36,20 @@ def test_its_states_are_those_of_transformers(network, rows):
         ours = ServedBert(network.state_dict(), network.config.to_dict())(ids, lengths)
         theirs = network(input_ids=ids, attention_mask=mask.long()).last_hidden_state
     torch.testing.assert_close(ours[mask], theirs[mask], atol=1e-6, rtol=1e-6)
+
+
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=20))
+@settings(deadline=None, max_examples=40)
+def test_its_layers_see_no_padding_and_few_numbers_of_tokens(lengths):
+    rows = [list(range(1, length + 1)) for length in lengths]
+    ids, counts = pad(rows)
+    tokens = _Tokens(ids, counts)
+    together = [number for row in rows for number in row]
+    assert tokens.ids[: sum(lengths)].tolist() == together
+    assert tokens.positions[: sum(lengths)].tolist() == [number - 1 for number in together]
+    assert len(tokens.ids) - sum(lengths) < 16
+    assert len(tokens.ids) % 16 == 0 or len({*lengths}) == 1
+    assert torch.equal(tokens.apart(tokens.ids.unsqueeze(-1)).squeeze(-1), ids)
 
 
 TEXTS = [

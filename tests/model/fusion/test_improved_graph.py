@@ -183,10 +183,27 @@ def test_ordered_double_sum_equals_the_symmetric_option(seed: int, n: int) -> No
 
 
 def test_the_symmetric_vertex_does_not_care_for_order() -> None:
-    x, y = torch.randn(2, 5, 3, D).unbind()
+    members, x, y = torch.randn(5, 4, D), torch.tensor([0, 1, 2]), torch.tensor([3, 0, 1])
     symmetric, plain = VertexNetwork(D, symmetric=True), VertexNetwork(D)
-    torch.testing.assert_close(symmetric(x, y), symmetric(y, x))
-    assert not torch.allclose(plain(x, y), plain(y, x))
+    torch.testing.assert_close(symmetric(members, x, y), symmetric(members, y, x))
+    assert not torch.allclose(plain(members, x, y), plain(members, y, x))
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_folded_for_service_a_vertex_is_still_equation_3(symmetric: bool) -> None:
+    network, members = VertexNetwork(D, symmetric=symmetric).double(), torch.randn(5, 4, D, dtype=torch.float64)
+    left, right = torch.tensor([0, 0, 2]), torch.tensor([1, 3, 1])
+
+    def literally(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        mixed = network.mix(torch.stack((x, y), dim=1)).squeeze(1)
+        return F.leaky_relu(network.dense(mixed))
+
+    network.fold(torch.float64)
+    for p, (x, y) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
+        expected = literally(members[:, x], members[:, y])
+        if symmetric:
+            expected = (expected + literally(members[:, y], members[:, x])) / 2
+        torch.testing.assert_close(network(members, left, right)[:, p], expected, atol=1e-12, rtol=0)
 
 
 @settings(max_examples=30, deadline=None)
