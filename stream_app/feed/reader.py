@@ -17,6 +17,8 @@ from stream_app.settings import Settings
 _FETCH_BYTES = 64 * 1024
 """Kafka answers a fetch when this much is there, or after half a batch's deadline. Told of each post by itself, at a
 few hundred posts a second, worker and broker would spend more on asking and answering than on the posts."""
+_UNHURRIED_MS = 200
+"""Kafka may wait this long for more while the model is behind: what came now would only stand in line."""
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -40,6 +42,7 @@ class Feed(Service, ConsumerRebalanceListener):
         self._drain = drain
         self._progress: dict[int, Progress] = {}
         self._consumer: AIOKafkaConsumer | None = None
+        self._wait_ms = max(int(settings.labelling.deadline_ms / 2), 1)
 
     async def on_start(self) -> None:
         """Join the group."""
@@ -56,7 +59,7 @@ class Feed(Service, ConsumerRebalanceListener):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_min_bytes=_FETCH_BYTES,
-            fetch_max_wait_ms=max(int(self.settings.labelling.deadline_ms / 2), 1),
+            fetch_max_wait_ms=self._wait_ms,
         )
         read_stable_offsets(consumer, self.membership)
         self._consumer = consumer
@@ -70,9 +73,13 @@ class Feed(Service, ConsumerRebalanceListener):
             self._consumer._coordinator._group_instance_id = None  # noqa: SLF001
             await self._consumer.stop()
 
-    async def take(self, limit: int, timeout_ms: int = 200) -> list[ConsumerRecord]:
-        """Up to ``limit`` records to work on; empty after ``timeout_ms`` without any."""
+    async def take(self, limit: int, timeout_ms: int = 200, *, hurry: bool = True) -> list[ConsumerRecord]:
+        """Up to ``limit`` records to work on; empty after ``timeout_ms`` without any.
+
+        Without ``hurry`` Kafka is asked less often for those after them.
+        """
         assert self._consumer is not None
+        self._consumer._fetcher._fetch_max_wait_ms = self._wait_ms if hurry else _UNHURRIED_MS  # noqa: SLF001
         # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
         # checks right before it returns, without giving up the event loop in between.
         batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)

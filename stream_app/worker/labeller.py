@@ -37,6 +37,8 @@ from stream_app.worker.publisher import Finished, Publisher
 
 _CHUNK = 128
 """Records parsed at a stretch: about 10 ms, after which scoring and publishing get their turn."""
+_BEHIND = 4
+"""Full batches before the model with which it is behind."""
 
 
 class Fetcher(Protocol):
@@ -122,6 +124,11 @@ class Labeller(Service):
         """
         return asyncio.Semaphore(max(self.settings.media.concurrency, 2 * self.settings.labelling.batch_size))
 
+    @property
+    def _behind(self) -> bool:
+        """Whether the model has so much before it that haste elsewhere would only cost it processor time."""
+        return len(self._batcher) >= _BEHIND * self.settings.labelling.batch_size
+
     def forget(self) -> None:
         """Forget what was labelled, since the model has changed."""
         self.memory.clear()
@@ -129,7 +136,7 @@ class Labeller(Service):
     @Service.task  # type: ignore[untyped-decorator]
     async def _read(self) -> None:
         while not self.should_stop:
-            records = await self.feed.take(min(await self.room.wait(), _CHUNK))
+            records = await self.feed.take(min(await self.room.wait(), _CHUNK), hurry=not self._behind)
             if records:
                 self.last_read = time.monotonic()
                 self.room.enter(len(records))
@@ -260,4 +267,4 @@ class Labeller(Service):
         self._done(Finished(source, [letter], stage=stage))
 
     def _done(self, finished: Finished) -> None:
-        self.publisher.put(finished)
+        self.publisher.put(finished, hurry=not self._behind)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -78,6 +79,12 @@ def replica(settings):
             await service.stop()
 
     return run
+
+
+class Slow(FixedScorer):
+    def score(self, posts):
+        time.sleep(0.03)
+        return super().score(posts)
 
 
 class Raises(FixedScorer):
@@ -337,6 +344,18 @@ async def test_after_a_feeders_transaction_nothing_waits(settings, replica, coll
                 await feeder.send_and_wait(settings.topics.posts, a_post(number), partition=number % 2)
         await events(collect, settings, 4)
         await eventually(lambda: running.feed.lag() and not any(running.feed.lag().values()))
+
+
+async def test_while_the_model_is_behind_batches_are_published_together(settings, send, replica, collect):
+    small = settings.model_copy(update={"labelling": settings.labelling.model_copy(update={"batch_size": 8})})
+    await send([a_post(i) for i in range(400)])
+    async with replica(settings=small, load=loads(Slow)) as running:
+        found = await events(collect, settings, 400)
+        lines = running.metrics_text().decode().splitlines()
+    counts = {name: float(number) for name, _, number in (line.rpartition(" ") for line in lines if line[0] != "#")}
+    assert len({each.post.id for each in found}) == 400
+    assert counts["crisis_stream_batch_posts_count"] == 50
+    assert counts["crisis_stream_transaction_seconds_count"] < 20
 
 
 async def test_a_shadow_model_is_compared_and_never_published(settings, send, replica, collect):
