@@ -17,13 +17,11 @@ from stream_app.bench.stream import PHOTOS, photo, text
 BATCH = 64
 
 
-def inputs(scorer: Scorer, count: int, photos: float) -> list[PostInput]:
-    """``count`` posts as the model takes them; every 1/``photos``-th has a photo, prepared."""
+def inputs(scorer: Scorer, count: int, photos: float, first: int = 10_000_000) -> list[PostInput]:
+    """``count`` posts from number ``first`` as the model takes them; every 1/``photos``-th has a photo, prepared."""
     prepared = [scorer.prepare(Image.open(io.BytesIO(photo(number)))) for number in range(PHOTOS if photos else 0)]
     step = round(1 / photos) if photos else 0
-    return [
-        PostInput(text(10_000_000 + n), (prepared[n % PHOTOS],) if step and n % step == 0 else ()) for n in range(count)
-    ]
+    return [PostInput(text(first + n), (prepared[n % PHOTOS],) if step and n % step == 0 else ()) for n in range(count)]
 
 
 def pass_s(scorer: Scorer, batch: Sequence[PostInput], repeats: int) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import median, quantiles
+from statistics import mean, median, quantiles
 
 from model.scorer import Scorer, load_scorer
 from stream_app.bench.bare import BATCH, flops, gemm_s, inputs, pass_s
@@ -95,17 +95,18 @@ def _beside(one: Pace, other: Pace, what: str) -> str:
     return f"{one.clock:.0f} / {other.clock:.0f} posts/s, {one.cpu:.0f} / {other.cpu:.0f} per CPU second; {what}"
 
 
-def _bare(scorer: Scorer, photos: float) -> Pace:
-    clock, cpu = pass_s(scorer, inputs(scorer, BATCH, photos), 9)
-    return Pace(BATCH / clock, BATCH / cpu)
+def _bare(scorer: Scorer, photos: float, first: int) -> Pace:
+    posts = inputs(scorer, 8 * BATCH, photos, first)
+    clock, cpu = zip(*(pass_s(scorer, posts[i::8], 3) for i in range(8)), strict=True)
+    return Pace(BATCH / mean(clock), BATCH / mean(cpu))
 
 
 async def worker_of_model(bench: Bench, photos: float = 0.0) -> Measured:
     """(a) The worker end to end over its own bare model, unique posts."""
     scorer = load_scorer(bench.model)
 
-    async def bare(_: int) -> Pace:
-        return await asyncio.to_thread(_bare, scorer, photos)
+    async def bare(first: int) -> Pace:
+        return await asyncio.to_thread(_bare, scorer, photos, first)
 
     ours, model = await bench.both(lambda n: bench.worker(bench.posts, n, photos=photos), bare)
     what = "a third with photos" if photos else "text only"
