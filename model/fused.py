@@ -158,11 +158,13 @@ class FusedScorer:
 def shares(posts: Sequence[PostInput], count: int) -> list[list[int]]:
     """Indices of ``posts`` in at most ``count`` parts of like work: photos and long texts are dealt out evenly.
 
-    A part has some ``FEWEST`` posts, since fewer take nearly as long.
+    The most work first, to and fro, so that no part always gets the longer text. A part has some ``FEWEST`` posts:
+    fewer take nearly as long.
     """
     parts = min(count, -(-len(posts) // FEWEST))
-    order = sorted(range(len(posts)), key=lambda i: (len(posts[i].images), len(posts[i].text)))
-    return [order[start::parts] for start in range(parts)]
+    order = sorted(range(len(posts)), key=lambda i: (len(posts[i].images), len(posts[i].text)), reverse=True)
+    to_and_fro = [*range(parts), *reversed(range(parts))]
+    return [[i for place, i in enumerate(order) if to_and_fro[place % (2 * parts)] == part] for part in range(parts)]
 
 
 def answer(concept: Concept, probabilities: Sequence[float], *, seen: bool) -> ConceptScore:
