@@ -76,4 +76,6 @@ def _why(kafka: KafkaSettings, error: BaseException) -> str:  # noqa: PLR0911 - 
             return "does not answer: check kafka.bootstrap_servers, the network, and kafka.security_protocol"
         case OSError() if not isinstance(error, ConnectionError):
             return f"cannot be reached ({error.strerror or error}): check kafka.bootstrap_servers"
-    return f"closed the connection: check that kafka.security_protocol ({protocol}) is what this port speaks"
+    shown = f"that it trusts kafka.ssl_certfile ({kafka.ssl_certfile or 'not set'}) if it asks for a client certificate"
+    asked = f", and {shown}" if protocol.endswith("SSL") else ""
+    return f"closed the connection: check that kafka.security_protocol ({protocol}) is what this port speaks{asked}"

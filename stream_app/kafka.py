@@ -11,11 +11,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     KafkaConfigurationError,
     KafkaConnectionError,
     KafkaError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
     for_code,
 )
 from aiokafka.helpers import create_ssl_context
@@ -72,9 +75,21 @@ def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
     return context
 
 
+_FORBIDDEN: dict[type[KafkaError], str] = {
+    TopicAuthorizationFailedError: "topic",
+    GroupAuthorizationFailedError: "group",
+    TransactionalIdAuthorizationFailed: "transactional id",
+    ClusterAuthorizationFailedError: "cluster",
+}
+
+
 def reason(error: KafkaError) -> str:
     """What went wrong in words: an error's own, without the name and number that aiokafka puts before them."""
-    return str(error.args[0]) if error.args else str(error)
+    said = error.args[0] if error.args else str(error)
+    if (kind := _FORBIDDEN.get(type(error))) is None:
+        return str(said)
+    names = ", ".join(sorted(said)) if isinstance(said, set | frozenset | list | tuple) else said
+    return f"this user may not use {kind} {names}: an ACL must allow it, docs/operate.md says which"
 
 
 @asynccontextmanager

@@ -18,15 +18,30 @@ class SecureListener:
         keystore_password: Opens it.
         users: Password by name; neither may hold a double quote.
         port: 0 picks a free one.
+        client_authority: PEM; clients must show a certificate that it signed, beside their password.
+        acls: Users may do what access control lists allow them; who comes to the plain listener may do everything.
     """
 
     keystore: Path
     keystore_password: str = field(repr=False)
     users: Mapping[str, str] = field(repr=False)
     port: int = 0
+    client_authority: Path | None = None
+    acls: bool = False
 
     def properties(self) -> str:
         """Lines for the broker's settings; its ``listeners`` not among them."""
+        more = ""
+        if self.client_authority is not None:
+            more += (
+                "listener.name.sasl_ssl.ssl.client.auth=required\n"
+                f"ssl.truststore.type=PEM\nssl.truststore.location={self.client_authority.resolve()}\n"
+            )
+        if self.acls:
+            more += (
+                "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+                "super.users=User:ANONYMOUS\n"
+            )
         users = "".join(f' user_{name}="{password}"' for name, password in self.users.items())
         return (
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n"
@@ -36,4 +51,5 @@ class SecureListener:
             f"listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={_MODULES}.scram.ScramLoginModule required;\n"
             f"ssl.keystore.type=PKCS12\nssl.keystore.location={self.keystore.resolve()}\n"
             f"ssl.keystore.password={self.keystore_password}\n"
+            f"{more}"
         )

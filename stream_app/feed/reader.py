@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 from mode import Service
 
@@ -45,7 +46,11 @@ class Feed(Service, ConsumerRebalanceListener):
         self._wait_ms = max(int(settings.labelling.deadline_ms / 2), 1)
 
     async def on_start(self) -> None:
-        """Join the group."""
+        """Join the group.
+
+        Raises:
+            aiokafka.errors.TopicAuthorizationFailedError: this user may not see the feed, and would wait for ever.
+        """
         kafka, worker = self.settings.kafka, self.settings.worker
         consumer = AIOKafkaConsumer(
             **client_options(kafka),
@@ -64,6 +69,8 @@ class Feed(Service, ConsumerRebalanceListener):
         read_stable_offsets(consumer, self.membership)
         self._consumer = consumer
         await consumer.start()
+        if self.settings.topics.posts not in await consumer.topics():
+            raise TopicAuthorizationFailedError(self.settings.topics.posts)
         consumer.subscribe([self.settings.topics.posts], listener=self)
 
     async def on_stop(self) -> None:

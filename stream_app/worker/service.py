@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
+from aiokafka.errors import KafkaError
 from mode import Service, Worker
 from mode.types import ServiceT
 
@@ -158,6 +159,9 @@ def run(
     """Run one replica in this process until SIGTERM, SIGINT or, with ``once_idle_s``, until nothing is left to do.
 
     Exits with 0 when stopped, 1 when a service died.
+
+    Raises:
+        aiokafka.errors.KafkaError: what a service died of, for the command line to put into words.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -168,5 +172,10 @@ def run(
 
     replica = Replica(settings, load=load, once_idle_s=once_idle_s, on_idle=stop)
     worker = Worker(replica, loglevel=loglevel, redirect_stdouts=False, loop=loop)
-    worker.execute_from_commandline()
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KafkaError):
+            raise ended.__context__ from None
+        raise
     raise SystemExit  # execute_from_commandline has exited already; mypy cannot know

@@ -18,7 +18,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import trustme
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError
+from aiokafka.protocol.admin import CreateAclsRequest
 from factories import make_event, make_place
 
 from stream_app.broker import LocalBroker, SecureListener, install
@@ -267,3 +270,100 @@ def test_the_password_is_in_no_repr_and_no_help(secure, environment, locked):
     for command in ((), ("worker",), ("watch",), ("broker",)):
         assert call(environment, *command, "--help").returncode == 0
     assert call(environment, "faust", "tables").returncode == 0
+
+
+TOPIC, GROUP, TRANSACTIONAL_ID, EXACT, PREFIX, READ, WRITE, ALLOW = 2, 3, 5, 3, 4, 3, 4, 3  # Kafka's numbers for them
+
+
+@pytest.fixture(scope="module")
+def clients() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory, authority, clients) -> Iterator[LocalBroker]:
+    """A broker that wants a client certificate and a password, and lets USER do what its ACLs allow."""
+    folder = tmp_path_factory.mktemp("guarded")
+    clients.cert_pem.write_to_path(str(folder / "clients.pem"))
+    listener = SecureListener(
+        authority[0], STORE, {USER: PASSWORD}, client_authority=folder / "clients.pem", acls=True
+    )  # fmt: skip
+    with LocalBroker(folder / "kafka", secure=listener) as it:
+        yield it
+
+
+def certificate(folder: Path, signer: trustme.CA) -> dict[str, str]:
+    """The settings of a client with a certificate that ``signer`` signed."""
+    issued, names = signer.issue_cert("crisis@example.org"), {"CERTFILE": "cert.pem", "KEYFILE": "key.pem"}
+    issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    return {f"CRISIS_STREAM_KAFKA__SSL_{name}": str(folder / file) for name, file in names.items()}
+
+
+@pytest.fixture
+def guest(environment, guarded) -> dict[str, str]:
+    """What a user sets to reach the guarded broker, but for the certificate."""
+    changed = {"BOOTSTRAP_SERVERS": guarded.secure_bootstrap_servers, "SASL_MECHANISM": "PLAIN"}
+    mine = {f"CRISIS_STREAM_KAFKA__{name}": value for name, value in changed.items()}
+    return environment | mine | {"CRISIS_STREAM_WORKER__REPLICA": "one"}
+
+
+def plainly(environment: Mapping[str, str], broker: LocalBroker) -> dict[str, str]:
+    """The same at the plain listener, where everybody may do everything."""
+    kept = {name: value for name, value in environment.items() if "KAFKA__" not in name}
+    return kept | {
+        "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "CRISIS_STREAM_KAFKA__PARTITIONS": "1",
+    }
+
+
+def allow(broker: LocalBroker, kind: int, name: str, pattern: int, operation: int) -> None:
+    async def ask() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
+        await admin.start()
+        try:
+            request = CreateAclsRequest(kind, name, pattern, f"User:{USER}", "*", operation, ALLOW)
+            answer = await admin._client.send(1, request)
+            assert answer.creation_responses == [(0, "")]
+        finally:
+            await admin.close()
+
+    asyncio.run(ask())
+
+
+def test_a_worker_needs_the_certificate_and_the_acls_that_the_docs_name_and_no_more(guarded, guest, clients, tmp_path):
+    prefix, group = guest["CRISIS_STREAM_TOPICS__PREFIX"], guest["CRISIS_STREAM_WORKER__GROUP_ID"]
+    posts = tmp_path / "posts.jsonl"
+    post = {"network": "other", "id": "1", "text": "the bridge collapsed", "created_at": "2026-03-01T00:00:00Z"}
+    posts.write_text(json.dumps(post) + "\nbroken\n")
+    plain = plainly(guest, guarded)
+    assert "sent 2 posts" in call(plain, "replay", str(posts), "--quiet").stdout
+    mine = guest | certificate(tmp_path, clients)
+    steps = [
+        (f"transactional id {prefix}{group}.one", [(TRANSACTIONAL_ID, f"{prefix}{group}.one", EXACT, WRITE)]),
+        (f"topic {prefix}posts", [(TOPIC, f"{prefix}posts", EXACT, READ)]),
+        (f"group {group}", [(GROUP, group, EXACT, READ)]),
+        (f"topic {prefix}", [(TOPIC, f"{prefix}{name}", PREFIX, WRITE) for name in ("events", "alerts.", "dead")]),
+    ]
+    for refused, rules in steps:
+        done = call(mine, "worker", "--once-idle", "1")
+        assert done.returncode == 1
+        assert f"crisis-stream: Kafka: this user may not use {refused}" in done.stderr, (refused, done.stderr)
+        for rule in rules:
+            allow(guarded, *rule)
+    done = call(mine, "worker", "--once-idle", "1")
+    assert done.returncode == 0, done.stderr
+    events = call(plain, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["data"]["post"]["id"] for line in events] == ["1"]
+    refused = call(mine, "watch", "--no-follow")
+    assert refused.returncode == 1
+    assert f"this user may not use topic {prefix}events: an ACL must allow it" in refused.stderr
+
+
+def test_a_client_certificate_that_is_missing_or_not_trusted_is_named(guest, tmp_path):
+    other = certificate(tmp_path, trustme.CA())
+    for mine, shown in ((guest, "not set"), (guest | other, other["CRISIS_STREAM_KAFKA__SSL_CERTFILE"])):
+        done = call(mine, "worker", "--once-idle", "1")
+        assert done.returncode == 1
+        assert f"trusts kafka.ssl_certfile ({shown}) if it asks for a client certificate" in done.stderr
+        assert "Traceback" not in done.stderr
