@@ -32,7 +32,9 @@ def text(number: int) -> str:
     )
 
 
-def posts(count: int, *, repeated: float = 0.0, photos: float = 0.0, host: str = "", first: int = 0) -> list[bytes]:
+def posts(
+    count: int, *, repeated: float = 0.0, photos: float = 0.0, host: str = "", first: int = 0, longest: int = 1
+) -> list[bytes]:
     """``count`` posts as JSON, in our own format.
 
     Args:
@@ -41,6 +43,7 @@ def posts(count: int, *, repeated: float = 0.0, photos: float = 0.0, host: str =
         photos: The share of originals with one photo at ``host``.
         host: The photos' host, as ``http://127.0.0.1:1234``.
         first: The first post's number; streams that share none have no post in common.
+        longest: Originals have 1 to this many times a tweet's text.
     """
     draw = random.Random(first)
     originals: list[dict[str, object]] = []
@@ -53,6 +56,8 @@ def posts(count: int, *, repeated: float = 0.0, photos: float = 0.0, host: str =
         else:
             post = {"network": "other", "id": str(number), "root_id": str(number), "text": text(number)}
             post["created_at"] = moment
+            if longest > 1:
+                post["text"] = " ".join(text(number + n) for n in range(draw.randint(1, longest)))
             if draw.random() < photos:
                 post["media"] = [{"url": f"{host}/{number % PHOTOS}.jpg?post={number}"}]
             originals.append(post)

@@ -24,11 +24,12 @@ class Fleet:
     """Replicas ``r0``, ``r1``... as child processes. Only they are ever signalled.
 
     Args:
-        settings: Where they work; the fixed scorer is theirs whatever this says.
+        settings: Where they work.
         replicas: How many start at once.
         logs: Folder for what they say.
         program: The Python module they run, with its arguments.
         environment: More environment variables for them.
+        model: What labels, whatever ``settings`` says.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class Fleet:
         *,
         program: Sequence[str] = WORKER,
         environment: dict[str, str] | None = None,
+        model: str = "fixed",
     ) -> None:
-        self.settings, self.logs = settings, logs
+        self.settings, self.logs, self._model = settings, logs, model
         self._program, self._environment = program, environment or {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._wanted = [f"r{number}" for number in range(replicas)]
@@ -76,7 +78,7 @@ class Fleet:
             "--prefix": topics.prefix,
             "--group": group_of(self.settings),
             "--replica": name,
-            "--model": "fixed",
+            "--model": self._model,
             "--http-port": "0",
             "--log-level": "WARNING",
         }

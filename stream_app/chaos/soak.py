@@ -26,11 +26,16 @@ _SMALL = {"LABELLING__DUPLICATES": "1000", "MEDIA__CACHED_IMAGES": "100"}
 _BRIEF = {"CLOSE_AFTER_H": "0.003", "FORGET_AFTER_H": "0.005", "MAX_POSTS": "2000"}
 
 
-async def soak(settings: Settings, logs: Path, *, seconds: float, rate: int, growth_mb: float) -> Verdict:
-    """A steady stream with photos, reposts and incidents; memory must stay flat, last quarter against second."""
-    async with photo_host() as host, Truth(settings) as truth:
+async def soak(
+    settings: Settings, logs: Path, *, seconds: float, rate: int, growth_mb: float, model: str, longest: int
+) -> Verdict:
+    """A steady stream with photos, reposts and incidents; memory must stay flat, last quarter against second.
+
+    Texts are 1 to ``longest`` tweets long: what a model keeps for each size that it meets should stop growing too.
+    """
+    async with photo_host() as host, Truth(settings, model) as truth:
         with (
-            Fleet(settings, 1, logs, environment=_environment(_SMALL, host)) as fleet,
+            Fleet(settings, 1, logs, environment=_environment(_SMALL, host), model=model) as fleet,
             _incidents(settings, logs) as keeper,
         ):
             worker_mb: list[float] = []
@@ -39,7 +44,7 @@ async def soak(settings: Settings, logs: Path, *, seconds: float, rate: int, gro
             began = time.monotonic()
             while (elapsed := time.monotonic() - began) < seconds:
                 if (due := (1 + int(elapsed)) * rate) > sent:
-                    values = posts(due - sent, repeated=REPOSTS, photos=PHOTOS, host=host, first=sent)
+                    values = posts(due - sent, repeated=REPOSTS, photos=PHOTOS, host=host, first=sent, longest=longest)
                     await feed(settings, [(str(sent + n), value) for n, value in enumerate(values)])
                     sent = due
                 await truth.read()

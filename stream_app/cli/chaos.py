@@ -62,7 +62,7 @@ def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **
     sys.exit(1 if verdict.wrong else 0)
 
 
-def _program(program: Program, *, wants_broker: bool = False, **defaults: float) -> None:
+def _program(program: Program, *, wants_broker: bool = False, **defaults: float | str) -> None:
     """Add one program, its keyword arguments as options with these defaults."""
 
     def callback(ctx: click.Context, /, **options: Any) -> None:
@@ -84,4 +84,4 @@ _program(programs.rebalance, posts=6000, rounds=3)
 _program(programs.bisect, posts=2000, bad=20)
 _program(programs.drain, posts=20_000)
 _program(programs.slow_host, posts=500)
-_program(soak, seconds=300.0, rate=150, growth_mb=20.0)
+_program(soak, seconds=300.0, rate=150, growth_mb=20.0, model="fixed", longest=4)
