@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import ip_address
+from typing import Any
 
-from aiohttp import AddrInfoType, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import AddrInfoType, ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import RawResponseMessage
 from yarl import URL
 
 from stream_app import __version__
@@ -26,6 +29,8 @@ from stream_app.settings import MediaSettings
 
 MAX_URL = 2048
 """Characters of the longest address that is tried."""
+MAX_INTERIM = 16
+"""Answers like 103 Early Hints before the final one. A fast host could keep us busy with them until the deadline."""
 
 HEADERS = {
     "User-Agent": f"crisis-stream/{__version__}",
@@ -76,6 +81,26 @@ class SocketGuard:
         return socket.socket(family, kind, protocol)
 
 
+class _Wire(ResponseHandler):
+    """A connection that hears out only so many interim answers (RFC 9110, section 15.2); aiohttp's hears any number."""
+
+    _interim = 0
+
+    async def read(self) -> tuple[RawResponseMessage, StreamReader]:
+        """The next answer, an interim one or the final."""
+        message, body = await super().read()
+        self._interim = self._interim + 1 if 100 <= message.code < 200 else 0
+        if self._interim > MAX_INTERIM:
+            raise NotUsedError("failed", f"the host sent more than {MAX_INTERIM} interim answers and no final one")
+        return message, body
+
+
+class _Connector(TCPConnector):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._factory = partial(_Wire, loop=self._loop)  # type: ignore[assignment]  # a subclass will do
+
+
 class ThreadResolver(AbstractResolver):
     """The system's resolver in threads of its own: a name server that hangs holds up no other thread of the process."""
 
@@ -111,7 +136,7 @@ def open_session(settings: MediaSettings, resolver: AbstractResolver | None = No
     Raises:
         ValueError: ``settings.allowed_private`` holds something that is no network.
     """
-    connector = TCPConnector(
+    connector = _Connector(
         # Twice as many as fetches: lookups that were given up may still occupy theirs for a while.
         resolver=resolver or ThreadResolver(2 * settings.concurrency),
         socket_factory=SocketGuard(parse_networks(settings.allowed_private)),

@@ -74,15 +74,26 @@ async def test_an_endless_head_is_given_up_at_once(answers, head, unit):
 @pytest.mark.parametrize(
     ("head", "unit"),
     [
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n5;", b"a" * 4096),
         (OK + CHUNK, b"1\r\n\0\r\n" * 100),
     ],
-    ids=["100 for ever", "chunk extension", "chunks of a byte"],
+    ids=["chunk extension", "chunks of a byte"],
 )
 async def test_what_has_no_length_ends_with_the_deadline(answers, head, unit):
     outcome, _ = await answers(head, unit)
     assert outcome.status == "late"
+
+
+async def test_interim_answers_are_heard_out_but_not_for_ever(answers):
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+    outcome, _ = await answers(hint * 16 + OK + WHOLE, paths=3)
+    assert outcome.status == "used"
+    began = time.perf_counter()
+    outcome, _ = await answers(b"", hint * 1000)
+    assert (outcome.status, "interim answers" in outcome.reason) == ("failed", True)
+    assert time.perf_counter() - began < 0.4
+    outcome, _ = await answers(hint * 17 + OK + WHOLE)
+    assert outcome.status == "failed"
 
 
 @pytest.mark.parametrize(
