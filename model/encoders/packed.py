@@ -9,9 +9,10 @@ input is not rounded to bfloat16 first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Literal, cast
+from math import prod
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
@@ -64,6 +65,17 @@ def packs(device: torch.device, dtype: torch.dtype) -> bool:
     except (RuntimeError, AttributeError, TypeError):
         return False
     return True
+
+
+def counted() -> dict[Any, Callable[..., int]]:
+    """Floating-point operations of the packed linear layers, as ``custom_mapping`` of torch's ``FlopCounterMode``."""
+
+    def of_linear(x: Sequence[int], *_: object, out_shape: Sequence[int]) -> int:
+        return 2 * x[-1] * prod(out_shape)
+
+    # A torch without oneDNN has no such operation, and would not be asked for it.
+    there = packs(torch.device("cpu"), torch.float32)
+    return {torch.ops.mkldnn._linear_pointwise: of_linear} if there else {}
 
 
 def _packed_linear(weight: Tensor, bias: Tensor, activation: Activation) -> Operation:

@@ -6,7 +6,6 @@ import io
 import os
 import time
 from collections.abc import Sequence
-from math import prod
 from statistics import median
 
 from PIL import Image
@@ -41,18 +40,11 @@ def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
 
     They are seen in the calling thread only, so ``scorer`` must work in one.
     """
-    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from model.encoders.packed import packs
-    from model.encoders.precision import fastest_dtype
+    from model.encoders.packed import counted
 
-    def of_linear(x: Sequence[int], *_: object, out_shape: Sequence[int]) -> int:
-        return 2 * x[-1] * prod(out_shape)
-
-    there = packs(torch.device("cpu"), fastest_dtype())
-    mapping = {torch.ops.mkldnn._linear_pointwise: of_linear} if there else {}  # noqa: SLF001
-    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+    with FlopCounterMode(display=False, custom_mapping=counted()) as counter:
         scorer.score(batch)
     return float(counter.get_total_flops())
 
