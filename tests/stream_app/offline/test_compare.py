@@ -54,14 +54,11 @@ class Other(FixedScorer):
         if any(self.poison in each.text for each in posts):
             raise ValueError("indigestible")
         self.images += [image for each in posts for image in each.images]
-        return super().score(posts)
-
-    def _score(self, post):
-        scored = super()._score(post)
-        if "ODD" not in post.text:
-            return scored
-        odd = ConceptScore("informative", 0.7, {"not_informative": 0.3, "informative": 0.7})
-        return replace(scored, labels={**scored.labels, "informativeness": odd})
+        odd = {"informativeness": ConceptScore("informative", 0.7, {"not_informative": 0.3, "informative": 0.7})}
+        return [
+            replace(scored, labels={**scored.labels, **odd}) if "ODD" in post.text else scored
+            for post, scored in zip(posts, super().score(posts), strict=True)
+        ]
 
 
 async def found(*values, fetch=skip_images, first=None, second=None, **options):
@@ -165,9 +162,9 @@ def test_an_answer_and_none_are_as_far_apart_as_can_be():
 
 async def test_the_report_reads_row_by_row():
     class Blind(Other):
-        def _score(self, post):
-            scored = super()._score(post)
-            return replace(scored, labels={**scored.labels, "humanitarian": ConceptScore(None, None, {}, "unsure")})
+        def score(self, posts):
+            blind = {"humanitarian": ConceptScore(None, None, {}, "unsure")}
+            return [replace(scored, labels={**scored.labels, **blind}) for scored in super().score(posts)]
 
     diff = await found(post(1), post(2, "Cake\n\x1b[31mODD " + "x" * 100), second=Blind())
     text = "\n".join(report(diff))
