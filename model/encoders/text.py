@@ -22,8 +22,8 @@ PACKAGED = "minilm"
 LONGEST = 96
 """Word pieces read of a post."""
 BUCKET_TOKENS = 1536
-"""Word pieces, padding included, in one pass: posts of like length go together, so little of it is padding, and what a
-layer works on stays in a core's cache."""
+"""Word pieces, padding included, in one pass: posts of like length go together, since attention sees the padding, and
+what a layer works on stays in a core's cache."""
 BUCKET_TOKENS_GPU = 16_384
 """A GPU wants more to do at once."""
 
@@ -100,13 +100,13 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the last layer over each row's own tokens: ids [b, L], lengths [b] to [b, width]."""
-        mask = torch.arange(ids.shape[1], device=ids.device) < lengths.unsqueeze(1)
         if self._served:
-            states = self._served(ids, lengths)
+            kept = self._served(ids, lengths)
         else:
+            mask = torch.arange(ids.shape[1], device=ids.device) < lengths.unsqueeze(1)
             padded = bool((lengths < ids.shape[1]).any())
             states = self.network(input_ids=ids, attention_mask=mask.long() if padded else None).last_hidden_state
-        kept = torch.where(mask.unsqueeze(-1), states, states.new_zeros(()))
+            kept = torch.where(mask.unsqueeze(-1), states, states.new_zeros(()))
         return kept.float().sum(1) / lengths.unsqueeze(1)
 
     def for_service(self) -> Self:

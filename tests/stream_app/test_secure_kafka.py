@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError
 from aiokafka.protocol.admin import CreateAclsRequest
 from factories import make_event, make_place
@@ -30,8 +29,8 @@ from stream_app.events.subscribe import EPOCH, subscribe
 from stream_app.feedback.store import add_verdict
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.app import build_app
-from stream_app.kafka import ensure_topics
-from stream_app.settings import Settings
+from stream_app.kafka import admin_client, ensure_topics
+from stream_app.settings import KafkaSettings, Settings
 
 USER, PASSWORD, WRONG = "crisis", "Corr3ct-h0rse", "Batt3ry-stap1e"
 STORE = "changeit"
@@ -285,9 +284,7 @@ def guarded(tmp_path_factory, authority, clients) -> Iterator[LocalBroker]:
     """A broker that wants a client certificate and a password, and lets USER do what its ACLs allow."""
     folder = tmp_path_factory.mktemp("guarded")
     clients.cert_pem.write_to_path(str(folder / "clients.pem"))
-    listener = SecureListener(
-        authority[0], STORE, {USER: PASSWORD}, client_authority=folder / "clients.pem", acls=True
-    )  # fmt: skip
+    listener = SecureListener(authority[0], STORE, {USER: PASSWORD}, client_authority=folder / "clients.pem", acls=True)
     with LocalBroker(folder / "kafka", secure=listener) as it:
         yield it
 
@@ -319,14 +316,10 @@ def plainly(environment: Mapping[str, str], broker: LocalBroker) -> dict[str, st
 
 def allow(broker: LocalBroker, kind: int, name: str, pattern: int, operation: int) -> None:
     async def ask() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers)
-        await admin.start()
-        try:
+        async with admin_client(KafkaSettings(bootstrap_servers=broker.bootstrap_servers)) as admin:
             request = CreateAclsRequest(kind, name, pattern, f"User:{USER}", "*", operation, ALLOW)
             answer = await admin._client.send(1, request)
             assert answer.creation_responses == [(0, "")]
-        finally:
-            await admin.close()
 
     asyncio.run(ask())
 
