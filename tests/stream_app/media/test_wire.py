@@ -88,10 +88,11 @@ async def test_interim_answers_are_heard_out_but_not_for_ever(answers):
     hint = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
     outcome, _ = await answers(hint * 16 + OK + WHOLE, paths=3)
     assert outcome.status == "used"
-    began = time.perf_counter()
-    outcome, _ = await answers(b"", hint * 1000)
-    assert (outcome.status, "interim answers" in outcome.reason) == ("failed", True)
-    assert time.perf_counter() - began < 0.4
+    for unit in (hint * 1000, b"HTTP/1.1 100 Continue\r\n\r\n" * 100):
+        began = time.perf_counter()
+        outcome, _ = await answers(b"", unit)
+        assert (outcome.status, "interim answers" in outcome.reason) == ("failed", True)
+        assert time.perf_counter() - began < 0.4
     outcome, _ = await answers(hint * 17 + OK + WHOLE)
     assert outcome.status == "failed"
 
