@@ -35,7 +35,9 @@ from model.scorer import CONCEPTS, LABELS, MODALITIES, Concept, ConceptScore, Ex
 Answers = dict[Concept, ConceptScore]
 NO_IMAGE = "no usable image: damage is judged from photos"
 FEWEST = 4
-"""Posts a thread is given at least, where there are as many."""
+SHARED_BY_ALL = 32
+"""Texts and photos in a batch that all threads share; a smaller batch is left to fewer of them, with ``FEWEST`` each at
+least. A pass costs 6 ms of a core beside 3.4 a text, and whoever else needs a core finds one."""
 KEPT_KERNELS = 256
 """Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024
 a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
@@ -158,10 +160,10 @@ class FusedScorer:
 def shares(posts: Sequence[PostInput], count: int) -> list[list[int]]:
     """Indices of ``posts`` in at most ``count`` parts of like work: photos and long texts are dealt out evenly.
 
-    The most work first, to and fro, so that no part always gets the longer text. A part has some ``FEWEST`` posts:
-    fewer take nearly as long.
+    The most work first, to and fro, so that no part always gets the longer text.
     """
-    parts = min(count, -(-len(posts) // FEWEST))
+    work = len(posts) + sum(len(post.images) for post in posts)
+    parts = min(count, len(posts), -(-work // max(FEWEST, SHARED_BY_ALL // count)))
     order = sorted(range(len(posts)), key=lambda i: (len(posts[i].images), len(posts[i].text)), reverse=True)
     to_and_fro = [*range(parts), *reversed(range(parts))]
     return [[i for place, i in enumerate(order) if to_and_fro[place % (2 * parts)] == part] for part in range(parts)]

@@ -12,7 +12,7 @@ from statistics import mean, median, quantiles
 
 from model.scorer import Scorer, load_scorer
 from stream_app.bench.bare import BATCH, flops, gemm_s, inputs, pass_s
-from stream_app.bench.contender import environment, raced, speed
+from stream_app.bench.contender import WARM_UP, environment, raced, speed
 from stream_app.bench.pace import Pace
 from stream_app.bench.stream import posts
 from stream_app.settings import KafkaSettings, LabellingSettings
@@ -174,16 +174,22 @@ async def model_of_gemm(bench: Bench) -> Measured:
 async def latency(bench: Bench) -> Measured:
     """(g) Time from feed to subscriber at half load, 99th percentile, over deadline + one pass + 50 ms."""
     scorer = load_scorer(bench.model)
-    one_pass, _ = await asyncio.to_thread(pass_s, scorer, inputs(scorer, BATCH, 0), 9)
+    batch = inputs(scorer, BATCH, 0)
+    rounds = []
+    for n in range(bench.rounds):
+        one_pass, _ = await asyncio.to_thread(pass_s, scorer, batch, 9)
+        rounds.append((one_pass, *await _waits(bench, n * 1_000_000)))
+    one_pass, p99, p50, pace = (median(each) for each in zip(*rounds, strict=True))
     goal = LabellingSettings().deadline_ms / 1000 + one_pass + 0.05
-    rounds = [await _waits(bench, n * 1_000_000) for n in range(bench.rounds)]
-    p99, p50, pace = (median(each) for each in zip(*rounds, strict=True))
     parts = f"p99 {p99 * 1000:.0f} ms, p50 {p50 * 1000:.0f} ms, goal {goal * 1000:.0f} ms, {pace:.0f} posts/s"
     return at_most("p99 latency at half load / goal", p99 / goal, 1, parts)
 
 
 async def _waits(bench: Bench, first: int) -> tuple[float, float, float]:
-    """At half the pace the worker can keep: p99 and p50 seconds from feed to subscriber, and that half in posts/s."""
+    """At half the pace the worker can keep: p99 and p50 seconds from feed to subscriber, and that half in posts/s.
+
+    A share of the paced posts warms up too: Kafka has not seen posts one by one before, and is slow for a second.
+    """
     warm, paced = posts(bench.posts, first=first), posts(bench.posts, first=first + 500_000)
     async with raced(bench.kafka, WORKER, warm, environment=environment("", bench.model)) as (running, reached):
         pace = min(reached.clock, 2000.0) / 2
@@ -197,7 +203,7 @@ async def _waits(bench: Bench, first: int) -> tuple[float, float, float]:
                 await running.send(value)
 
         await asyncio.gather(send(), running.wait_for(len(warm) + len(paced)))
-    waits = [running.seen[key] - moment for key, moment in sent.items()]
+    waits = [running.seen[key] - moment for key, moment in list(sent.items())[round(len(sent) * WARM_UP) :]]
     return quantiles(waits, n=100)[98], median(waits), pace
 
 

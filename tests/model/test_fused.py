@@ -50,10 +50,33 @@ def test_a_batch_is_dealt_out_evenly_and_whole(posts, count):
     inputs = [PostInput("x" * length, (np.zeros((1, 1, 3), np.uint8),) * photos) for photos, length in posts]
     parts = shares(inputs, count)
     assert sorted(i for part in parts for i in part) == list(range(len(posts)))
-    assert len(parts) == min(count, -(-len(posts) // FEWEST))
+    assert len(parts) <= min(count, len(posts))
+    work = len(posts) + sum(photos for photos, _ in posts)
+    assert all(parts)
+    assert len(parts) <= 1 or work > FEWEST
     for size in (len, lambda part: sum(len(inputs[i].images) for i in part)):
         sizes = [size(part) for part in parts]
         assert not sizes or max(sizes) - min(sizes) <= 3
+
+
+@pytest.mark.parametrize(
+    ("texts", "photos", "threads", "parts"),
+    [
+        (16, 0, 2, 1),
+        (17, 0, 2, 2),
+        (8, 9, 2, 2),
+        (64, 0, 1, 1),
+        (8, 0, 8, 2),
+        (32, 0, 8, 8),
+        (64, 0, 16, 16),
+        (1, 4, 2, 1),
+        (0, 0, 2, 0),
+    ],
+)
+def test_a_small_batch_is_left_to_few_threads(texts, photos, threads, parts):
+    photo = np.zeros((1, 1, 3), np.uint8)
+    posts = [PostInput("x", (photo,) * (photos // texts + (i < photos % texts))) for i in range(texts)]
+    assert len(shares(posts, threads)) == parts
 
 
 def close(one, other, tolerance=2e-2):
