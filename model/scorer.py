@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ LABELS: Mapping[Concept, tuple[str, ...]] = {
 MODALITIES = ("text", "image", "context")
 
 
-@dataclass(frozen=True, slots=True)
-class ContextFacts:
+class ContextFacts(NamedTuple):
     """Facts about a post that do not identify the event (method.md section 1). None means unknown."""
 
     followers: int | None = None
@@ -50,13 +49,12 @@ class ContextFacts:
     """Hour of day in UTC, 0 <= hour < 24."""
 
 
-@dataclass(frozen=True, slots=True)
-class PostInput:
+class PostInput(NamedTuple):
     """What the model sees of one post. ``images`` are arrays [S, S, 3] uint8 made by :meth:`Scorer.prepare`."""
 
     text: str
     images: tuple[NDArray[np.uint8], ...] = ()
-    context: ContextFacts = field(default_factory=ContextFacts)
+    context: ContextFacts = ContextFacts()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,7 @@ _QUIET = ("not_informative", "not_humanitarian")
 _SIDES = {"text": "text", "image": "photo"}
 
 
-@dataclass(frozen=True, slots=True)
-class Labelling:
+class Labelling(NamedTuple):
     """What labelling found for one post, without its images: small enough to be remembered and shared.
 
     ``event_of`` is the id of the post that was labelled, ``media`` what became of its images; ``shared`` is the part of
@@ -40,8 +39,7 @@ class Labelling:
     model: Model
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """Milliseconds a post spent per step."""
 
     media_ms: float = 0.0
@@ -50,8 +48,7 @@ class Spent:
     total_ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicateInfo:
+class DuplicateInfo(NamedTuple):
     """``of``: id of the post whose labels are shared, None for the post that was labelled; ``seen``: copies so far."""
 
     of: str | None = None
@@ -73,12 +70,12 @@ def describe(
     post: Post, outcomes: Sequence[MediaOutcome], scored: Scored, model: Model, *, unsure_below: float = 0.6
 ) -> Labelling:
     """Join labels, explanation and image outcomes; the images themselves are left behind."""
-    labels, why, degraded = scored.labels, scored.explanation, degraded_reasons(outcomes)
+    labels, degraded = scored.labels, degraded_reasons(outcomes)
     review = review_reasons(labels, scored.alone, unsure_below)
     shared = {
         "media": [_media(outcome) for outcome in outcomes],
-        "labels": {concept: _label(score) for concept, score in labels.items()},
-        "modalities": {"used": why.used, "attention": dict(why.attention), "pairs": dict(why.pairs)},
+        "labels": labels,
+        "modalities": scored.explanation,
         "degraded": bool(degraded),
         "degraded_reasons": degraded,
         "review": bool(review),
@@ -86,7 +83,7 @@ def describe(
         "model": {"name": model.name, "version": model.version, "hash": model.hash},
     }
     media = tuple(outcome.status for outcome in outcomes)
-    return Labelling(post.id, labels, media, degraded, orjson.dumps(shared)[1:-1], model)
+    return Labelling(post.id, labels, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model)
 
 
 class Made(NamedTuple):
@@ -155,15 +152,6 @@ def review_reasons(
 
 def _said(score: ConceptScore) -> str:
     return f"{(score.label or 'nothing').replace('_', ' ')} ({score.probability or 0.0:.2f})"
-
-
-def _label(score: ConceptScore) -> Fields:
-    return {
-        "label": score.label,
-        "probability": score.probability,
-        "probabilities": dict(score.probabilities),
-        "reason": score.reason,
-    }
 
 
 def _media(outcome: MediaOutcome) -> Fields:

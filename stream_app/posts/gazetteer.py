@@ -51,7 +51,8 @@ ORDINARY = frozenset(
 """Names left out because the word is mostly a common word, a person or a storm; ``|`` stands for a space."""
 
 
-_LETTERS = re.compile(r"[^\W\d_]+")
+CAPITALISED = re.compile(r"[^\W\d_a-z][^\W\d_]*")
+"""Letters from a capital on, or from any letter that is not a small one of ASCII; names begin with such."""
 
 
 class Named(NamedTuple):
@@ -69,8 +70,9 @@ class Named(NamedTuple):
 class Gazetteer(NamedTuple):
     """``names``: what each name may mean, most populous first; ``longest``: words of the longest name by first word.
 
-    A text without any of ``clues`` names nothing. ``joined`` finds a name written as one word
-    in small letters (``srilanka``), for hashtags; ``states`` are the two letter codes of US states.
+    A text without any of ``clues``, the longest :data:`CAPITALISED` of each name, names nothing. ``joined`` finds a
+    name written as one word in small letters (``srilanka``), for hashtags; ``states`` are the two letter codes of US
+    states.
     """
 
     names: dict[str, tuple[Named, ...]]
@@ -92,7 +94,8 @@ def gazetteer() -> Gazetteer:
     meanings: dict[str, list[Named]] = {}
     for name, meaning in (*_countries(tables), *_states(tables), *_cities(tables)):
         for spelling in {words_of(name), _plain(words_of(name))}:
-            if spelling.replace(" ", "|") not in ORDINARY and (len(spelling) > 3 or spelling in _ALSO):
+            known = len(spelling) > 3 or spelling in _ALSO
+            if known and spelling.replace(" ", "|") not in ORDINARY and CAPITALISED.search(spelling):
                 meanings.setdefault(spelling, []).append(meaning)
     order = {"country": 0, "state": 1, "city": 2}
     names = {
@@ -104,15 +107,9 @@ def gazetteer() -> Gazetteer:
         first, *rest = name.split(" ")
         longest[first] = max(longest.get(first, 0), 1 + len(rest))
     joined = {name.replace(" ", "").lower(): name for name, found in names.items() if _well_known(found[0])}
-    clues = {clue for name in names if (clue := _clue(name))}
+    clues = {max(CAPITALISED.findall(name), key=len) for name in names}
     clues |= {clue.upper() for clue in clues}
     return Gazetteer(names, longest, frozenset(clues), joined, frozenset(tables.get_us_states()))
-
-
-def _clue(name: str) -> str | None:
-    """The longest of the letters that a name's words begin with; None where a word begins with no letter."""
-    heads = [_LETTERS.match(word) for word in name.split(" ")]
-    return max((head[0] for head in heads if head), key=len) if all(heads) else None
 
 
 def _well_known(meaning: Named) -> bool:

