@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.scorer import LABELS, Concept, ConceptScore, Explanation, ModelInfo, PostInput, Scored
+from model.scorer import LABELS, NO_IMAGE, Concept, ConceptScore, Explanation, ModelInfo, PostInput, Scored
 
 # The first family that a text has a word of decides.
 _FAMILIES = {
@@ -43,18 +43,14 @@ def _category(text: str) -> str:
 @cache
 def _scored(category: str, *, seen: bool) -> Scored:
     informative = "not_informative" if category == "not_humanitarian" else "informative"
-    damage = (
-        _concept("damage", "severe_damage" if category.startswith("infra") else "little_or_no_damage")
-        if seen
-        else ConceptScore(None, None, {}, "no usable image: damage is judged from photos")
-    )
+    damage = "severe_damage" if category.startswith("infra") else "little_or_no_damage"
     used = ("text", "image", "context") if seen else ("text", "context")
     pairs = [f"{x}+{y}" for x, y in combinations(used, 2)]
     return Scored(
         labels={
             "informativeness": _concept("informativeness", informative),
             "humanitarian": _concept("humanitarian", category),
-            "damage": damage,
+            "damage": _concept("damage", damage) if seen else NO_IMAGE,
         },
         explanation=Explanation(
             used=used,

@@ -30,10 +30,20 @@ from model.encoders.precision import fastest_dtype
 from model.encoders.text import TextEncoder
 from model.fusion.base import FusionWeights
 from model.network import FusionNetwork
-from model.scorer import CONCEPTS, LABELS, MODALITIES, Concept, ConceptScore, Explanation, ModelInfo, PostInput, Scored
+from model.scorer import (
+    CONCEPTS,
+    LABELS,
+    MODALITIES,
+    NO_IMAGE,
+    Concept,
+    ConceptScore,
+    Explanation,
+    ModelInfo,
+    PostInput,
+    Scored,
+)
 
 Answers = dict[Concept, ConceptScore]
-NO_IMAGE = "no usable image: damage is judged from photos"
 FEWEST = 4
 SHARED_BY_ALL = 32
 """Texts and photos in a batch that all threads share; a smaller batch is left to fewer of them, with ``FEWEST`` each at
@@ -172,7 +182,7 @@ def shares(posts: Sequence[PostInput], count: int) -> list[list[int]]:
 def answer(concept: Concept, probabilities: Sequence[float], *, seen: bool) -> ConceptScore:
     """One concept's probabilities as an answer; ``seen`` says whether the post has a usable photo."""
     if concept == "damage" and not seen:
-        return ConceptScore(None, None, {}, NO_IMAGE)
+        return NO_IMAGE
     table: Mapping[str, float] = dict(zip(LABELS[concept], probabilities, strict=True))
     label = max(table, key=lambda name: table[name])
     return ConceptScore(label, table[label], table)

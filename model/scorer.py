@@ -70,6 +70,10 @@ class ConceptScore:
     reason: str | None = None
 
 
+NO_IMAGE = ConceptScore(None, None, {}, "no usable image: damage is judged from photos")
+"""The answer to damage where a post has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Why: modalities used, their attention weights w (eq. 1), the pair weights w_xy (eq. 5), e.g. ``text+image``."""

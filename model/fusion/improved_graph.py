@@ -98,7 +98,8 @@ class VertexNetwork(nn.Module):
         """
         weight, kernel = self.dense.weight.detach(), self.mix.weight.detach()
         ends = F.conv1d(weight.unsqueeze(1), kernel.transpose(0, 1).flip(-1), padding=1).transpose(0, 1)
-        bias = self.dense.bias + self.mix.bias * weight.sum(dim=1) if self.mix.bias is not None else self.dense.bias
+        assert self.mix.bias is not None
+        bias = self.dense.bias + self.mix.bias * weight.sum(dim=1)
         folded = linear(ends.flatten(0, 1).to(dtype), torch.cat((bias, torch.zeros_like(bias))).detach().to(dtype))
         self._folded = lambda x: folded(x.to(dtype))
 
