@@ -6,9 +6,9 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -22,6 +22,7 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.helpers import create_ssl_context
+from mode import Worker
 
 from model.scorer import CONCEPTS
 from stream_app.diagnose import diagnose
@@ -83,6 +84,10 @@ _FORBIDDEN: dict[type[KafkaError], str] = {
 }
 
 
+FORBIDDEN = tuple(_FORBIDDEN)
+"""What Kafka answers where an ACL is missing."""
+
+
 def reason(error: KafkaError) -> str:
     """What went wrong in words: an error's own, without the name and number that aiokafka puts before them."""
     said = error.args[0] if error.args else str(error)
@@ -90,6 +95,28 @@ def reason(error: KafkaError) -> str:
         return str(said)
     names = ", ".join(sorted(said)) if isinstance(said, set | frozenset | list | tuple) else said
     return f"this user may not use {kind} {names}: an ACL must allow it, docs/operate.md says which"
+
+
+def execute(worker: Worker) -> NoReturn:
+    """Run ``worker`` until it is stopped (exit status 0) or dies (1).
+
+    Raises:
+        aiokafka.errors.KafkaError: what it died of, for the command line to put into words.
+    """
+    worker.logger.addFilter(_without_traceback)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KafkaError):
+            raise ended.__context__ from None
+        raise
+    raise SystemExit  # execute_from_commandline has exited already; mypy cannot know
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and isinstance(record.exc_info[1], KafkaError):
+        record.exc_info = None
+    return True
 
 
 @asynccontextmanager
@@ -106,6 +133,16 @@ async def explained(kafka: KafkaSettings) -> AsyncIterator[None]:
         if cause is None:
             raise
         raise KafkaConnectionError(cause) from error
+
+
+@asynccontextmanager
+async def started(producer: AIOKafkaProducer) -> AsyncIterator[None]:
+    """As ``async with producer``, which leaves open what fails to start."""
+    try:
+        await producer.start()
+        yield
+    finally:
+        await producer.stop()
 
 
 @asynccontextmanager

@@ -122,7 +122,7 @@ async def send_again(
     """
     from aiokafka import AIOKafkaProducer
 
-    from stream_app.kafka import client_options, explained
+    from stream_app.kafka import client_options, explained, started
 
     latest: dict[str, tuple[Any, DeadLetter]] = {}
     async for record, letter in letters(settings, wanted):
@@ -132,7 +132,7 @@ async def send_again(
     if not dry_run and again:
         name = f"{settings.topics.prefix}redrive"
         producer = AIOKafkaProducer(**client_options(settings.kafka), transactional_id=name)
-        async with explained(settings.kafka), producer, producer.transaction():
+        async with explained(settings.kafka), started(producer), producer.transaction():
             for record, letter in again:
                 headers = [
                     *letter.original_headers,

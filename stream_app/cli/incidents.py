@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
-from stream_app.kafka import ensure_topics
+from stream_app.kafka import ensure_topics, execute
 from stream_app.settings import Settings
 
 
@@ -32,4 +32,4 @@ def command(bootstrap: str | None, prefix: str | None, log_level: str) -> None:
     asyncio.set_event_loop(loop)
     worker = faust.Worker(build_app(settings), loop=loop, loglevel=log_level, redirect_stdouts=False, console_port=0)
     click.echo(f"Gathering {settings.topics.events} into {settings.topics.incidents}  (Ctrl-C stops it)", err=True)
-    worker.execute_from_commandline()
+    execute(worker)

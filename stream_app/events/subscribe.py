@@ -95,7 +95,8 @@ async def partitions_of(settings: Settings, topics: Sequence[str]) -> list[Topic
     missing = sorted(topic["topic"] for topic in found if topic["error_code"])
     if missing:
         raise UnknownTopicOrPartitionError(
-            f"no topic {', '.join(missing)}: start a worker, which creates the topics, or check the topic prefix"
+            f"no topic {', '.join(missing)}: start a worker, which creates the topics, check the topic prefix, or ask "
+            "for an ACL that lets this user read it"
         )
     return [TopicPartition(topic["topic"], each["partition"]) for topic in found for each in topic["partitions"]]
 

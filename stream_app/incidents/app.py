@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import faust
+from aiokafka.errors import TopicAuthorizationFailedError
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from pydantic import ValidationError
@@ -74,6 +75,18 @@ class _CommittedConsumer(driver.Consumer):
 
 class _CommittedTransport(driver.Transport):
     Consumer = _CommittedConsumer
+
+    async def _create_topic(self, owner: Any, client: Any, topic: str, *args: Any, **options: Any) -> None:
+        """Create a topic, or use the one that is there where this user may not create any.
+
+        Raises:
+            aiokafka.errors.TopicAuthorizationFailedError: it is not there, or hidden from this user.
+        """
+        try:
+            await super()._create_topic(owner, client, topic, *args, **options)
+        except TopicAuthorizationFailedError:
+            if topic not in (await client.fetch_all_metadata()).topics():
+                raise TopicAuthorizationFailedError(topic) from None
 
 
 class _OnePartitionTable(faust.Table):

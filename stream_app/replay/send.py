@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TransactionalIdAuthorizationFailed
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from stream_app.kafka import COMPRESSION, client_options
+from stream_app.kafka import COMPRESSION, FORBIDDEN, client_options, started
 from stream_app.replay.history import BrokenOffError, History, Item, Positions
 from stream_app.replay.pace import Pace
 from stream_app.settings import KafkaSettings
@@ -141,7 +141,7 @@ async def replay(
         compression_type=COMPRESSION,
         linger_ms=5,
     )
-    async with producer:
+    async with started(producer):
         # The producer's start ended whatever transaction a killed replay left open, so this position is final.
         positions = await _positions(kafka, history) if resume else {}
         report.resumed_at = sum(positions.values())
@@ -177,12 +177,15 @@ async def _settled(window: _Window, kafka: KafkaSettings) -> AsyncIterator[None]
             raise
         await window.abort()
         cause = window.fatal()
-        if cause is None or isinstance(cause, TransactionalIdAuthorizationFailed):
+        if cause is None:
             raise
-        reason, limit = type(cause.__cause__ or cause).__name__, kafka.transaction_timeout_s
+        cause, limit = cause.__cause__ or cause, kafka.transaction_timeout_s
+        if isinstance(cause, FORBIDDEN):
+            raise cause from error
         raise BrokenOffError(
-            f"Kafka takes no more from this replay ({reason}): most likely it was frozen or out of reach for over "
-            f"kafka.transaction_timeout_s ({limit:g} s), or another replay of the same history has started"
+            f"Kafka takes no more from this replay ({type(cause).__name__}): most likely it was frozen or out of "
+            f"reach for over kafka.transaction_timeout_s ({limit:g} s), or another replay of the same history has "
+            "started"
         ) from error
 
 

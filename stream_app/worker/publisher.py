@@ -170,7 +170,11 @@ class Publisher(Service):
             retry_backoff_ms=_BACKOFF_MS,
         )
         commit_as_member(producer, self.feed.membership)
-        await producer.start()
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
         return producer
 
     async def _restart_producer(self) -> None:

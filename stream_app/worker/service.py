@@ -10,13 +10,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
-from aiokafka.errors import KafkaError
 from mode import Service, Worker
 from mode.types import ServiceT
 
 from model.scorer import load_scorer
 from stream_app.events.event import Model
 from stream_app.feed.reader import Feed
+from stream_app.kafka import execute
 from stream_app.labelling.models import Load, Models, SwapError
 from stream_app.posts.enrich import warm_up
 from stream_app.settings import Settings
@@ -172,10 +172,4 @@ def run(
 
     replica = Replica(settings, load=load, once_idle_s=once_idle_s, on_idle=stop)
     worker = Worker(replica, loglevel=loglevel, redirect_stdouts=False, loop=loop)
-    try:
-        worker.execute_from_commandline()
-    except SystemExit as ended:
-        if isinstance(ended.__context__, KafkaError):
-            raise ended.__context__ from None
-        raise
-    raise SystemExit  # execute_from_commandline has exited already; mypy cannot know
+    execute(worker)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -234,8 +235,8 @@ def test_a_refusal_says_what_to_check_whichever_command(environment, tmp_path, c
         began = time.monotonic()
         done = call(mine, *command)
         assert done.returncode == 1, command
-        assert expected in done.stderr, (command, done.stderr)
-        assert "Traceback" not in done.stderr, (command, done.stderr)
+        assert expected in done.stderr, f"{command}: {done.stderr}"
+        assert "Traceback" not in done.stderr, f"{command}: {done.stderr}"
         assert time.monotonic() - began < 60
 
 
@@ -271,6 +272,7 @@ def test_the_password_is_in_no_repr_and_no_help(secure, environment, locked):
     assert call(environment, "faust", "tables").returncode == 0
 
 
+POST = '{"network": "other", "id": "1", "text": "the bridge collapsed", "created_at": "2026-03-01T00:00:00Z"}'
 TOPIC, GROUP, TRANSACTIONAL_ID, EXACT, PREFIX, READ, WRITE, ALLOW = 2, 3, 5, 3, 4, 3, 4, 3  # Kafka's numbers for them
 
 
@@ -327,8 +329,7 @@ def allow(broker: LocalBroker, kind: int, name: str, pattern: int, operation: in
 def test_a_worker_needs_the_certificate_and_the_acls_that_the_docs_name_and_no_more(guarded, guest, clients, tmp_path):
     prefix, group = guest["CRISIS_STREAM_TOPICS__PREFIX"], guest["CRISIS_STREAM_WORKER__GROUP_ID"]
     posts = tmp_path / "posts.jsonl"
-    post = {"network": "other", "id": "1", "text": "the bridge collapsed", "created_at": "2026-03-01T00:00:00Z"}
-    posts.write_text(json.dumps(post) + "\nbroken\n")
+    posts.write_text(POST + "\nbroken\n")
     plain = plainly(guest, guarded)
     assert "sent 2 posts" in call(plain, "replay", str(posts), "--quiet").stdout
     mine = guest | certificate(tmp_path, clients)
@@ -351,6 +352,89 @@ def test_a_worker_needs_the_certificate_and_the_acls_that_the_docs_name_and_no_m
     refused = call(mine, "watch", "--no-follow")
     assert refused.returncode == 1
     assert f"this user may not use topic {prefix}events: an ACL must allow it" in refused.stderr
+
+
+def test_every_other_command_needs_the_acls_that_the_docs_name(guarded, guest, clients, tmp_path):
+    prefix = guest["CRISIS_STREAM_TOPICS__PREFIX"]
+    posts, plain, mine = tmp_path / "posts.jsonl", plainly(guest, guarded), guest | certificate(tmp_path, clients)
+    posts.write_text(POST + "\nbroken\n")
+    assert call(plain, "replay", str(posts), "--quiet").returncode == 0
+    assert call(plain, "worker", "--once-idle", "1").returncode == 0
+    (event,) = call(plain, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
+    verdict = ["feedback", "add", json.loads(event)["data"]["id"], "--damage", "mild_damage"]
+    assert call(plain, *verdict).returncode == 0
+    replays = [
+        (TRANSACTIONAL_ID, "crisis-stream.replay.", PREFIX, WRITE),
+        (GROUP, "crisis-stream.replay.", PREFIX, READ),
+    ]
+    steps = [
+        (["watch", "--no-follow"], [(TOPIC, f"{prefix}events", EXACT, READ)]),
+        (["dead-letters", "list"], [(TOPIC, f"{prefix}dead-letters", EXACT, READ)]),
+        (["replay", str(posts), "--quiet"], replays),
+        (["replay", str(posts), "--quiet"], [(TOPIC, f"{prefix}posts", EXACT, WRITE)]),
+        (["replay", str(posts), "--quiet"], [(TOPIC, f"{prefix}posts", EXACT, READ)]),
+        (["dead-letters", "redrive"], [(TRANSACTIONAL_ID, f"{prefix}redrive", EXACT, WRITE)]),
+        (verdict, [(TOPIC, f"{prefix}feedback", EXACT, WRITE)]),
+        (["feedback", "list"], [(TOPIC, f"{prefix}feedback", EXACT, READ)]),
+    ]
+    for command, rules in steps:
+        refused = call(mine, *command)
+        assert refused.returncode == 1, f"{command}: {refused.stderr}"
+        assert re.search(r"this user may not use|ask for an ACL", refused.stderr), f"{command}: {refused.stderr}"
+        assert "Traceback" not in refused.stderr, f"{command}: {refused.stderr}"
+        assert "Unclosed" not in refused.stderr, f"{command}: {refused.stderr}"
+        for rule in rules:
+            allow(guarded, *rule)
+    for command, _ in steps:
+        done = call(mine, *command)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_incidents_need_the_acls_that_the_docs_name_and_may_find_their_topics_made(guarded, guest, clients, tmp_path):
+    prefix = guest["CRISIS_STREAM_TOPICS__PREFIX"]
+    posts, plain, mine = tmp_path / "posts.jsonl", plainly(guest, guarded), guest | certificate(tmp_path, clients)
+    app = f"{prefix}crisis-stream-incidents"
+    posts.write_text(POST)
+    assert call(plain, "replay", str(posts), "--quiet").returncode == 0
+    assert call(plain, "worker", "--once-idle", "1").returncode == 0
+    (event,) = call(plain, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
+    refused = call(mine, "incidents")
+    assert refused.returncode == 1
+    assert f"this user may not use topic {app}-" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    with running_incidents(plain):
+        eventually(lambda: call(plain, "feedback", "counts").returncode == 0)
+    allow(guarded, GROUP, app, EXACT, READ)
+    for topic, pattern, operations in (
+        ("events", EXACT, (READ,)),
+        ("feedback", EXACT, (READ,)),
+        ("incidents", EXACT, (WRITE,)),
+        ("crisis-stream-incidents-", PREFIX, (READ, WRITE)),
+    ):
+        for operation in operations:
+            allow(guarded, TOPIC, f"{prefix}{topic}", pattern, operation)
+    with running_incidents(mine):
+        verdict = call(plain, "feedback", "add", json.loads(event)["data"]["id"], "--damage", "mild_damage")
+        assert verdict.returncode == 0, verdict.stderr
+        eventually(lambda: "mild_damage" in call(plain, "feedback", "counts").stdout)
+
+
+@contextlib.contextmanager
+def running_incidents(environment: Mapping[str, str]) -> Iterator[None]:
+    command = [sys.executable, "-m", "stream_app", "incidents"]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+    try:
+        yield
+        assert process.poll() is None, process.stderr and process.stderr.read()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def eventually(true: Callable[[], bool], within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
 
 
 def test_a_client_certificate_that_is_missing_or_not_trusted_is_named(guest, tmp_path):
