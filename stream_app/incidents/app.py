@@ -11,12 +11,14 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, cast
 
 import faust
 from aiokafka.errors import TopicAuthorizationFailedError
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
+from mode.utils.queues import FlowControlEvent
 from pydantic import ValidationError
 
 from stream_app.events.event import Event
@@ -100,17 +102,35 @@ class _OnePartitionTable(faust.Table):
         return 0
 
 
-class _FolderlessApp(faust.App):
+class _Flow(FlowControlEvent):
+    """Whether records go on to the agents. To resume what was not suspended changes nothing.
+
+    Faust resumes the flow twice at a start, the second time after it has gone back to the committed offsets, and
+    empties its queues each time: a record that was read in between would be lost.
+    """
+
+    def resume(self) -> None:
+        """Let records go on, without those of before the halt."""
+        if not self.is_active():
+            super().resume()
+
+
+class _App(faust.App):
     """Its tables are in memory and in Kafka, so the data folder that Faust makes where it starts would stay empty."""
 
     def _create_directories(self) -> None:
         """Make none."""
 
+    @cached_property
+    def flow_control(self) -> FlowControlEvent:
+        """Faust's, but for :class:`_Flow`."""
+        return _Flow(loop=self.loop)
+
 
 def build_app(settings: Settings) -> faust.App:
     """Make the application; nothing runs and nothing connects before it is started."""
     rules = settings.incidents
-    app = _FolderlessApp(
+    app = _App(
         f"{settings.topics.prefix}{rules.app_id}",
         broker=[f"aiokafka://{server}" for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings.kafka),

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 from factories import make_event, make_place
+from mode.utils.queues import FlowControlQueue
 
 from stream_app.events.event import Event
 from stream_app.events.subscribe import EPOCH, subscribe
+from stream_app.incidents.app import build_app
 from stream_app.incidents.incident import Incident
 from stream_app.settings import Settings
 
@@ -114,3 +116,15 @@ async def poison(settings: Settings) -> None:
         for value in (b"\xff\xfe", b"{}", json.dumps([]).encode(), None):
             for partition in (0, 1):
                 await made.send_and_wait(settings.topics.events, value, key=b"k", partition=partition)
+
+
+async def test_what_is_on_its_way_to_an_agent_survives_that_faust_resumes_the_flow_twice():
+    flow = build_app(Settings()).flow_control
+    queue = FlowControlQueue(flow_control=flow, clear_on_resume=True)
+    flow.resume()
+    queue.put_nowait("read after the seek")
+    flow.resume()
+    assert queue.qsize() == 1
+    flow.suspend()
+    flow.resume()
+    assert queue.empty(), "read before a rebalance, and read again after it"
