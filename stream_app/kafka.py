@@ -6,7 +6,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -22,11 +22,13 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.helpers import create_ssl_context
-from mode import Worker
 
 from model.scorer import CONCEPTS
 from stream_app.diagnose import diagnose
 from stream_app.settings import KafkaSettings, Settings
+
+if TYPE_CHECKING:
+    from mode import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -135,11 +137,20 @@ async def explained(kafka: KafkaSettings) -> AsyncIterator[None]:
         raise KafkaConnectionError(cause) from error
 
 
-@asynccontextmanager
-async def started(producer: AIOKafkaProducer) -> AsyncIterator[None]:
-    """As ``async with producer``, which leaves open what fails to start."""
+async def start(producer: AIOKafkaProducer) -> None:
+    """Start it; what fails to start is closed, which aiokafka leaves undone."""
     try:
         await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+
+
+@asynccontextmanager
+async def started(producer: AIOKafkaProducer) -> AsyncIterator[None]:
+    """As ``async with producer``, by way of :func:`start`."""
+    await start(producer)
+    try:
         yield
     finally:
         await producer.stop()

@@ -23,7 +23,7 @@ from stream_app.events.dead_letter import Failure, dead_letter
 from stream_app.events.publish import Record
 from stream_app.feed.fencing import commit_as_member
 from stream_app.feed.reader import Feed
-from stream_app.kafka import COMPRESSION, client_options
+from stream_app.kafka import COMPRESSION, client_options, start
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.room import Room
@@ -170,11 +170,7 @@ class Publisher(Service):
             retry_backoff_ms=_BACKOFF_MS,
         )
         commit_as_member(producer, self.feed.membership)
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
+        await start(producer)
         return producer
 
     async def _restart_producer(self) -> None:

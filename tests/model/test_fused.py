@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model.encoders.clean import clean
-from model.fused import FEWEST, KEPT_KERNELS, FusedScorer, shares
+from model.fused import FEWEST, KEPT_KERNELS, SHARED_BY_ALL, FusedScorer, shares
 from model.scorer import CONCEPTS, ContextFacts, PostInput
 
 PHOTO = np.full((224, 224, 3), 90, np.uint8)
@@ -50,10 +50,9 @@ def test_a_batch_is_dealt_out_evenly_and_whole(posts, count):
     inputs = [PostInput("x" * length, (np.zeros((1, 1, 3), np.uint8),) * photos) for photos, length in posts]
     parts = shares(inputs, count)
     assert sorted(i for part in parts for i in part) == list(range(len(posts)))
-    assert len(parts) <= min(count, len(posts))
     work = len(posts) + sum(photos for photos, _ in posts)
+    assert len(parts) == min(count, len(posts), -(-work // max(FEWEST, SHARED_BY_ALL // count)))
     assert all(parts)
-    assert len(parts) <= 1 or work > FEWEST
     for size in (len, lambda part: sum(len(inputs[i].images) for i in part)):
         sizes = [size(part) for part in parts]
         assert not sizes or max(sizes) - min(sizes) <= 3

