@@ -121,16 +121,16 @@ class Scorer(Protocol):
 
 
 def load_scorer(source: str | Path = "default", *, threads: int | None = None) -> Scorer:
-    """Load a model: ``default`` (shipped weights), ``fixed`` (no network, see :mod:`model.fixed`) or a folder.
+    """Load a model: ``default`` (shipped weights), ``fixed`` (no network, see :mod:`model.serving.fixed`) or a folder.
 
     Raises:
         FileNotFoundError: no such folder of weights.
         ValueError: the weights' hash does not match their manifest.
     """
     if source == "fixed":
-        from model.fixed import FixedScorer
+        from model.serving.fixed import FixedScorer
 
         return FixedScorer()
-    from model.fused import FusedScorer
+    from model.serving.fused import FusedScorer
 
     return FusedScorer.load(source, threads=threads)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from stream_app.broker import LocalBroker
-from stream_app.kafka import client_options, ensure_topics
+from stream_app.kafka.broker import LocalBroker
+from stream_app.kafka.clients import client_options, ensure_topics
 from stream_app.settings import KafkaSettings, ModelSettings, Settings, TopicSettings, WorkerSettings
 
 Collect = Callable[..., Awaitable[list[ConsumerRecord]]]

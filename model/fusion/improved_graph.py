@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.encoders.packed import Operation, linear
 from model.fusion.align import check_present, keep_present
 from model.fusion.base import Fusion, FusionWeights
+from model.kernels.packed import Operation, linear
 
 Pair = tuple[int, int]
 

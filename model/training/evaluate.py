@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from model.data.rows import LEARNED, Answers, Row, classes
-from model.fused import FusedScorer
 from model.scorer import CONCEPTS, LABELS, ContextFacts, PostInput
+from model.serving.fused import FusedScorer
 from model.training.metrics import accuracy_of, by_group, interval, macro_f1_of, measure, rounded
 
 _AT_ONCE = 64

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
-from model.encoders.precision import fastest_dtype
 from model.fusion.align import drop_modalities
+from model.kernels.precision import fastest_dtype
 from model.multitask.balancer import Balancer
 from model.multitask.dynamic import DynamicMultitask
 from model.multitask.equal_weights import EqualWeights

@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from model.calibration import Calibration
 from model.data.rows import Answers, Row, classes
 from model.encoders.image import ImageEncoder
 from model.encoders.text import TextEncoder
 from model.scorer import LABELS
+from model.serving.calibration import Calibration
 from model.training.evaluate import SRI_LANKA, Figures, figures, labelled
 from model.training.fusion import fit, logits_of
 from model.training.metrics import accuracy_of, by_group, interval, macro_f1_of

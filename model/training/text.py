@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from model.data.rows import Row, classes
 from model.encoders.clean import clean
-from model.encoders.precision import fastest_dtype
 from model.encoders.text import TextEncoder, buckets, pad
+from model.kernels.precision import fastest_dtype
 from model.scorer import LABELS
 
 TARGETS: Mapping[str, tuple[str, str, float]] = {

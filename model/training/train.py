@@ -12,13 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from model.bundle import Manifest, save_bundle
-from model.calibration import Calibration
 from model.data.rows import LEARNED, Row, sample
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
+from model.serving.bundle import Manifest, save_bundle
+from model.serving.calibration import Calibration
 from model.training.fusion import FusionPlan, fit, logits_of
 from model.training.text import TextPlan, distinct, fine_tune, without_leaks
 from model.training.vectors import Vectors, assemble, encode_context, encode_images, encode_text

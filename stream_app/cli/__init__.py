@@ -81,7 +81,7 @@ def main() -> None:
             sys.exit(2)
         if not isinstance(error, KafkaError):
             raise
-        from stream_app.kafka import reason
+        from stream_app.kafka.clients import reason
 
         click.echo(f"crisis-stream: Kafka: {reason(error)}", err=True)
         sys.exit(1)

@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from stream_app.bench.measures import MEASURES, SHORT, Bench, Measured
-from stream_app.bench.pace import ContenderError
-from stream_app.bench.stream import photo_host
+from stream_app.proving.bench.measures import MEASURES, SHORT, Bench, Measured
+from stream_app.proving.bench.pace import ContenderError
+from stream_app.proving.bench.stream import photo_host
 from stream_app.settings import KafkaSettings
 
 
@@ -36,7 +36,7 @@ def command(only: tuple[str, ...], rounds: int, short: bool, bootstrap: str | No
     console.print(f"{os.cpu_count()} cores, load average {load}")
     with ExitStack() as stack:
         if bootstrap is None:
-            from stream_app.broker import LocalBroker
+            from stream_app.kafka.broker import LocalBroker
 
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crisis-bench-"))
             bootstrap = stack.enter_context(LocalBroker(Path(folder))).bootstrap_servers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from stream_app.broker import BrokerError, LocalBroker
+from stream_app.kafka.broker import BrokerError, LocalBroker
 
 
 @click.command()

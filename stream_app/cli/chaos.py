@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from stream_app.chaos import programs
-from stream_app.chaos.soak import soak
+from stream_app.proving.chaos import programs
+from stream_app.proving.chaos.soak import soak
 from stream_app.settings import KafkaSettings, Settings, TopicSettings
 
 Program = Callable[..., Awaitable[Any]]
@@ -34,8 +34,8 @@ def command(ctx: click.Context, bootstrap: str | None, logs: Path) -> None:
 
 
 def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **options: Any) -> None:
-    from stream_app.broker import LocalBroker
-    from stream_app.kafka import ensure_topics
+    from stream_app.kafka.broker import LocalBroker
+    from stream_app.kafka.clients import ensure_topics
 
     bootstrap, logs = ctx.obj
     # That Kafka is away or a worker has gone is what these programs bring about; the verdict says how it ended.

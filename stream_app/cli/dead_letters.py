@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from stream_app.cli.options import bootstrap_option, prefix_option, printable, with_options
-from stream_app.events.dead_letter import ATTEMPTS, FIRST, STAGES, DeadLetter, read_dead_letter
+from stream_app.pipeline.events.dead_letter import ATTEMPTS, FIRST, STAGES, DeadLetter, read_dead_letter
 from stream_app.settings import Settings
 
 
@@ -122,7 +122,7 @@ async def send_again(
     """
     from aiokafka import AIOKafkaProducer
 
-    from stream_app.kafka import client_options, explained, started
+    from stream_app.kafka.clients import client_options, explained, started
 
     latest: dict[str, tuple[Any, DeadLetter]] = {}
     async for record, letter in letters(settings, wanted):
@@ -147,8 +147,8 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
     """The dead letters there are now, with the Kafka records that hold them."""
     from aiokafka import AIOKafkaConsumer
 
-    from stream_app.events.subscribe import partitions_of
-    from stream_app.kafka import client_options
+    from stream_app.kafka.clients import client_options
+    from stream_app.kafka.subscribe import partitions_of
 
     partitions = await partitions_of(settings, [settings.topics.dead_letters])
     async with AIOKafkaConsumer(

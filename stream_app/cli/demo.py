@@ -26,9 +26,9 @@ def command(once: bool, data: Path | None, model: str) -> None:
     """
     from rich.console import Console
 
-    from stream_app.broker import BrokerError
-    from stream_app.demo.run import run
-    from stream_app.demo.stage import StageError
+    from stream_app.kafka.broker import BrokerError
+    from stream_app.proving.demo.run import run
+    from stream_app.proving.demo.stage import StageError
 
     console = Console()
     try:

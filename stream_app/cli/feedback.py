@@ -21,7 +21,7 @@ from stream_app.feedback.refit import Proposal, Quality, judgements, propose, to
 from stream_app.feedback.store import add_verdict, read_events, read_verdicts
 from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka import reason
+from stream_app.kafka.clients import reason
 from stream_app.settings import Settings
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
-from stream_app.kafka import ensure_topics, execute
+from stream_app.kafka.clients import ensure_topics, execute
 from stream_app.settings import Settings
 
 

@@ -16,10 +16,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from model.scorer import load_scorer
-from stream_app.labelling.scoring import ModelBrokenError
 from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_of
 from stream_app.offline.images import images_from
 from stream_app.offline.label import Fetch, OfflineLabeller
+from stream_app.pipeline.labelling.scoring import ModelBrokenError
 from stream_app.settings import Settings
 
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)

@@ -54,8 +54,8 @@ def tables(
     methods: tuple[str, ...],
 ) -> None:
     """Run the paper's experiment: eight methods, three concepts, F1, HL and MAP beside the paper's own figures."""
-    from model.training.table_fit import Protocol
-    from model.training.tables import run_tables
+    from model.paper.fit import Protocol
+    from model.paper.tables import run_tables
 
     protocol = replace(Protocol(), epochs=epochs) if epochs else Protocol()
     try:
@@ -143,7 +143,7 @@ def evaluate(
     """Measure a model on posts it has not seen: accuracy, F1, HL, MAP, ECE, with intervals by duplicate group."""
     from model.data.crisis import load_rows
     from model.data.rows import sample
-    from model.fused import FusedScorer
+    from model.serving.fused import FusedScorer
     from model.training import evaluate as measures
     from model.training import protocols
     from model.training.checkpoint import claim
@@ -177,7 +177,7 @@ def evaluate(
 @click.argument("source", default="default")
 def show(source: str) -> None:
     """Print a model's card: hash, labels, data, licence and figures. SOURCE is a shipped name or a folder."""
-    from model.bundle import WEIGHTS, find, load_bundle
+    from model.serving.bundle import WEIGHTS, find, load_bundle
 
     try:
         manifest = load_bundle(source).manifest

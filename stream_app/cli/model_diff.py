@@ -67,8 +67,8 @@ def diff(
     each post as the worker would, its photos fetched once. For each concept: the share of posts with the same label,
     how labels moved (rows: FIRST, columns: SECOND), and the posts whose probabilities moved most (0 to 1).
     """
-    from stream_app.labelling.scoring import ModelBrokenError
     from stream_app.offline.compare import report
+    from stream_app.pipeline.labelling.scoring import ModelBrokenError
     from stream_app.replay import ReplayError
 
     if images and no_images:

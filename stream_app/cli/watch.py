@@ -19,14 +19,14 @@ from rich.console import Console
 
 from model.scorer import CONCEPTS, LABELS
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
-from stream_app.events.cap import CapOptions, cap_of_event, cap_of_incident
-from stream_app.events.event import Event
-from stream_app.events.filter import Filter, Where, parse_place
-from stream_app.events.geojson import collection, feature
-from stream_app.events.subscribe import EPOCH, Received, subscribe
-from stream_app.events.table import HEADER, line
 from stream_app.incidents.incident import Incident
-from stream_app.kafka import reason
+from stream_app.kafka.clients import reason
+from stream_app.kafka.subscribe import EPOCH, Received, subscribe
+from stream_app.pipeline.events.event import Event
+from stream_app.render.cap import CapOptions, cap_of_event, cap_of_incident
+from stream_app.render.filter import Filter, Where, parse_place
+from stream_app.render.geojson import collection, feature
+from stream_app.render.table import HEADER, line
 from stream_app.settings import Settings
 
 Format = Literal["table", "jsonl", "geojson", "cap"]

@@ -11,12 +11,12 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
 from stream_app.dashboard.state import DashboardState
-from stream_app.events.dead_letter import PREFIX
-from stream_app.events.event import Event
-from stream_app.events.subscribe import EPOCH, Received, subscribe
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
-from stream_app.kafka import reason
+from stream_app.kafka.clients import reason
+from stream_app.kafka.subscribe import EPOCH, Received, subscribe
+from stream_app.pipeline.events.dead_letter import PREFIX
+from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)

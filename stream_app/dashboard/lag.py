@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
 
 from stream_app.dashboard.state import DashboardState
-from stream_app.kafka import client_options
+from stream_app.kafka.clients import client_options
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)

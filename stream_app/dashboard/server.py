@@ -13,7 +13,7 @@ from stream_app.dashboard.lag import watch_lag
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails, shrink
 from stream_app.dashboard.verdicts import recorder
-from stream_app.media.fetch import MediaFetcher
+from stream_app.pipeline.media.fetch import MediaFetcher
 from stream_app.settings import Settings
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_app.events.event import Event
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
+from stream_app.pipeline.events.event import Event
 from stream_app.settings import DashboardSettings
 
 RATE_SECONDS = 60

@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from stream_app.media.outcome import MediaOutcome
-from stream_app.posts.post import MediaLink
+from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.pipeline.posts.post import MediaLink
 
 LONG_SIDE = 480
 """Pixels of a thumbnail's longer side: a feed column at twice the density."""
 
 
 class Fetcher(Protocol):
-    """The part of :class:`stream_app.media.fetch.MediaFetcher` that is used here."""
+    """The part of :class:`stream_app.pipeline.media.fetch.MediaFetcher` that is used here."""
 
     async def fetch(self, links: Sequence[MediaLink]) -> tuple[MediaOutcome, ...]:
         """One outcome per link."""

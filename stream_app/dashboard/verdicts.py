@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream_app.feedback.store import headers
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka import client_options, explained
+from stream_app.kafka.clients import client_options, explained
 from stream_app.settings import Settings
 
 

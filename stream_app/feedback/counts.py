@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pydantic import Field
 
 from model.scorer import Concept
-from stream_app.events.event import Event
 from stream_app.feedback.verdict import Verdict
-from stream_app.posts.post import Frozen
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.post import Frozen
 
 
 class Kind(Frozen):

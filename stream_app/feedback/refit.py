@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.scorer import CONCEPTS, Concept
-from stream_app.events.event import Event
 from stream_app.feedback.verdict import Verdict
+from stream_app.pipeline.events.event import Event
 from stream_app.settings import AlertRule, AlertSettings
 
 MIN_JUDGED = 30

@@ -10,10 +10,10 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
-from stream_app.events.event import Event
-from stream_app.events.subscribe import EPOCH, subscribe
 from stream_app.feedback.verdict import VERDICT_TYPE, Verdict
-from stream_app.kafka import client_options, explained
+from stream_app.kafka.clients import client_options, explained
+from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -14,10 +14,10 @@ import faust
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from stream_app.events.subscribe import EPOCH, subscribe
 from stream_app.feedback.counts import Entry, VerdictCount, count, differences, resolved
 from stream_app.feedback.store import read_events
 from stream_app.feedback.verdict import Verdict
+from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from model.scorer import CONCEPTS, LABELS, Concept
-from stream_app.posts.post import Frozen
+from stream_app.pipeline.posts.post import Frozen
 
 VERDICT_TYPE = "io.crisis-stream.event.judged.v1"
 

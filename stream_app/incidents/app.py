@@ -21,13 +21,13 @@ from faust.transport.drivers import aiokafka as driver
 from mode.utils.queues import FlowControlEvent
 from pydantic import ValidationError
 
-from stream_app.events.event import Event
 from stream_app.feedback.tables import keep_counts
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.incident import INCIDENT_TYPE, Incident
 from stream_app.incidents.sighting import Sighting, sighting_of
-from stream_app.kafka import client_options
-from stream_app.posts.post import Frozen
+from stream_app.kafka.clients import client_options
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.post import Frozen
 from stream_app.settings import KafkaSettings, Settings
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stream_app.posts.post import Frozen, Network
+from stream_app.pipeline.posts.post import Frozen, Network
 
 INCIDENT_TYPE = "io.crisis-stream.incident.updated.v1"
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from stream_app.events.event import Event, Label
-from stream_app.posts.post import Frozen, Network, Place
+from stream_app.pipeline.events.event import Event, Label
+from stream_app.pipeline.posts.post import Frozen, Network, Place
 from stream_app.settings import IncidentSettings
 
 _TEXT_KEPT = 500

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from datasketch import MinHash, MinHashLSH
 
-from stream_app.posts.identity import normalised_text
+from stream_app.pipeline.posts.identity import normalised_text
 
 _NOT_WORDS = re.compile(r"https?://\S+|@\w+|\brt\b")
 _WORD = re.compile(r"\w+")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 
 from model.scorer import CONCEPTS, LABELS, Concept, ModelInfo, Scorer
-from stream_app.events.event import Event, Label
-from stream_app.media.outcome import MediaOutcome
 from stream_app.offline.label import Answer, Fetch, Line, OfflineLabeller
-from stream_app.posts.post import MediaLink
+from stream_app.pipeline.events.event import Event, Label
+from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.pipeline.posts.post import MediaLink
 
 _AT_ONCE = 64
 NO_ANSWER = "no answer"

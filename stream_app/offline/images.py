@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from stream_app.media.decode import Prepare, decode
-from stream_app.media.fetch import MediaFetcher
-from stream_app.media.outcome import MediaOutcome, NotUsedError
 from stream_app.offline.label import Fetch
-from stream_app.posts.post import MediaLink
+from stream_app.pipeline.media.decode import Prepare, decode
+from stream_app.pipeline.media.fetch import MediaFetcher
+from stream_app.pipeline.media.outcome import MediaOutcome, NotUsedError
+from stream_app.pipeline.posts.post import MediaLink
 from stream_app.settings import MediaSettings
 
 

@@ -10,16 +10,16 @@ from itertools import islice
 from typing import Literal
 
 from model.scorer import Scorer
-from stream_app.events.build import DuplicateInfo, LabelledBy, Labelling, Spent, build_event, describe
-from stream_app.events.event import Event
-from stream_app.labelling.inputs import model_input
-from stream_app.labelling.memory import Known, Memory
-from stream_app.labelling.scoring import score_each
-from stream_app.media.outcome import MediaOutcome
-from stream_app.posts.enrich import enrich
-from stream_app.posts.identity import keys, keys_to_remember
-from stream_app.posts.parse import NotAPost, PostError, parse_post
-from stream_app.posts.post import MediaLink, Post
+from stream_app.pipeline.events.build import DuplicateInfo, LabelledBy, Labelling, Spent, build_event, describe
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.labelling.inputs import model_input
+from stream_app.pipeline.labelling.memory import Known, Memory
+from stream_app.pipeline.labelling.scoring import score_each
+from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.pipeline.posts.enrich import enrich
+from stream_app.pipeline.posts.identity import keys, keys_to_remember
+from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post
+from stream_app.pipeline.posts.post import MediaLink, Post
 
 Fetch = Callable[[Sequence[MediaLink]], Awaitable[tuple[MediaOutcome, ...]]]
 """One outcome per link, in order; never raises for a bad image."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiokafka import TopicPartition
 
-from stream_app.posts.parse import PostError, parse_post
+from stream_app.pipeline.posts.parse import PostError, parse_post
 from stream_app.replay.history import Item, Positions, ReplayError
 
 

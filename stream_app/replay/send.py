@@ -19,7 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from stream_app.kafka import COMPRESSION, FORBIDDEN, client_options, started
+from stream_app.kafka.clients import COMPRESSION, FORBIDDEN, client_options, started
 from stream_app.replay.history import BrokenOffError, History, Item, Positions
 from stream_app.replay.pace import Pace
 from stream_app.settings import KafkaSettings

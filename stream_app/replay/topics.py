@@ -18,7 +18,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from stream_app.kafka import client_options
+from stream_app.kafka.clients import client_options
 from stream_app.replay.history import Item, Positions, ReplayError
 from stream_app.settings import KafkaSettings
 

@@ -8,8 +8,8 @@ from pydantic.json_schema import models_json_schema
 
 from model.scorer import CONCEPTS
 from stream_app import __version__
-from stream_app.events.event import EVENT_TYPE
 from stream_app.incidents.incident import INCIDENT_TYPE
+from stream_app.pipeline.events.event import EVENT_TYPE
 from stream_app.schema.examples import examples
 from stream_app.schema.json_schema import MODELS, dead_letter_headers, mode_of, relaxed
 from stream_app.settings import TopicSettings

@@ -6,15 +6,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from model.fixed import FixedScorer
-from stream_app.events.build import Spent, build_event, describe
-from stream_app.events.event import Event, Model
+from model.serving.fixed import FixedScorer
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident, IncidentPlace, SupportingPost, Window
-from stream_app.labelling.inputs import model_input
-from stream_app.media.outcome import MediaOutcome
-from stream_app.posts.parse import parse_post
-from stream_app.posts.post import Post
+from stream_app.pipeline.events.build import Spent, build_event, describe
+from stream_app.pipeline.events.event import Event, Model
+from stream_app.pipeline.labelling.inputs import model_input
+from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.pipeline.posts.parse import parse_post
+from stream_app.pipeline.posts.post import Post
 
 _AT = datetime(2026, 3, 1, 5, 30, tzinfo=UTC)
 _POST: dict[str, Any] = {

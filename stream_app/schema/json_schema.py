@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from stream_app.events.dead_letter import MAX_ERROR, PREFIX, STAGES
-from stream_app.events.event import Event
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
-from stream_app.posts.post import Post
+from stream_app.pipeline.events.dead_letter import MAX_ERROR, PREFIX, STAGES
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.post import Post
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -35,7 +35,7 @@ def json_schema(topic: str) -> dict[str, Any]:
 
 
 def relaxed(topic: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A post may leave ``root_id`` out: reading it fills in ``id`` (:mod:`stream_app.posts.own`)."""
+    """A post may leave ``root_id`` out: reading it fills in ``id`` (:mod:`stream_app.pipeline.posts.own`)."""
     if topic != "posts":
         return schema
     return {**schema, "required": [name for name in schema["required"] if name != "root_id"]}

@@ -11,8 +11,8 @@ from aiohttp import web
 from mode import Service
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from stream_app.events.event import Model
-from stream_app.labelling.models import SwapError
+from stream_app.pipeline.events.event import Model
+from stream_app.pipeline.labelling.models import SwapError
 from stream_app.settings import WorkerSettings
 
 

@@ -15,22 +15,22 @@ from typing import Protocol
 from aiokafka import ConsumerRecord
 from mode import Service
 
-from stream_app.events.build import DuplicateInfo, Labelling, Spent, describe, make_event
-from stream_app.events.dead_letter import Failure, Stage, dead_letter
-from stream_app.events.event import Model
-from stream_app.events.publish import event_records
-from stream_app.events.route import topics_of
-from stream_app.feed.reader import Feed
-from stream_app.labelling.batcher import Batcher
-from stream_app.labelling.inputs import model_input
-from stream_app.labelling.memory import Known, Memory
-from stream_app.labelling.models import Models
-from stream_app.labelling.scoring import Answer
-from stream_app.media.outcome import MediaOutcome
-from stream_app.posts.enrich import enrich
-from stream_app.posts.identity import keys, keys_to_remember
-from stream_app.posts.parse import NotAPost, PostError, parse_post
-from stream_app.posts.post import MediaLink, Post
+from stream_app.pipeline.events.build import DuplicateInfo, Labelling, Spent, describe, make_event
+from stream_app.pipeline.events.dead_letter import Failure, Stage, dead_letter
+from stream_app.pipeline.events.event import Model
+from stream_app.pipeline.events.publish import event_records
+from stream_app.pipeline.events.route import topics_of
+from stream_app.pipeline.feed.reader import Feed
+from stream_app.pipeline.labelling.batcher import Batcher
+from stream_app.pipeline.labelling.inputs import model_input
+from stream_app.pipeline.labelling.memory import Known, Memory
+from stream_app.pipeline.labelling.models import Models
+from stream_app.pipeline.labelling.scoring import Answer
+from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.pipeline.posts.enrich import enrich
+from stream_app.pipeline.posts.identity import keys, keys_to_remember
+from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post
+from stream_app.pipeline.posts.post import MediaLink, Post
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.publisher import Finished, Publisher
@@ -42,7 +42,7 @@ _BEHIND = 4
 
 
 class Fetcher(Protocol):
-    """Fetches a post's images; see :class:`stream_app.media.fetch.MediaFetcher`."""
+    """Fetches a post's images; see :class:`stream_app.pipeline.media.fetch.MediaFetcher`."""
 
     def fetch(self, links: Sequence[MediaLink]) -> Awaitable[tuple[MediaOutcome, ...]]:
         """One outcome per link, within the deadline."""
@@ -59,7 +59,7 @@ class Work:
     source: ConsumerRecord
     post: Post
     keys: tuple[str, ...]
-    """What its labels will answer for; see :func:`stream_app.posts.identity.keys_to_remember`."""
+    """What its labels will answer for; see :func:`stream_app.pipeline.posts.identity.keys_to_remember`."""
     arrived: float
     fetched: float = 0.0
     outcomes: tuple[MediaOutcome, ...] = ()

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry
 
-from stream_app.events.build import DuplicateInfo, Labelling, Spent
-from stream_app.events.event import Model
-from stream_app.labelling.models import Agreement
+from stream_app.pipeline.events.build import DuplicateInfo, Labelling, Spent
+from stream_app.pipeline.events.event import Model
+from stream_app.pipeline.labelling.models import Agreement
 from stream_app.worker.histogram import Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

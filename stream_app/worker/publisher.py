@@ -19,11 +19,11 @@ from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLarge
 from aiokafka.partitioner import murmur2
 from mode import Service
 
-from stream_app.events.dead_letter import Failure, dead_letter
-from stream_app.events.publish import Record
-from stream_app.feed.fencing import commit_as_member
-from stream_app.feed.reader import Feed
-from stream_app.kafka import COMPRESSION, client_options, start
+from stream_app.kafka.clients import COMPRESSION, client_options, start
+from stream_app.kafka.fencing import commit_as_member
+from stream_app.pipeline.events.dead_letter import Failure, dead_letter
+from stream_app.pipeline.events.publish import Record
+from stream_app.pipeline.feed.reader import Feed
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.room import Room

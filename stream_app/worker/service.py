@@ -14,11 +14,11 @@ from mode import Service, Worker
 from mode.types import ServiceT
 
 from model.scorer import load_scorer
-from stream_app.events.event import Model
-from stream_app.feed.reader import Feed
-from stream_app.kafka import execute
-from stream_app.labelling.models import Load, Models, SwapError
-from stream_app.posts.enrich import warm_up
+from stream_app.kafka.clients import execute
+from stream_app.pipeline.events.event import Model
+from stream_app.pipeline.feed.reader import Feed
+from stream_app.pipeline.labelling.models import Load, Models, SwapError
+from stream_app.pipeline.posts.enrich import warm_up
 from stream_app.settings import Settings
 from stream_app.worker.admin import Admin
 from stream_app.worker.labeller import Fetcher, Labeller, MakeFetcher
@@ -148,7 +148,7 @@ class Replica(Service):
             self.log.error("%s; the model in use stays", error)  # noqa: TRY400 - the sentence says it all
 
     def _safe_fetcher(self) -> AbstractAsyncContextManager[Fetcher]:
-        from stream_app.media.fetch import MediaFetcher
+        from stream_app.pipeline.media.fetch import MediaFetcher
 
         return MediaFetcher(self.settings.media, prepare=self.models.prepare)
 

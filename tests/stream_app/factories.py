@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from model.scorer import LABELS, Concept
-from stream_app.events.event import Event, Label, event_id
-from stream_app.events.publish import event_headers
-from stream_app.posts.post import Place
+from stream_app.pipeline.events.event import Event, Label, event_id
+from stream_app.pipeline.events.publish import event_headers
+from stream_app.pipeline.posts.post import Place
 
 START = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 

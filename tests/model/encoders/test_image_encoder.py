@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from model.encoders import packed
 from model.encoders.image import SIZE, ImageEncoder, packaged_state, prepare
+from model.kernels import packed
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import torch
 
 from model.data.rows import LEARNED
 from model.network import FusionNetwork, NetworkConfig
+from model.paper.fit import Protocol
 from model.training import fusion
 from model.training.fusion import FusionPlan, fit, validation_loss
-from model.training.table_fit import Protocol
 from model.training.vectors import Vectors
 
 DIMS = {"text": 6, "image": 5, "context": 3}

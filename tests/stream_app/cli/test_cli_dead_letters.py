@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 
 from stream_app.cli.dead_letters import command
-from stream_app.events.dead_letter import Failure, attempts_of, dead_letter
-from stream_app.kafka import client_options
+from stream_app.kafka.clients import client_options
+from stream_app.pipeline.events.dead_letter import Failure, attempts_of, dead_letter
 
 pytestmark = pytest.mark.kafka
 

@@ -20,10 +20,10 @@ from stream_app.dashboard.app import Desk, build_app, listening
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
-from stream_app.events.event import Event, event_id
 from stream_app.incidents.incident import Incident
-from stream_app.media.outcome import MediaOutcome
-from stream_app.posts.post import MediaLink
+from stream_app.pipeline.events.event import Event, event_id
+from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.pipeline.posts.post import MediaLink
 from stream_app.settings import DashboardSettings
 
 BEIRA = {"name": "Beira", "country_code": "MZ", "latitude": -19.84, "longitude": 34.84, "source": "gazetteer"}

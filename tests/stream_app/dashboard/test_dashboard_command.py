@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from playwright.sync_api import expect
 
 from stream_app.cli import cli
-from stream_app.kafka import client_options
+from stream_app.kafka.clients import client_options
 
 
 @pytest.fixture

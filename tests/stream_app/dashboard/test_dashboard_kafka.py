@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from stream_app.broker import LocalBroker
 from stream_app.dashboard.server import dashboard
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka import client_options, ensure_topics
+from stream_app.kafka.broker import LocalBroker
+from stream_app.kafka.clients import client_options, ensure_topics
 from stream_app.settings import DashboardSettings, KafkaSettings, Settings, TopicSettings
 
 pytestmark = pytest.mark.kafka

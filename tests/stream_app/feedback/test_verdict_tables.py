@@ -19,7 +19,7 @@ from stream_app.cli.feedback import command
 from stream_app.feedback.store import add_verdict
 from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka import client_options
+from stream_app.kafka.clients import client_options
 
 pytestmark = pytest.mark.kafka
 

@@ -7,13 +7,13 @@ from factories import START, make_event, make_place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_app.events.event import Event
 from stream_app.incidents.geometry import centre, distance_km
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.incident import Incident
 from stream_app.incidents.sighting import sighting_of
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
 from stream_app.incidents.summary import trend
+from stream_app.pipeline.events.event import Event
 from stream_app.settings import IncidentSettings
 
 RULES = IncidentSettings(min_authors=1)

@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaProducer
 from factories import make_event, make_place
 from mode.utils.queues import FlowControlQueue
 
-from stream_app.events.event import Event
-from stream_app.events.subscribe import EPOCH, subscribe
 from stream_app.incidents.app import build_app
 from stream_app.incidents.incident import Incident
+from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
 
 pytestmark = pytest.mark.kafka

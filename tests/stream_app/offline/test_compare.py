@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.fixed import FixedScorer
 from model.scorer import LABELS, ConceptScore, ModelInfo
+from model.serving.fixed import FixedScorer
 from stream_app.cli import cli
-from stream_app.demo.history import CONTROL, POISON, history
-from stream_app.demo.pictures import SCENES, picture
-from stream_app.events.event import Label
-from stream_app.kafka import client_options
-from stream_app.media.outcome import MediaOutcome
+from stream_app.kafka.clients import client_options
 from stream_app.offline.compare import NO_ANSWER, compare, distance, report
 from stream_app.offline.images import skip_images
 from stream_app.offline.label import Line
+from stream_app.pipeline.events.event import Label
+from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.proving.demo.history import CONTROL, POISON, history
+from stream_app.proving.demo.pictures import SCENES, picture
 
 
 def post(number, text="Bridge collapsed", **more):
@@ -198,7 +198,7 @@ def demo(tmp_path_factory):
 
 @pytest.mark.parametrize("order", [("fixed", "default"), ("default", "fixed")])
 def test_the_command_compares_models_on_the_demos_history(demo, order, monkeypatch):
-    from model.fused import FusedScorer
+    from model.serving.fused import FusedScorer
 
     prepared = []
     monkeypatch.setattr(FusedScorer, "prepare", lambda _, image: prepared.append(1) or FixedScorer().prepare(image))

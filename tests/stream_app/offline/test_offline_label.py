@@ -11,15 +11,15 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from model.fixed import FixedScorer
+from model.serving.fixed import FixedScorer
 from stream_app.cli import cli
-from stream_app.events.event import Event
 from stream_app.offline.images import LocalImages, file_name, skip_images
 from stream_app.offline.label import Line, OfflineLabeller
-from stream_app.posts.post import MediaLink
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.post import MediaLink
 from stream_app.settings import MediaSettings
 
-SAMPLES = Path(__file__).parents[1] / "posts" / "samples"
+SAMPLES = Path(__file__).parents[1] / "pipeline" / "posts" / "samples"
 
 
 def post(number, text="Bridge collapsed", **more):

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stream_app.broker import LocalBroker, local
-from stream_app.events.subscribe import EPOCH, subscribe
+from stream_app.kafka.broker import LocalBroker, local
+from stream_app.kafka.subscribe import EPOCH, subscribe
 
 pytestmark = pytest.mark.kafka
 

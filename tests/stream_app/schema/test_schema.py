@@ -14,8 +14,8 @@ from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
 from model.scorer import CONCEPTS
 from stream_app.cli import cli
-from stream_app.events.event import Event
-from stream_app.posts.parse import parse_post
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.parse import parse_post
 from stream_app.schema.asyncapi import asyncapi
 from stream_app.schema.examples import examples
 from stream_app.schema.json_schema import MODELS, SCHEMAS, json_schema

@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from model.fixed import FixedScorer
+from model.serving.fixed import FixedScorer
 from stream_app.cli.dead_letters import Wanted, send_again
-from stream_app.events.dead_letter import read_dead_letter
-from stream_app.events.event import Event
-from stream_app.kafka import client_options
-from stream_app.media.outcome import MediaOutcome
+from stream_app.kafka.clients import client_options
+from stream_app.pipeline.events.dead_letter import read_dead_letter
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.worker.service import Replica
 
 pytestmark = pytest.mark.kafka
@@ -45,7 +45,7 @@ class NoImages:
         return None
 
     async def fetch(self, links):
-        from stream_app.media.outcome import MediaOutcome
+        from stream_app.pipeline.media.outcome import MediaOutcome
 
         return tuple(MediaOutcome(link.url, "late", reason="never comes") for link in links)
 
@@ -234,7 +234,7 @@ async def test_a_record_kafka_refuses_is_a_dead_letter_and_the_rest_goes_on(sett
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-    from stream_app.kafka import client_options
+    from stream_app.kafka.clients import client_options
 
     admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()

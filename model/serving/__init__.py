@@ -1,0 +1,1 @@
+"""What answers in the stream: a bundle of weights, the calibration, the scorer that uses both."""

@@ -1,7 +1,0 @@
-"""A real Apache Kafka for development, the demo and the tests: no Docker, no root, nothing left behind."""
-
-from stream_app.broker.distribution import BrokerError, Distribution, install
-from stream_app.broker.local import LocalBroker
-from stream_app.broker.secure import SecureListener
-
-__all__ = ["BrokerError", "Distribution", "LocalBroker", "SecureListener", "install"]

@@ -1,0 +1,1 @@
+"""Everything about Kafka itself: clients, topics, fencing, following topics, diagnosis, and a broker of our own."""

@@ -1,0 +1,230 @@
+"""One Kafka broker as a child process that never outlives its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
+
+from stream_app.kafka.broker.distribution import BrokerError, install
+from stream_app.kafka.broker.secure import SecureListener
+
+_JVM = (
+    "-Xmx384m",
+    "-Xms128m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.awt.headless=true",
+    "--enable-native-access=ALL-UNNAMED",
+)
+_PR_SET_PDEATHSIG = 1
+_LOG_TAIL_LINES = 25
+
+
+class LocalBroker:
+    """A real Kafka in KRaft mode on 127.0.0.1, its data under ``data_dir``.
+
+    Start and stop it as often as you like: port and data stay, so clients see a broker that went and came back. On
+    Linux the kernel kills it when the thread that started it ends, so start it from a thread that stays (the main one).
+
+    Args:
+        data_dir: Folder for its data and ``broker.log``; made if missing.
+        port: Port to listen on; 0 picks a free one at the first start.
+        secure: A listener with SASL_SSL, beside the plain one.
+    """
+
+    def __init__(self, data_dir: Path, port: int = 0, secure: SecureListener | None = None) -> None:
+        self.data_dir = data_dir
+        self.port = port
+        self.secure = secure
+        self._secure_port = secure.port if secure else 0
+        self._fixed = port != 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """``host:port`` for clients; known once started."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def secure_bootstrap_servers(self) -> str:
+        """``host:port`` of the listener with SASL_SSL; known once started.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.secure is None:
+            raise ValueError("this broker was made without a secure listener")
+        return f"127.0.0.1:{self._secure_port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs, else None."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def log(self) -> Path:
+        """What the broker says: warnings and errors."""
+        return self.data_dir / "broker.log"
+
+    def start(self, timeout_s: float = 60.0) -> None:
+        """Start, and return when it answers requests. Kafka is downloaded first where it is not in the cache.
+
+        Raises:
+            BrokerError: it could not be installed, its port is taken, or it did not come up; with the end of its log.
+        """
+        if self.pid is not None:
+            return
+        for attempt in range(3):
+            if not self.port:
+                self.port = _free_port()
+            elif _answers(self.port) is not None:
+                raise BrokerError(f"port {self.port} of 127.0.0.1 is taken by another program; choose another port")
+            self._spawn()
+            try:
+                self._wait(timeout_s)
+            except BaseException:
+                self.kill()
+                # Between the free port's choice and its use another program may have taken it.
+                if self._fixed or attempt == 2 or "BindException" not in self._log_tail():
+                    raise
+                self.port = 0
+                self._secure_port = self.secure.port if self.secure else 0
+            else:
+                self._fixed = True
+                return
+
+    def wait(self) -> NoReturn:
+        """Block while it runs.
+
+        Raises:
+            BrokerError: it ended by itself; with the end of its log.
+        """
+        if self._process is not None:
+            self._process.wait()
+        raise BrokerError(f"Kafka ended by itself; {self.log} ends:\n{self._log_tail()}")
+
+    def stop(self, timeout_s: float = 20.0) -> None:
+        """Shut down cleanly, or by force after ``timeout_s``; stopping a stopped broker does nothing."""
+        self._end(signal.SIGTERM, timeout_s)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self._end(signal.SIGKILL, 10.0)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _spawn(self) -> None:
+        distribution = install()
+        storage = self.data_dir.resolve() / "storage"
+        if not storage.exists():
+            shutil.copytree(distribution.template, storage)
+        properties = storage.with_name("server.properties")
+        text = _resource("server.properties").read_text()
+        if self.secure is not None:
+            self._secure_port = self._secure_port or _free_port()
+            text += self.secure.properties()
+        properties.touch(mode=0o600)  # it may hold passwords
+        properties.write_text(text + _addresses(self.port, storage, self._secure_port))
+        options = (*_JVM, f"-Dlog4j2.configurationFile={_resource('log4j2.properties')}")
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*distribution.command("kafka.Kafka", *options), str(properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the parent, which stops the broker last
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the one call in it is async-signal-safe
+            )
+
+    def _wait(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not _answers(self.port):
+            if self.pid is None:
+                raise BrokerError(f"Kafka ended while starting; {self.log} ends:\n{self._log_tail()}")
+            if time.monotonic() > deadline:
+                raise BrokerError(f"Kafka was not ready after {timeout_s:.0f} s; {self.log} ends:\n{self._log_tail()}")
+            time.sleep(0.05)
+
+    def _end(self, how: signal.Signals, timeout_s: float) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _log_tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+
+
+def _addresses(port: int, storage: Path, secure_port: int = 0) -> str:
+    controller = _free_port()
+    secure = f"SASL_SSL://127.0.0.1:{secure_port}," if secure_port else ""
+    return (
+        f"\nlisteners=PLAINTEXT://127.0.0.1:{port},{secure}CONTROLLER://127.0.0.1:{controller}\n"
+        f"controller.quorum.voters=1@127.0.0.1:{controller}\nlog.dirs={storage}\n"
+    )
+
+
+def _resource(name: str) -> Path:
+    return Path(str(files("stream_app.kafka.broker"))) / name
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _answers(port: int) -> bool | None:
+    """Ask for the API versions: True on an answer, False on silence, None when nothing listens there.
+
+    Kafka opens its client listener only when the broker has caught up and may serve.
+    """
+    request = struct.pack(">hhih", 18, 0, 1, -1)  # ApiVersions v0, correlation id 1, no client id
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            return len(connection.recv(8)) == 8
+    except ConnectionRefusedError:
+        return None
+    except OSError:
+        return False
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What the child calls before Java: ask Linux to kill it when this program is gone, however it went."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it went before the call
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask

@@ -1,0 +1,219 @@
+"""How every Kafka client of this program connects, and the topics the product needs."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaConfigurationError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    for_code,
+)
+from aiokafka.helpers import create_ssl_context
+
+from model.scorer import CONCEPTS
+from stream_app.kafka.diagnose import diagnose
+from stream_app.settings import KafkaSettings, Settings
+
+if TYPE_CHECKING:
+    from mode import Worker
+
+logger = logging.getLogger(__name__)
+
+COMPRESSION = "zstd"
+"""Of what this program writes much of. aiokafka's lz4 is level 9, five times the processor time for more bytes."""
+
+_LEADERS_MS = 10_000
+
+
+def client_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments for any aiokafka client: addresses, TLS and SASL.
+
+    The password is unwrapped only here; don't log the result.
+
+    Raises:
+        aiokafka.errors.KafkaConfigurationError: a certificate or key file cannot be used; the message names them.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "security_protocol": kafka.security_protocol,
+    }
+    if kafka.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _ssl_context(kafka)
+    if kafka.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = kafka.sasl_mechanism
+        options["sasl_plain_username"] = kafka.sasl_username
+        options["sasl_plain_password"] = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
+    return options
+
+
+def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context: ssl.SSLContext = create_ssl_context(
+            cafile=kafka.ssl_cafile,
+            certfile=kafka.ssl_certfile,
+            keyfile=kafka.ssl_keyfile,
+            # Never None: OpenSSL would ask the terminal for it.
+            password=kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else "",
+        )
+    except OSError as error:
+        names = ("ssl_cafile", "ssl_certfile", "ssl_keyfile")
+        files = ", ".join(f"kafka.{name} = {getattr(kafka, name)}" for name in names if getattr(kafka, name))
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise KafkaConfigurationError(
+            f"cannot use the PEM files {files} ({reason}): check that they are there"
+        ) from error
+    return context
+
+
+_FORBIDDEN: dict[type[KafkaError], str] = {
+    TopicAuthorizationFailedError: "topic",
+    GroupAuthorizationFailedError: "group",
+    TransactionalIdAuthorizationFailed: "transactional id",
+    ClusterAuthorizationFailedError: "cluster",
+}
+
+
+FORBIDDEN = tuple(_FORBIDDEN)
+"""What Kafka answers where an ACL is missing."""
+
+
+def reason(error: KafkaError) -> str:
+    """What went wrong in words: an error's own, without the name and number that aiokafka puts before them."""
+    said = error.args[0] if error.args else str(error)
+    if (kind := _FORBIDDEN.get(type(error))) is None:
+        return str(said)
+    names = ", ".join(sorted(said)) if isinstance(said, set | frozenset | list | tuple) else said
+    return f"this user may not use {kind} {names}: an ACL must allow it, docs/operate.md says which"
+
+
+def execute(worker: Worker) -> NoReturn:
+    """Run ``worker`` until it is stopped (exit status 0) or dies (1).
+
+    Raises:
+        aiokafka.errors.KafkaError: what it died of, for the command line to put into words.
+    """
+    worker.logger.addFilter(_without_traceback)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KafkaError):
+            raise ended.__context__ from None
+        raise
+    raise SystemExit  # execute_from_commandline has exited already; mypy cannot know
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and isinstance(record.exc_info[1], KafkaError):
+        record.exc_info = None
+    return True
+
+
+@asynccontextmanager
+async def explained(kafka: KafkaSettings) -> AsyncIterator[None]:
+    """Give a failed first connection within the block a message that names the cause and the setting to check.
+
+    Raises:
+        aiokafka.errors.KafkaConnectionError: instead of aiokafka's own; other errors go through as they are.
+    """
+    try:
+        yield
+    except KafkaConnectionError as error:
+        cause = await diagnose(kafka, client_options(kafka))
+        if cause is None:
+            raise
+        raise KafkaConnectionError(cause) from error
+
+
+async def start(producer: AIOKafkaProducer) -> None:
+    """Start it; what fails to start is closed, which aiokafka leaves undone."""
+    try:
+        await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+
+
+@asynccontextmanager
+async def started(producer: AIOKafkaProducer) -> AsyncIterator[None]:
+    """As ``async with producer``, by way of :func:`start`."""
+    await start(producer)
+    try:
+        yield
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client, closed at the end.
+
+    Raises:
+        aiokafka.errors.KafkaConnectionError: Kafka cannot be reached; the message says why and what to check.
+    """
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        async with explained(kafka):
+            await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def ensure_topics(settings: Settings) -> None:
+    """Create the product's topics where they are missing, and wait until they can be read; the others stay as they are.
+
+    A topic that this user may not create is told of in the log: it may be there, hidden from a user who needs it not.
+
+    Raises:
+        aiokafka.errors.KafkaError: Kafka cannot be reached, or refuses a topic (its message names it).
+    """
+    async with admin_client(settings.kafka) as admin:
+        there = set(await admin.list_topics())
+        missing = [topic for topic in _product_topics(settings) if topic.name not in there]
+        errors = (await admin.create_topics(missing)).topic_errors if missing else []
+    hidden = [name for name, code, *_ in errors if code == TopicAuthorizationFailedError.errno]
+    if hidden:
+        logger.warning("not allowed to create %s: where they are missing, somebody else must", ", ".join(hidden))
+    for name, code, *message in errors:
+        if code not in {0, TopicAlreadyExistsError.errno, TopicAuthorizationFailedError.errno}:
+            raise for_code(code)(f"topic {name!r} was not created: {message[0] if message else ''}")
+    await _led(settings, {name for name, code, *_ in errors if code == 0})
+
+
+async def _led(settings: Settings, topics: Collection[str]) -> None:
+    """Wait until each partition of new ``topics`` has a leader that answers.
+
+    Kafka names a leader a moment before that leader knows it, and who reads then logs a NotLeaderForPartitionError.
+    Asking for offsets retries silently; where even that is refused, readers and writers retry by themselves.
+    """
+    partitions = [TopicPartition(name, n) for name in sorted(topics) for n in range(settings.kafka.partitions)]
+    if not partitions:
+        return
+    consumer = AIOKafkaConsumer(**client_options(settings.kafka), request_timeout_ms=_LEADERS_MS)
+    await consumer.start()
+    try:
+        with suppress(KafkaError):
+            await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+
+
+def _product_topics(settings: Settings) -> list[NewTopic]:
+    topics = settings.topics
+    plain = [topics.posts, topics.events, *map(topics.alerts, CONCEPTS), topics.dead_letters, topics.feedback]
+    partitions, replicas = settings.kafka.partitions, settings.kafka.replication_factor
+    compacted = NewTopic(topics.incidents, partitions, replicas, topic_configs={"cleanup.policy": "compact"})
+    return [*(NewTopic(name, partitions, replicas) for name in plain), compacted]

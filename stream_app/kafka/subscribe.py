@@ -1,0 +1,168 @@
+"""Reads topics as a subscriber should: committed transactions only, from a moment in time, until told to stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from stream_app.kafka.clients import admin_client, client_options
+from stream_app.settings import Settings
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Pass it as ``since`` to read a topic from its beginning."""
+
+_MAX_RECORDS = 500
+_POLL_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One record. ``value`` is empty for a tombstone; ``timestamp`` is the one Kafka keeps, in UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: datetime
+    key: str | None
+    headers: dict[str, str]
+    value: bytes
+
+
+async def subscribe(
+    settings: Settings,
+    topics: Sequence[str],
+    *,
+    since: datetime | None = None,
+    group: str | None = None,
+    until_end: bool = False,
+) -> AsyncIterator[Received]:
+    """Yield the records of ``topics``, in order within a partition, those of aborted transactions left out.
+
+    Ends only when cancelled or closed, or with ``until_end`` once every partition has been read to where it ended at
+    the start. The end is a position, not a count: the markers that close transactions take offsets too. Transactions
+    open at that moment are waited for, since Kafka says "committed" a little before readers may see the records.
+
+    Args:
+        settings: Where Kafka is.
+        topics: Topics that exist; partitions added to one later are read after a restart.
+        since: Records at or after this moment; :data:`EPOCH` for all there are; None for new ones only.
+        group: Consumer group: its members share the partitions and go on where the group has got to (``since`` counts
+            only where it has not been yet). The group's place is kept after every batch, so a crash repeats
+            at most 500 records and loses none.
+        until_end: Stop at the present end. Not for a group, whose members each see a part.
+
+    Raises:
+        UnknownTopicOrPartitionError: a topic does not exist.
+        KafkaError: Kafka cannot be reached or refuses.
+    """
+    if group is not None and until_end:
+        raise ValueError("until_end is for a lone reader: a group's members each see a part of the topics")
+    partitions = await partitions_of(settings, topics)
+    consumer = AIOKafkaConsumer(
+        **client_options(settings.kafka),
+        group_id=group,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="latest" if since is None else "earliest",
+    )
+    await consumer.start()
+    try:
+        if group is None:
+            consumer.assign(partitions)
+            await _seek(consumer, partitions, since)
+        else:
+            consumer.subscribe(list(topics), listener=_StartAt(consumer, since))
+        ends = await _ends(settings, partitions) if until_end else None
+        async for received in _records(consumer, ends, commit=group is not None):
+            yield received
+    finally:
+        await consumer.stop()
+
+
+async def partitions_of(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
+    """All partitions of ``topics``.
+
+    Raises:
+        UnknownTopicOrPartitionError: a topic does not exist.
+        KafkaError: Kafka cannot be reached or refuses.
+    """
+    async with admin_client(settings.kafka) as admin:
+        found = await admin.describe_topics(list(topics))
+    missing = sorted(topic["topic"] for topic in found if topic["error_code"])
+    if missing:
+        raise UnknownTopicOrPartitionError(
+            f"no topic {', '.join(missing)}: start a worker, which creates the topics, check the topic prefix, or ask "
+            "for an ACL that lets this user read it"
+        )
+    return [TopicPartition(topic["topic"], each["partition"]) for topic in found for each in topic["partitions"]]
+
+
+async def _ends(settings: Settings, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async with AIOKafkaConsumer(**client_options(settings.kafka), isolation_level="read_uncommitted") as probe:
+        ends: dict[TopicPartition, int] = await probe.end_offsets(partitions)
+    return ends
+
+
+async def _records(
+    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int] | None, *, commit: bool
+) -> AsyncIterator[Received]:
+    while ends is None or not await _reached(consumer, ends):
+        batch = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+        for records in batch.values():
+            for record in records:
+                if ends is None or record.offset < ends[TopicPartition(record.topic, record.partition)]:
+                    yield _received(record)
+        if commit and batch:
+            await consumer.commit({tp: records[-1].offset + 1 for tp, records in batch.items()})
+
+
+async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    return all([await consumer.position(tp) >= end for tp, end in ends.items()])
+
+
+async def _seek(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: datetime | None) -> None:
+    """Move ``partitions`` to their first record at or after ``since``; to their end where there is none."""
+    if since == EPOCH:
+        await consumer.seek_to_beginning(*partitions)
+        return
+    found = {} if since is None else await consumer.offsets_for_times({tp: _milliseconds(since) for tp in partitions})
+    ends = await consumer.end_offsets(partitions)
+    for tp in partitions:
+        first = found.get(tp)
+        consumer.seek(tp, ends[tp] if first is None else first.offset)
+
+
+class _StartAt(ConsumerRebalanceListener):
+    """Puts partitions the group has no position in at ``since``."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, since: datetime | None) -> None:
+        self._consumer = consumer
+        self._since = since
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Nothing to do: what was not committed is read again by its next owner."""
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        fresh = [tp for tp in assigned if await self._consumer.committed(tp) is None]
+        if fresh:
+            await _seek(self._consumer, fresh, self._since)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _received(record: ConsumerRecord[bytes, bytes]) -> Received:
+    return Received(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        timestamp=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        key=None if record.key is None else record.key.decode(errors="replace"),
+        headers={name: value.decode(errors="replace") for name, value in record.headers},
+        value=record.value or b"",
+    )

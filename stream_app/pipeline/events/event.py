@@ -1,0 +1,112 @@
+"""The event: what subscribers read. The labelling step's output becomes one of these per post."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from pydantic import Field
+
+from stream_app.pipeline.media.outcome import Status
+from stream_app.pipeline.posts.post import Frozen, Network, Place, PostKind
+
+EVENT_TYPE = "io.crisis-stream.post.labelled.v1"
+
+
+def event_id(network: str, post_id: str, model_version: str) -> str:
+    """Stable id of (network, post id, model version): a redelivered post has the id it had before.
+
+    32 hex digits: the first half of SHA-256 over the three, NUL between.
+    """
+    return hashlib.sha256(f"{network}\0{post_id}\0{model_version}".encode()).hexdigest()[:32]
+
+
+class EventPost(Frozen):
+    """The post as labelled."""
+
+    network: Network
+    id: str
+    root_id: str
+    url: str | None = None
+    text: str
+    language: str | None = None
+    created_at: datetime
+    kind: PostKind
+    place: Place | None = None
+    author_key: str | None = None
+
+
+class EventMedia(Frozen):
+    """One image and the outcome of its fetch."""
+
+    url: str
+    status: Status
+    reason: str | None = None
+    content_type: str | None = None
+    size_bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    sha256: str | None = None
+    perceptual_hash: str | None = None
+    elapsed_ms: float = 0.0
+
+
+class Label(Frozen):
+    """One concept's label with its calibrated probability; null with a reason where it does not apply."""
+
+    label: str | None
+    probability: float | None = Field(None, ge=0, le=1)
+    probabilities: dict[str, float] = {}
+    reason: str | None = None
+
+
+class Labels(Frozen):
+    """The three things every post is labelled with."""
+
+    informativeness: Label
+    humanitarian: Label
+    damage: Label
+
+
+class Modalities(Frozen):
+    """The explanation: modalities used, attention of each (eq. 1), weight per pair (eq. 5), e.g. ``text+image``."""
+
+    used: tuple[str, ...]
+    attention: dict[str, float] = {}
+    pairs: dict[str, float] = {}
+
+
+class Model(Frozen):
+    """The model that labelled the post."""
+
+    name: str
+    version: str
+    hash: str
+
+
+class Timings(Frozen):
+    """Milliseconds spent per step, and when the event was made."""
+
+    media_ms: float = 0.0
+    queue_ms: float = 0.0
+    model_ms: float = 0.0
+    total_ms: float = 0.0
+    produced_at: datetime
+
+
+class Event(Frozen):
+    """A labelled post. Travels as the data of a CloudEvent 1.0 whose id is ``id``."""
+
+    id: str
+    post: EventPost
+    media: tuple[EventMedia, ...] = ()
+    labels: Labels
+    modalities: Modalities
+    degraded: bool = False
+    degraded_reasons: tuple[str, ...] = ()
+    review: bool = Field(False, description="text and image disagree, or no label is sure: worth a human look")
+    review_reasons: tuple[str, ...] = Field((), description="why it is worth a look, a sentence each; empty if not")
+    duplicate_of: str | None = Field(None, description="id of the post whose labels this repost or duplicate shares")
+    duplicates_seen: int = Field(0, ge=0, description="reposts and duplicates of the root seen so far by this replica")
+    model: Model
+    timings: Timings

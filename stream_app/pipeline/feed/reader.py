@@ -1,0 +1,171 @@
+"""Raw records of the feed topic, for as long as their partitions are this worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.structs import OffsetAndMetadata
+from mode import Service
+
+from stream_app.kafka.clients import client_options
+from stream_app.kafka.fencing import Membership, read_stable_offsets
+from stream_app.pipeline.feed.progress import Progress
+from stream_app.settings import Settings
+
+_FETCH_BYTES = 64 * 1024
+"""Kafka answers a fetch when this much is there, or after half a batch's deadline. Told of each post by itself, at a
+few hundred posts a second, worker and broker would spend more on asking and answering than on the posts."""
+_UNHURRIED_MS = 200
+"""Kafka may wait this long for more while the model is behind: what came now would only stand in line."""
+
+Drain = Callable[[], Awaitable[None]]
+
+
+class Feed(Service, ConsumerRebalanceListener):
+    """Reads the feed as one member of the worker group.
+
+    The replica is a static member (KIP-345): killed and restarted within the session timeout it gets its partitions
+    back at once, without a rebalance. Stopped in order, it leaves, and the others take over at once.
+
+    Args:
+        settings: All settings.
+        drain: Called before partitions are given up; must finish or drop all work on them.
+    """
+
+    def __init__(self, settings: Settings, drain: Drain, **options: Any) -> None:
+        super().__init__(**options)
+        self.settings = settings
+        self.membership = Membership()
+        self.partitions: frozenset[TopicPartition] = frozenset()
+        self._drain = drain
+        self._progress: dict[int, Progress] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._wait_ms = max(int(settings.labelling.deadline_ms / 2), 1)
+
+    async def on_start(self) -> None:
+        """Join the group.
+
+        Raises:
+            aiokafka.errors.TopicAuthorizationFailedError: this user may not see the feed, and would wait for ever.
+        """
+        kafka, worker = self.settings.kafka, self.settings.worker
+        consumer = AIOKafkaConsumer(
+            **client_options(kafka),
+            client_id=worker.replica,
+            group_id=worker.group_id,
+            group_instance_id=worker.replica,
+            session_timeout_ms=int(kafka.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(kafka.session_timeout_s * 1000 / 4),
+            rebalance_timeout_ms=int(max(worker.drain_timeout_s, kafka.session_timeout_s) * 1000),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_min_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=self._wait_ms,
+        )
+        read_stable_offsets(consumer, self.membership)
+        self._consumer = consumer
+        await consumer.start()
+        if self.settings.topics.posts not in await consumer.topics():
+            raise TopicAuthorizationFailedError(self.settings.topics.posts)
+        consumer.subscribe([self.settings.topics.posts], listener=self)
+
+    async def on_stop(self) -> None:
+        """Leave the group."""
+        if self._consumer is not None:
+            # aiokafka keeps a static member in the group on close; a worker stopped in order should go at once.
+            self._consumer._coordinator._group_instance_id = None  # noqa: SLF001
+            await self._consumer.stop()
+
+    async def take(self, limit: int, timeout_ms: int = 200, *, hurry: bool = True) -> list[ConsumerRecord]:
+        """Up to ``limit`` records to work on; empty after ``timeout_ms`` without any.
+
+        Without ``hurry`` Kafka is asked less often for those after them.
+        """
+        assert self._consumer is not None
+        self._consumer._fetcher._fetch_max_wait_ms = self._wait_ms if hurry else _UNHURRIED_MS  # noqa: SLF001
+        # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
+        # checks right before it returns, without giving up the event loop in between.
+        batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
+        return [record for partition, records in batches.items() for record in self._new(partition.partition, records)]
+
+    def fits(self, record: ConsumerRecord) -> bool:
+        """Whether ``record`` may be finished now; see :meth:`Progress.fits`."""
+        return self._of(record.partition).fits(record.offset)
+
+    def offsets_after(self, records: Iterable[ConsumerRecord]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What to commit once ``records`` are finished."""
+        return {
+            TopicPartition(self.settings.topics.posts, partition): OffsetAndMetadata(*self._of(partition).after(done))
+            for partition, done in _by_partition(records).items()
+        }
+
+    def finish(self, records: Iterable[ConsumerRecord]) -> None:
+        """Note that ``records`` were finished and committed."""
+        for partition, offsets in _by_partition(records).items():
+            self._of(partition).finish(offsets)
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records behind the end of each partition, as far as the last fetches told.
+
+        What is read and finished counts, not what is committed: the marker that closes a feeder's transaction takes an
+        offset, is never committed, and would wait for ever at the end of a quiet feed.
+        """
+        if self._consumer is None:
+            return {}
+        lags = {}
+        for partition in self.partitions:
+            end, state = self._consumer.highwater(partition), self._progress.get(partition.partition)
+            if end is not None and state is not None:
+                lags[partition] = max(end - state.reached(self._read(partition)), 0)
+        return lags
+
+    def _read(self, partition: TopicPartition) -> int:
+        """The offset that is read next; -1 while none is known."""
+        assert self._consumer is not None
+        assigned = self._consumer._subscription.subscription  # noqa: SLF001 - position() waits, this must not
+        if assigned is None or assigned.assignment is None or partition not in assigned.assignment.tps:
+            return -1
+        state = assigned.assignment.state_value(partition)
+        return int(state.position) if state.has_valid_position else -1
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Finish or drop all work before the partitions go to another worker."""
+        self.partitions = frozenset()
+        if revoked:
+            self.log.info("giving up %d partitions", len(revoked))
+        await self._drain()
+        self._progress.clear()
+        self.membership.committed.clear()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Remember as which member the partitions were given to us."""
+        assert self._consumer is not None
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - see fencing.py
+        self.membership.generation, self.membership.member_id = coordinator.generation, coordinator.member_id
+        self.partitions = frozenset(assigned)
+        self.log.info("assigned partitions %s", sorted(each.partition for each in assigned))
+
+    def _new(self, partition: int, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
+        progress = self._of(partition, records[0].offset)
+        return [record for record in records if progress.arrive(record.offset)]
+
+    def _of(self, partition: int, first: int | None = None) -> Progress:
+        if partition not in self._progress:
+            topic = self.settings.topics.posts
+            offset, metadata = self.membership.committed.get(TopicPartition(topic, partition), (-1, ""))
+            # Nothing committed yet: the first record read is where the work begins.
+            start = offset if offset >= 0 else first
+            assert start is not None
+            self._progress[partition] = Progress(start, metadata)
+        return self._progress[partition]
+
+
+def _by_partition(records: Iterable[ConsumerRecord]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for record in records:
+        found.setdefault(record.partition, []).append(record.offset)
+    return found

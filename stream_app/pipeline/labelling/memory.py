@@ -1,0 +1,53 @@
+"""What was labelled is remembered, so that a repost or an exact copy costs nothing."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stream_app.pipeline.events.build import Labelling
+
+
+@dataclass(slots=True)
+class Known:
+    """A labelling and how many other posts have shared it."""
+
+    labelling: Labelling
+    seen: int = 0
+
+
+class Memory:
+    """The most recently used labellings, each under the keys of its post (``posts.identity.keys``).
+
+    Args:
+        size: Labellings remembered at most; 0 remembers none.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = 2 * size  # a post has up to two keys
+        self._known: OrderedDict[str, Known] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, keys: Sequence[str]) -> Known | None:
+        """The labelling known under the first of ``keys`` that is known."""
+        for key in keys:
+            known = self._known.get(key)
+            if known is not None:
+                self._known.move_to_end(key)
+                return known
+        return None
+
+    def remember(self, keys: Sequence[str], known: Known) -> None:
+        """Remember ``known`` under all ``keys`` and forget what was not used for longest."""
+        for key in keys:
+            self._known[key] = known
+            self._known.move_to_end(key)
+        while len(self._known) > self._size:
+            self._known.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything; a new model labels anew."""
+        self._known.clear()

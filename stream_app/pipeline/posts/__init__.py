@@ -1,0 +1,1 @@
+"""Second step: a raw message becomes a normalised :class:`~stream_app.pipeline.posts.post.Post`."""

@@ -1,0 +1,122 @@
+"""X API v2: one line of a stream, a post in ``data`` and what it refers to in ``includes``."""
+
+from __future__ import annotations
+
+from stream_app.pipeline.posts.errors import PostError
+from stream_app.pipeline.posts.facts import (
+    Fields,
+    author_key,
+    count,
+    flag,
+    hashtags,
+    identifier,
+    mapping,
+    media_link,
+    moment,
+    numbers,
+    position,
+    required_id,
+    required_time,
+    rows,
+    string,
+)
+from stream_app.pipeline.posts.language import network_language
+from stream_app.pipeline.posts.x import links, place, snowflake_time, unescape, url, without_retweet_prefix
+
+_NAME = "X API v2 line"
+_KINDS = {"retweeted": "repost", "quoted": "quote", "replied_to": "reply"}
+
+
+def read(line: Fields) -> Fields:
+    """The fields of a Post from a v2 line; a retweet whose root is in ``includes.tweets`` carries the root's facts.
+
+    Raises:
+        PostError: the id, text or time is missing.
+    """
+    data, includes = mapping(line["data"]), mapping(line.get("includes"))
+    post_id = required_id(data.get("id"), "data.id", _NAME)
+    kind, root_id = _kind(data)
+    root = _find(includes.get("tweets"), "id", root_id) if kind == "repost" else None
+    body = root or data
+    note = mapping(body.get("note_tweet"))
+    text = string(note.get("text")) or body.get("text")
+    if not isinstance(text, str):
+        raise PostError(f"{_NAME}: data.text is missing or is not a string.")
+    if kind == "repost" and root is None:
+        text = without_retweet_prefix(text)
+    entities = mapping(note.get("entities")) or mapping(body.get("entities"))
+    metrics = mapping(body.get("public_metrics"))
+    created_at = moment(data.get("created_at")) or snowflake_time(post_id)
+    return {
+        "network": "x",
+        "id": post_id,
+        "root_id": root_id if kind == "repost" else post_id,
+        "kind": kind,
+        "url": url(post_id),
+        "text": unescape(text),
+        "language": network_language(body.get("lang")),
+        "created_at": required_time(created_at, "data.created_at", _NAME),
+        "place": _place(mapping(body.get("geo")), includes),
+        "author": _author(body.get("author_id"), includes),
+        "media": _media(body, includes) or _media(data, includes),
+        "links": links(entities.get("urls")),
+        "mentions": len(rows(entities.get("mentions"))),
+        "hashtags": hashtags(row.get("tag") for row in rows(entities.get("hashtags"))),
+        "favourites": count(metrics.get("like_count")),
+        "reposts": count(metrics.get("retweet_count")),
+    }
+
+
+def _find(table: object, field: str, wanted: object) -> Fields | None:
+    if wanted is None:
+        return None
+    return next((row for row in rows(table) if row.get(field) == wanted), None)
+
+
+def _kind(data: Fields) -> tuple[str, str | None]:
+    """The kind and the id referred to; a retweet outranks a quote, a quote outranks a reply."""
+    references = {
+        row.get("type"): row.get("id")
+        for row in reversed(rows(data.get("referenced_tweets")))
+        if isinstance(row.get("type"), str)
+    }
+    for reference, kind in _KINDS.items():
+        if (found := identifier(references.get(reference))) is not None:
+            return kind, found
+    return "original", None
+
+
+def _author(author_id: object, includes: Fields) -> Fields:
+    user = _find(includes.get("users"), "id", author_id) or {}
+    metrics = mapping(user.get("public_metrics"))
+    return {
+        "key": author_key("x", author_id),
+        "followers": count(metrics.get("followers_count")),
+        "friends": count(metrics.get("following_count")),
+        "statuses": count(metrics.get("tweet_count")),
+        "verified": flag(user.get("verified")),
+        "created_at": moment(user.get("created_at")),
+    }
+
+
+def _media(body: Fields, includes: Fields) -> list[Fields]:
+    """A photo's address, or the preview image of a video or animation, in the post's own order."""
+    keys = mapping(body.get("attachments")).get("media_keys")
+    if not isinstance(keys, list):
+        return []
+    table = {key: row for row in rows(includes.get("media")) if isinstance(key := row.get("media_key"), str)}
+    found = [table[key] for key in keys if isinstance(key, str) and key in table]
+    return [
+        link
+        for row in found
+        for link in media_link(row.get("url") or row.get("preview_image_url"), row.get("alt_text"))
+    ]
+
+
+def _place(geo: Fields, includes: Fields) -> Fields | None:
+    if not geo:
+        return None
+    longitude_latitude = numbers(mapping(geo.get("coordinates")).get("coordinates"), 2)
+    named = _find(includes.get("places"), "id", geo.get("place_id")) or {}
+    box = numbers(mapping(named.get("geo")).get("bbox"), 4)
+    return place(position(*longitude_latitude) if longitude_latitude else None, named, box)

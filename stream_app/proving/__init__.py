@@ -1,0 +1,1 @@
+"""What tries the rest: the demo, the bench, chaos. Only the command line imports it."""

@@ -1,0 +1,232 @@
+"""Each measure, its goal, and how a ratio comes about: both sides in one run, round by round, medians."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean, median, quantiles
+
+from model.scorer import Scorer, load_scorer
+from stream_app.proving.bench.bare import BATCH, flops, gemm_s, inputs, pass_s
+from stream_app.proving.bench.contender import WARM_UP, environment, raced, speed
+from stream_app.proving.bench.pace import Pace
+from stream_app.proving.bench.stream import posts
+from stream_app.settings import KafkaSettings, LabellingSettings
+
+WORKER = "stream_app worker --log-level ERROR"
+REPOSTS = 0.45
+PHOTOS = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One ratio beside its goal; ``met`` compares them in the direction that ``goal`` says. ``parts`` says of what.
+
+    ``cpu`` is the same ratio by processor seconds instead of the clock, where there is one.
+    """
+
+    name: str
+    value: float
+    cpu: float | None
+    goal: str
+    met: bool
+    parts: str
+
+    def as_json(self) -> str:
+        """One JSON line."""
+        return json.dumps(asdict(self))
+
+
+Run = Callable[[int], Awaitable[Pace]]
+
+
+def _median(paces: Sequence[Pace]) -> Pace:
+    return Pace(median(each.clock for each in paces), median(each.cpu for each in paces))
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where and how much to measure: posts in a run of the worker with a model, of the rivals, without a model.
+
+    The worker's start and end, when batches are not full, should not count for much in a run.
+    """
+
+    kafka: KafkaSettings
+    photos_at: str
+    model: str = "default"
+    rounds: int = 3
+    posts: int = 8000
+    batch_posts: int = 2000
+    slow_posts: int = 300
+    shell_posts: int = 40_000
+
+    async def both(self, one: Run, other: Run) -> tuple[Pace, Pace]:
+        """Medians of two paces measured by turns; each call gets the round's first post number."""
+        rounds = [(await one(n * 1_000_000), await other(n * 1_000_000 + 500_000)) for n in range(self.rounds)]
+        ours, theirs = zip(*rounds, strict=True)
+        return _median(ours), _median(theirs)
+
+    async def worker(self, count: int, first: int, *, repeated: float = 0, photos: float = 0, model: str = "") -> Pace:
+        """Posts a second of the worker on a stream of its own."""
+        values = posts(count, repeated=repeated, photos=photos, host=self.photos_at, first=first)
+        return await speed(self.kafka, WORKER, values, photos_at=self.photos_at, model=model or self.model)
+
+    async def rival(self, name: str, count: int, first: int, *, repeated: float = 0, photos: float = 0) -> Pace:
+        """Posts a second of a rival on a like stream."""
+        values = posts(count, repeated=repeated, photos=photos, host=self.photos_at, first=first)
+        return await speed(self.kafka, f"stream_app.proving.bench.rivals.{name}", values)
+
+
+def at_least(name: str, value: float, goal: float, parts: str, cpu: float | None = None) -> Measured:
+    """A ratio that should be ``goal`` or more."""
+    return Measured(name, value, cpu, f">= {goal:g}", value >= goal, parts)
+
+
+def at_most(name: str, value: float, goal: float, parts: str, cpu: float | None = None) -> Measured:
+    """A ratio that should be ``goal`` or less."""
+    return Measured(name, value, cpu, f"<= {goal:g}", value <= goal, parts)
+
+
+def _beside(one: Pace, other: Pace, what: str) -> str:
+    return f"{one.clock:.0f} / {other.clock:.0f} posts/s, {one.cpu:.0f} / {other.cpu:.0f} per CPU second; {what}"
+
+
+def _bare(scorer: Scorer, photos: float, first: int) -> Pace:
+    posts = inputs(scorer, 8 * BATCH, photos, first)
+    clock, cpu = zip(*(pass_s(scorer, posts[i::8], 3) for i in range(8)), strict=True)
+    return Pace(BATCH / mean(clock), BATCH / mean(cpu))
+
+
+async def worker_of_model(bench: Bench, photos: float = 0.0) -> Measured:
+    """(a) The worker end to end over its own bare model, unique posts."""
+    scorer = load_scorer(bench.model)
+
+    async def bare(first: int) -> Pace:
+        return await asyncio.to_thread(_bare, scorer, photos, first)
+
+    ours, model = await bench.both(lambda n: bench.worker(bench.posts, n, photos=photos), bare)
+    what = "a third with photos" if photos else "text only"
+    ratio, cpu = ours.clock / model.clock, ours.cpu / model.cpu
+    return at_least(f"worker / bare model, {what}", ratio, 0.9, _beside(ours, model, f"model {bench.model}"), cpu)
+
+
+async def _over(bench: Bench, rival: str, posts_of_rival: int, goal: float, repeated: float) -> Measured:
+    ours, theirs = await bench.both(
+        lambda n: bench.worker(bench.posts, n, repeated=repeated, photos=PHOTOS),
+        lambda n: bench.rival(rival, posts_of_rival, n, repeated=repeated, photos=PHOTOS),
+    )
+    what = f"{repeated:.0%} reposts, a third of originals with photos"
+    ratio, cpu = ours.clock / theirs.clock, ours.cpu / theirs.cpu
+    return at_least(f"worker / {rival}", ratio, goal, _beside(ours, theirs, what), cpu)
+
+
+async def over_faust(bench: Bench) -> Measured:
+    """(b) The worker over a naive Faust agent, 45 % reposts."""
+    return await _over(bench, "naive_faust", bench.slow_posts, 10, REPOSTS)
+
+
+async def over_faststream(bench: Bench) -> Measured:
+    """(c) The worker over a FastStream batch consumer, unique posts."""
+    return await _over(bench, "faststream_batch", bench.batch_posts, 2, 0)
+
+
+async def shell_of_raw(bench: Bench) -> Measured:
+    """(d) The worker without a model over a raw loop."""
+    ours, raw = await bench.both(
+        lambda n: bench.worker(bench.shell_posts, n, model="fixed"),
+        lambda n: bench.rival("raw_loop", 3 * bench.shell_posts, n),
+    )
+    ratio, cpu = ours.clock / raw.clock, ours.cpu / raw.cpu
+    return at_least(
+        "shell without model / raw aiokafka loop", ratio, 0.25, _beside(ours, raw, "unique, no photos"), cpu
+    )
+
+
+async def duplicates(bench: Bench) -> Measured:
+    """(e) The cost of a post in a stream with 90 % duplicates over that of a unique post."""
+    unique, repeated = await bench.both(
+        lambda n: bench.worker(bench.posts, n),
+        lambda n: bench.worker(bench.posts * 3, n, repeated=0.9),
+    )
+    ratio, cpu = unique.clock / repeated.clock, unique.cpu / repeated.cpu
+    return at_most("cost with 90 % duplicates / unique", ratio, 0.15, _beside(unique, repeated, "text only"), cpu)
+
+
+async def model_of_gemm(bench: Bench) -> Measured:
+    """(f) The bare model's operations a second over the machine's limit for matrix products, text only."""
+    scorer, size = load_scorer(bench.model), 2048
+    batch = inputs(scorer, BATCH, 0)
+    work = await asyncio.to_thread(flops, load_scorer(bench.model, threads=1), batch)
+    rounds, kind = [], ""
+    for _ in range(bench.rounds):
+        clock, cpu = await asyncio.to_thread(pass_s, scorer, batch, 5)
+        gemm_clock, gemm_cpu, kind = await asyncio.to_thread(gemm_s, size)
+        rounds.append((work / clock, 2 * size**3 / gemm_clock, work / cpu, 2 * size**3 / gemm_cpu))
+    reached, limit, reached_cpu, limit_cpu = (median(side) for side in zip(*rounds, strict=True))
+    parts = f"{reached / 1e9:.0f} / {limit / 1e9:.0f} GFLOP/s, {kind}"
+    return at_least("bare model / GEMM limit", reached / limit, 0.75, parts, reached_cpu / limit_cpu)
+
+
+async def latency(bench: Bench) -> Measured:
+    """(g) Time from feed to subscriber at half load, 99th percentile, over deadline + one pass + 50 ms."""
+    scorer = load_scorer(bench.model)
+    batch = inputs(scorer, BATCH, 0)
+    rounds = []
+    for n in range(bench.rounds):
+        one_pass, _ = await asyncio.to_thread(pass_s, scorer, batch, 9)
+        rounds.append((one_pass, *await _waits(bench, n * 1_000_000)))
+    one_pass, p99, p50, pace = (median(each) for each in zip(*rounds, strict=True))
+    goal = LabellingSettings().deadline_ms / 1000 + one_pass + 0.05
+    parts = f"p99 {p99 * 1000:.0f} ms, p50 {p50 * 1000:.0f} ms, goal {goal * 1000:.0f} ms, {pace:.0f} posts/s"
+    return at_most("p99 latency at half load / goal", p99 / goal, 1, parts)
+
+
+async def _waits(bench: Bench, first: int) -> tuple[float, float, float]:
+    """At half the pace the worker can keep: p99 and p50 seconds from feed to subscriber, and that half in posts/s.
+
+    A share of the paced posts warms up too: Kafka has not seen posts one by one before, and is slow for a second.
+    """
+    warm, paced = posts(bench.posts, first=first), posts(bench.posts, first=first + 500_000)
+    async with raced(bench.kafka, WORKER, warm, environment=environment("", bench.model)) as (running, reached):
+        pace = min(reached.clock, 2000.0) / 2
+        sent: dict[str, float] = {}
+
+        async def send() -> None:
+            began = time.monotonic()
+            for number, value in enumerate(paced):
+                await asyncio.sleep(began + number / pace - time.monotonic())
+                sent[str(first + 500_000 + number)] = time.monotonic()
+                await running.send(value)
+
+        await asyncio.gather(send(), running.wait_for(len(warm) + len(paced)))
+    waits = [running.seen[key] - moment for key, moment in list(sent.items())[round(len(sent) * WARM_UP) :]]
+    return quantiles(waits, n=100)[98], median(waits), pace
+
+
+async def product_stream(bench: Bench) -> Measured:
+    """(h) Posts a second on the product's stream over 267: 45 % reposts, a third of originals with photos."""
+    paces = [
+        await bench.worker(bench.posts, n * 1_000_000, repeated=REPOSTS, photos=PHOTOS) for n in range(bench.rounds)
+    ]
+    pace, cores = _median(paces), os.cpu_count() or 1
+    parts = f"{pace.clock:.0f} posts/s, {pace.cpu:.0f} per CPU second; 55 % unique, a third of those with photos"
+    return at_least("posts a second / 267", pace.clock / 267, 1, parts, pace.cpu * min(cores, 2) / 267)
+
+
+MEASURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
+    "model": worker_of_model,
+    "model-photos": lambda bench: worker_of_model(bench, PHOTOS),
+    "faust": over_faust,
+    "faststream": over_faststream,
+    "shell": shell_of_raw,
+    "duplicates": duplicates,
+    "gemm": model_of_gemm,
+    "latency": latency,
+    "stream": product_stream,
+}
+SHORT = ("shell", "latency", "stream")
+"""What a short run with the fixed scorer can show in a minute."""

@@ -1,0 +1,33 @@
+"""What the programs feed: posts whose labels are known beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaProducer
+
+from stream_app.kafka.clients import client_options
+from stream_app.settings import Settings
+
+TEXTS = ("the bridge collapsed", "two people are missing", "volunteers bring relief", "the day was quiet")
+"""One for each humanitarian label that the fixed scorer gives, so that labels which change places are seen."""
+
+
+def a_post(number: int, text: str | None = None, **more: object) -> bytes:
+    """A post in the product's own format whose id and text have ``number``; one of :data:`TEXTS` by default."""
+    fields = {"network": "other", "id": str(number), "root_id": str(number), "created_at": "2026-03-01T00:00:00Z"}
+    return json.dumps({**fields, "text": f"{text or TEXTS[number % len(TEXTS)]} {number}", **more}).encode()
+
+
+def numbered(numbers: Iterable[int]) -> list[tuple[str, bytes]]:
+    """Posts of these numbers, each with its key."""
+    return [(str(number), a_post(number)) for number in numbers]
+
+
+async def feed(settings: Settings, posts: Iterable[tuple[str, bytes]]) -> None:
+    """Put (key, value) pairs on the feed topic and wait until Kafka has them."""
+    async with AIOKafkaProducer(**client_options(settings.kafka), linger_ms=5, enable_idempotence=True) as producer:
+        sent = [await producer.send(settings.topics.posts, value, key=key.encode()) for key, value in posts]
+        await asyncio.gather(*sent)

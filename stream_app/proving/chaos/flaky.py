@@ -1,0 +1,46 @@
+"""A worker whose model fails on every batch that has a marked post in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from model.scorer import PostInput, Scored, Scorer
+from model.serving.fixed import FixedScorer
+from stream_app.cli.options import with_options
+from stream_app.cli.worker import command as worker
+from stream_app.settings import Settings
+from stream_app.worker.service import run
+
+MARK = "UNPALATABLE"
+
+
+class FlakyScorer(FixedScorer):
+    """The fixed scorer, raising on any batch with :data:`MARK` in a text."""
+
+    def score(self, posts: Sequence[PostInput]) -> list[Scored]:
+        """Label the posts.
+
+        Raises:
+            RuntimeError: a text has the mark.
+        """
+        if any(MARK in post.text for post in posts):
+            raise RuntimeError(f"a text says {MARK}")
+        return super().score(posts)
+
+
+def load_flaky(_: object, *, threads: int | None = None) -> Scorer:  # noqa: ARG001 - as any loader is called
+    """The flaky scorer, whatever source is asked for."""
+    return FlakyScorer()
+
+
+@click.command(params=worker.params)
+def command(once_idle: float | None, log_level: str, **chosen: Any) -> None:
+    """The worker command with the flaky scorer."""
+    run(with_options(Settings(), **chosen), load=load_flaky, once_idle_s=once_idle, loglevel=log_level)
+
+
+if __name__ == "__main__":
+    command()

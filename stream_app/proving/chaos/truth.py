@@ -1,0 +1,190 @@
+"""The checker: it rebuilds from the raw topics what became of every post."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from model.scorer import CONCEPTS, PostInput
+from model.serving.fixed import FixedScorer
+from stream_app.kafka.clients import admin_client, client_options
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.events.route import topics_of
+from stream_app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a program of chaos saw: figures for people, and what was wrong (empty when all was well)."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    wrong: tuple[str, ...] = ()
+
+
+def group_of(settings: Settings) -> str:
+    """The consumer group of a program's workers."""
+    return f"{settings.topics.prefix}chaos"
+
+
+class Truth:
+    """Reads events, alerts and dead letters as a ``read_committed`` subscriber does.
+
+    ``events`` are counted by post id, ``letters`` by their original key, ``ids`` by topic and CloudEvents id. Labels
+    are looked at where the ``model`` is the fixed scorer, whose labels for a text are known.
+    """
+
+    def __init__(self, settings: Settings, model: str = "fixed") -> None:
+        self.settings = settings
+        self.events: Counter[str] = Counter()
+        self.letters: Counter[str] = Counter()
+        self.ids: Counter[tuple[str, str]] = Counter()
+        self.due: set[tuple[str, str]] = set()
+        self.mislabelled: list[str] = []
+        self.degraded: set[str] = set()
+        self.delays_s: dict[str, float] = {}
+        self._scorer = FixedScorer() if model == "fixed" else None
+        self._consumer = self._reader("read_committed")
+
+    def _reader(self, isolation: str) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **client_options(self.settings.kafka),
+            isolation_level=isolation,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        topics = self.settings.topics
+        self._consumer.assign(
+            await _partitions(self._consumer, topics.events, topics.dead_letters, *map(topics.alerts, CONCEPTS))
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+
+    @property
+    def seen(self) -> int:
+        """Posts with an end, whichever."""
+        return len(self.events.keys() | self.letters.keys())
+
+    async def read(self, timeout_ms: int = 100) -> None:
+        """Count what has arrived."""
+        for partition, records in (await self._consumer.getmany(timeout_ms=timeout_ms)).items():
+            for record in records:
+                if partition.topic == self.settings.topics.dead_letters:
+                    self.letters[(record.key or b"").decode("utf-8", "replace")] += 1
+                    continue
+                self.ids[partition.topic, dict(record.headers)["ce_id"].decode()] += 1
+                if partition.topic == self.settings.topics.events:
+                    self._look_at(record)
+
+    def _look_at(self, record: ConsumerRecord) -> None:
+        event = Event.model_validate_json(record.value)
+        post = event.post.id
+        self.events[post] += 1
+        self.delays_s[post] = record.timestamp / 1000
+        labels = {concept: getattr(event.labels, concept) for concept in CONCEPTS}
+        self.due |= {(topic, event.id) for topic in topics_of(labels, self.settings.topics, self.settings.alerts)}
+        if event.degraded:
+            self.degraded.add(post)
+        if self._scorer is None:
+            return
+        (expected,) = self._scorer.score([PostInput(event.post.text)])
+        pairs = (
+            (event.labels.informativeness.label, expected.labels["informativeness"].label),
+            (event.labels.humanitarian.label, expected.labels["humanitarian"].label),
+        )
+        if any(given != right for given, right in pairs):
+            self.mislabelled.append(post)
+
+    async def wait(self, posts: int, timeout_s: float, meanwhile: Callable[[], None] = lambda: None) -> bool:
+        """Read until ``posts`` posts have an end; False if that did not come about in time."""
+        deadline = time.monotonic() + timeout_s
+        while self.seen < posts:
+            if time.monotonic() > deadline:
+                return False
+            meanwhile()
+            await self.read()
+        return True
+
+    async def settle(self, timeout_s: float = 60.0) -> tuple[list[str], int]:
+        """With all workers gone: read on to the very end, and see what the group has committed.
+
+        Returns what is wrong (open transactions, posts done but not committed), and how many events were rolled back.
+        """
+        async with self._reader("read_uncommitted") as everything:
+            outputs = self._consumer.assignment()
+            ends = await everything.end_offsets(list(outputs))
+            fed = await everything.end_offsets(await _partitions(everything, self.settings.topics.posts))
+            deadline = time.monotonic() + timeout_s
+            while any([await self._consumer.position(each) < ends[each] for each in outputs]):
+                if time.monotonic() > deadline:
+                    return [f"a transaction was still open after {timeout_s:g} s"], 0
+                await self.read()
+            async with admin_client(self.settings.kafka) as admin:
+                kept = await admin.list_consumer_group_offsets(group_of(self.settings))
+            behind = [
+                f"partition {each.partition} ends at {end} and is committed at {kept.get(each)}"
+                for each, end in fed.items()
+                if end and (each not in kept or (kept[each].offset, kept[each].metadata) != (end, ""))
+            ]
+            return behind, await self._written(everything, ends) - sum(self.events.values())
+
+    async def length_of(self, topic: str) -> int:
+        """The sum of the end offsets of a topic's partitions, as a committed reader sees them."""
+        return sum((await self._consumer.end_offsets(await _partitions(self._consumer, topic))).values())
+
+    async def _written(self, everything: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> int:
+        """Events in the topic, those of aborted transactions too."""
+        partitions = [each for each in ends if each.topic == self.settings.topics.events]
+        everything.assign(partitions)
+        count = 0
+        while any([await everything.position(each) < ends[each] for each in partitions]):
+            count += sum(len(records) for records in (await everything.getmany(timeout_ms=100)).values())
+        return count
+
+    def verdict(
+        self, events: Sequence[str], letters: Sequence[str] = (), *, wrong: Iterable[str] = (), **figures: Any
+    ) -> Verdict:
+        """Compare with what was sent: keys that must be events, and keys that must be dead letters, once each.
+
+        Beside these: every event's labels are those of its text, and it is in each alert topic that it is due in, once.
+        """
+        ends = self.events + self.letters
+        sent = [*events, *letters]
+        lost = [key for key in sent if not ends[key]]
+        twice = [key for key in sent if ends[key] > 1]
+        found = (
+            (lost, "lost"),
+            (twice, "published twice"),
+            ([each for each, count in self.ids.items() if count > 1], "event ids twice in a topic"),
+            ([key for key in events if self.letters[key]], "dead letters that should be events"),
+            ([key for key in letters if self.events[key]], "events that should be dead letters"),
+            (sorted(ends.keys() - set(sent)), "that nobody sent"),
+            (self.mislabelled, "with another post's labels"),
+            (sorted(self.due ^ self.ids.keys()), "alerts missing or not due"),
+        )
+        problems = [f"{len(keys)} {what}, e.g. {keys[:3]}" for keys, what in found if keys]
+        counted = {"sent": len(sent), "events": sum(self.events.values()), "dead letters": sum(self.letters.values())}
+        alerts = len(self.ids) - len(self.events)
+        return Verdict(
+            {**counted, "alerts": alerts, "lost": len(lost), "duplicates": len(twice), **figures}, (*problems, *wrong)
+        )
+
+
+async def _partitions(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:
+    found = []
+    for topic in topics:
+        numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - as aiokafka's producer does
+        found += [TopicPartition(topic, number) for number in numbers]
+    return found

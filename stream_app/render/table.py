@@ -1,0 +1,56 @@
+"""Events and incidents as lines of a table that scrolls; readable at 100 columns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.text import Text
+
+from stream_app.incidents.incident import Incident
+from stream_app.pipeline.events.event import Event, Label
+
+WIDTHS = (8, 34, 15, 5)
+HEADER = f"{'time':8}  {'label':34}  {'place':15}  {'sure':5}  text"
+_STYLES = {"severe": "bold red", "moderate": "yellow", "minor": "green"}
+
+
+def line(item: Event | Incident) -> Text:
+    """One line of columns time, label, place, probability (severity score for an incident) and text."""
+    return _incident(item) if isinstance(item, Incident) else _event(item)
+
+
+def _event(event: Event) -> Text:
+    human, damage = event.labels.humanitarian, event.labels.damage
+    informative = event.labels.informativeness.label == "informative"
+    label = _short(human) + (f", {_short(damage)}" if damage.label else "")
+    place = event.post.place.name if event.post.place else None
+    marks = "".join(mark for mark, on in (("⚠ ", event.review), ("◐ ", event.degraded)) if on)
+    style = "bold red" if damage.label == "severe_damage" else "" if informative else "dim"
+    return _columns(event.post.created_at, label, place, human.probability, marks + event.post.text, style=style)
+
+
+def _incident(incident: Incident) -> Text:
+    label = f"{incident.severity} {incident.trend} {incident.post_count}p/{incident.author_count}a {incident.status}"
+    place = incident.place.name if incident.place else None
+    style = _STYLES.get(incident.severity, "")
+    return _columns(incident.last_seen, label, place, incident.severity_score, incident.title, style=style)
+
+
+def _columns(at: datetime, label: str, place: str | None, sure: float | None, text: str, *, style: str) -> Text:
+    probability = "" if sure is None else f"{sure:.2f}"
+    cells = (f"{at:%H:%M:%S}", label, place or "-", probability)
+    row = Text(no_wrap=True, overflow="ellipsis")
+    for cell, width in zip(cells, WIDTHS, strict=True):
+        column = Text(_one_line(cell), style=style)
+        column.truncate(width, overflow="ellipsis", pad=True)
+        row.append_text(column).append("  ")
+    return row.append(_one_line(text))
+
+
+def _one_line(text: str) -> str:
+    """``text`` without line breaks and without characters that could steer a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _short(label: Label) -> str:
+    return (label.label or "-").replace("infrastructure_and_utility", "infra").replace("_", " ").removesuffix(" effort")

@@ -1,0 +1,52 @@
+"""Weights are taken only if they are those the manifest was written for."""
+
+import json
+
+import pytest
+import torch
+
+from model.network import NetworkConfig
+from model.serving.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
+
+CONFIG = NetworkConfig.product({"text": 4, "image": 3, "context": 2}, {"informativeness": ("no", "yes")}, width=8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_bundle(tmp_path / "m", {"network.w": torch.arange(3.0)}, name="n", version="1", network=CONFIG)
+    return tmp_path / "m"
+
+
+def test_what_is_saved_comes_back(folder):
+    bundle = load_bundle(folder)
+    assert bundle.manifest.network == CONFIG
+    assert torch.equal(bundle.part("network")["w"], torch.arange(3.0))
+    assert bundle.part("text") == {}
+
+
+def test_a_changed_byte_is_refused(folder):
+    raw = bytearray((folder / WEIGHTS).read_bytes())
+    raw[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(raw)
+    with pytest.raises(ValueError, match="damaged or was replaced"):
+        load_bundle(folder)
+
+
+def test_a_manifest_with_an_unknown_field_is_refused(folder):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "code": "import os"}))
+    with pytest.raises(ValueError, match="code"):
+        load_bundle(folder)
+
+
+def test_a_missing_model_is_explained(tmp_path):
+    with pytest.raises(FileNotFoundError, match="one of: default"):
+        load_bundle(tmp_path)
+
+
+def test_the_shipped_model_fits_its_hash_and_30_megabytes():
+    from model.serving.bundle import SHIPPED, find
+
+    assert load_bundle("default").manifest.network.fusion == "improved_graph"
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*.safetensors")) < 30e6
+    assert find("default").parent == SHIPPED

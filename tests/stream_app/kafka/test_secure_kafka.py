@@ -1,0 +1,449 @@
+"""TLS and SASL against the project's own broker: what goes through, what is refused, and how the refusal reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import trustme
+from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError
+from aiokafka.protocol.admin import CreateAclsRequest
+from factories import make_event, make_place
+
+from stream_app.feedback.store import add_verdict
+from stream_app.feedback.verdict import Verdict
+from stream_app.incidents.app import build_app
+from stream_app.kafka.broker import LocalBroker, SecureListener, install
+from stream_app.kafka.broker.distribution import CLUSTER_ID
+from stream_app.kafka.clients import admin_client, ensure_topics
+from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.settings import KafkaSettings, Settings
+
+USER, PASSWORD, WRONG = "crisis", "Corr3ct-h0rse", "Batt3ry-stap1e"
+STORE = "changeit"
+
+pytestmark = pytest.mark.kafka
+
+
+def keytool(*arguments: str) -> None:
+    """Java's own tool for keys; it comes with the Java that runs the broker."""
+    tool = install().java.with_name("keytool")
+    subprocess.run([str(tool), *arguments, "-storepass", STORE], check=True, capture_output=True)
+
+
+def make_keys(folder: Path, address: str = "ip:127.0.0.1") -> tuple[Path, Path]:
+    """A broker's key store for ``address`` and the certificate (PEM) of the authority that signed it."""
+    store, authority = folder / "broker.p12", folder / "ca.pem"
+    key = ("-keyalg", "EC", "-validity", "2", "-keystore", str(store))
+    keytool("-genkeypair", "-alias", "ca", "-dname", "CN=test authority", "-ext", "bc:c", *key)
+    keytool("-genkeypair", "-alias", "broker", "-signer", "ca", "-dname", "CN=broker", "-ext", f"san={address}", *key)
+    keytool("-exportcert", "-rfc", "-alias", "ca", "-file", str(authority), "-keystore", str(store))
+    keytool("-delete", "-alias", "ca", "-keystore", str(store))
+    return store, authority
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> tuple[Path, Path]:
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+def format_with_scram(folder: Path) -> None:
+    """Storage as the broker makes it, with USER in it: brokers of the same name then use it."""
+    properties = folder / "format.properties"
+    properties.write_text(
+        "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
+        "controller.quorum.voters=1@127.0.0.1:1\nlisteners=PLAINTEXT://127.0.0.1:2,CONTROLLER://127.0.0.1:1\n"
+        f"log.dirs={folder / 'storage'}\n"
+    )
+    command = [*install().command("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(properties)]
+    for bits in (256, 512):
+        command += ["-S", f"SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory, authority) -> Iterator[LocalBroker]:
+    """A broker with a SASL_SSL listener; USER logs in by PLAIN and by SCRAM."""
+    folder = tmp_path_factory.mktemp("locked")
+    format_with_scram(folder)
+    with LocalBroker(folder, secure=SecureListener(authority[0], STORE, {USER: PASSWORD})) as it:
+        yield it
+
+
+@pytest.fixture
+def environment(locked, authority) -> dict[str, str]:
+    """What a user sets to reach it, with topics of this test's own."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    mine = {
+        "KAFKA__BOOTSTRAP_SERVERS": locked.secure_bootstrap_servers,
+        "KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA__SASL_USERNAME": USER,
+        "KAFKA__SASL_PASSWORD": PASSWORD,
+        "KAFKA__SSL_CAFILE": str(authority[1]),
+        "KAFKA__PARTITIONS": "1",
+        "TOPICS__PREFIX": f"{name}.",
+        "WORKER__GROUP_ID": name,
+        "WORKER__HTTP_PORT": "0",
+        "MODEL__SOURCE": "fixed",
+        "INCIDENTS__PUBLISH_EVERY_S": "0.5",
+    }
+    return {f"CRISIS_STREAM_{name}": value for name, value in mine.items()}
+
+
+@pytest.fixture
+def secure(environment, monkeypatch) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def call(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stream_app", *arguments]
+    done = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert PASSWORD not in done.stdout + done.stderr
+    assert WRONG not in done.stdout + done.stderr
+    return done
+
+
+def with_kafka(settings: Settings, **changed: object) -> Settings:
+    kafka = type(settings.kafka)(**{**settings.kafka.__dict__, **changed})
+    return settings.model_copy(update={"kafka": kafka})
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_each_mechanism_lets_the_right_password_in(secure, mechanism):
+    mine = with_kafka(secure, sasl_mechanism=mechanism)
+    await ensure_topics(mine)
+    await add_verdict(mine, Verdict(event="e", labels={"damage": "mild_damage"}))
+    read = [each async for each in subscribe(mine, [mine.topics.feedback], since=EPOCH, until_end=True)]
+    assert [each.key for each in read] == ["e"]
+
+
+def test_replay_worker_watch_and_the_rest_work_over_tls_and_sasl(environment, tmp_path):
+    posts = tmp_path / "posts.jsonl"
+    fields = {"network": "other", "root_id": "1", "text": "the bridge collapsed", "created_at": "2026-03-01T00:00:00Z"}
+    posts.write_text("".join(json.dumps(fields | {"id": str(i)}) + "\n" for i in range(5)) + "broken\n")
+    assert "sent 6 posts" in call(environment, "replay", str(posts), "--quiet").stdout
+    worker = call(environment, "worker", "--once-idle", "1", "--log-level", "DEBUG")
+    assert worker.returncode == 0, worker.stderr
+    watched = call(environment, "watch", "events", "--format", "jsonl", "--no-follow")
+    assert len(watched.stdout.splitlines()) == 5
+    event = json.loads(watched.stdout.splitlines()[0])["data"]["id"]
+    assert "1 dead letters, parse 1" in call(environment, "dead-letters", "list").stdout
+    assert "1 sent" in call(environment, "dead-letters", "redrive").stdout
+    assert call(environment, "feedback", "add", event, "--damage", "mild_damage").returncode == 0
+    assert "mild_damage" in call(environment, "feedback", "list").stdout
+    again = call(environment, "replay", "--from-topic", environment["CRISIS_STREAM_TOPICS__PREFIX"] + "posts",
+                 "--prefix", environment["CRISIS_STREAM_TOPICS__PREFIX"] + "drill.", "--quiet")  # fmt: skip
+    assert "sent 7 posts" in again.stdout, again.stderr
+
+
+async def test_faust_keeps_incidents_over_tls_and_sasl(secure, environment):
+    from aiokafka import AIOKafkaProducer
+
+    from stream_app.kafka.clients import client_options
+
+    process = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
+        [sys.executable, "-m", "stream_app", "incidents", "--log-level", "debug"],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    saying = asyncio.create_task(asyncio.to_thread(process.stdout.read))
+    try:
+        await ensure_topics(secure)
+        async with AIOKafkaProducer(**client_options(secure.kafka)) as producer:
+            for event in (make_event("a", author="A", place=make_place()),
+                          make_event("b", "Roofs gone", author="B", place=make_place(6.95))):  # fmt: skip
+                await producer.send_and_wait(secure.topics.events, event.model_dump_json().encode(), key=b"k")
+        async with asyncio.timeout(60):
+            async for received in subscribe(secure, [secure.topics.incidents], since=EPOCH):
+                if json.loads(received.value)["post_count"] == 2:
+                    break
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said = await saying
+        process.wait(20)
+    assert PASSWORD.encode() not in said
+
+
+def test_a_workers_pages_and_its_log_at_debug_show_no_secret(environment, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        at = f"http://127.0.0.1:{free.getsockname()[1]}"
+    mine = os.environ | environment | {"CRISIS_STREAM_WORKER__HTTP_PORT": at.rpartition(":")[2]}
+    command = [sys.executable, "-m", "stream_app", "worker", "--log-level", "DEBUG"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=mine, stdout=log, stderr=log)
+    try:
+        deadline, pages = time.monotonic() + 60, b""
+        while b"ok" not in pages:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+                pages = urllib.request.urlopen(f"{at}/readyz", timeout=5).read()
+        for path in ("healthz", "metrics"):
+            pages += urllib.request.urlopen(f"{at}/{path}", timeout=5).read()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    said = (tmp_path / "log").read_bytes()
+    assert b"crisis_stream_model_info" in pages
+    assert b"assigned partitions" in said
+    assert PASSWORD.encode() not in pages + said
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"SASL_PASSWORD": WRONG}, "refused user 'crisis'"),
+        ({"SASL_PASSWORD": WRONG, "SASL_MECHANISM": "PLAIN"}, "the password in CRISIS_STREAM_KAFKA__SASL_PASSWORD"),
+        ({"SSL_CAFILE": "other"}, "check that kafka.ssl_cafile is the CA that signed the broker's"),
+        ({"SECURITY_PROTOCOL": "SASL_PLAINTEXT"}, r"check that kafka.security_protocol (SASL_PLAINTEXT)"),
+    ],
+)
+def test_a_refusal_says_what_to_check_whichever_command(environment, tmp_path, changed, expected):
+    mine = dict(environment)
+    for name, value in changed.items():
+        mine[f"CRISIS_STREAM_KAFKA__{name}"] = str(make_keys(tmp_path)[1]) if value == "other" else value
+    (tmp_path / "posts.jsonl").write_text("{}\n")
+    for command in (
+        ["worker"],
+        ["replay", str(tmp_path / "posts.jsonl"), "--quiet"],
+        ["watch", "--no-follow"],
+        ["incidents"],
+        ["dead-letters", "list"],
+        ["feedback", "add", "e", "--damage", "mild_damage"],
+    ):
+        began = time.monotonic()
+        done = call(mine, *command)
+        assert done.returncode == 1, command
+        assert expected in done.stderr, f"{command}: {done.stderr}"
+        assert "Traceback" not in done.stderr, f"{command}: {done.stderr}"
+        assert time.monotonic() - began < 60
+
+
+async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(secure, tmp_path):
+    store, ca = make_keys(tmp_path, "dns:kafka.example")
+    with LocalBroker(tmp_path / "kafka", secure=SecureListener(store, STORE, {USER: PASSWORD})) as other:
+        mine = with_kafka(secure, ssl_cafile=ca, bootstrap_servers=other.secure_bootstrap_servers)
+        with pytest.raises(KafkaConnectionError, match=r"for another name .* check kafka.bootstrap"):
+            await ensure_topics(mine)
+
+
+async def test_a_closed_port_and_a_plain_port_are_told(secure, locked):
+    plain = with_kafka(secure, bootstrap_servers=locked.bootstrap_servers)
+    with pytest.raises(KafkaConnectionError, match=r"check .*kafka.security_protocol"):
+        await ensure_topics(plain)
+    closed = with_kafka(secure, bootstrap_servers="127.0.0.1:1")
+    with pytest.raises(KafkaConnectionError, match=r"is not listening: check kafka.bootstrap_servers"):
+        await ensure_topics(closed)
+
+
+async def test_a_file_that_is_no_certificate_is_named(secure, tmp_path):
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(KafkaConfigurationError, match=r"kafka.ssl_cafile = .*ca\.pem"):
+        await ensure_topics(with_kafka(secure, ssl_cafile=tmp_path / "ca.pem"))
+
+
+def test_the_password_is_in_no_repr_and_no_help(secure, environment, locked):
+    app = build_app(secure)
+    for thing in (secure, secure.kafka, app, app.conf.broker_credentials, locked.secure):
+        assert PASSWORD not in f"{thing!r}{thing}"
+    for command in ((), ("worker",), ("watch",), ("broker",)):
+        assert call(environment, *command, "--help").returncode == 0
+    assert call(environment, "faust", "tables").returncode == 0
+
+
+POST = '{"network": "other", "id": "1", "text": "the bridge collapsed", "created_at": "2026-03-01T00:00:00Z"}'
+TOPIC, GROUP, TRANSACTIONAL_ID, EXACT, PREFIX, READ, WRITE, ALLOW = 2, 3, 5, 3, 4, 3, 4, 3  # Kafka's numbers for them
+
+
+@pytest.fixture(scope="module")
+def clients() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory, authority, clients) -> Iterator[LocalBroker]:
+    """A broker that wants a client certificate and a password, and lets USER do what its ACLs allow."""
+    folder = tmp_path_factory.mktemp("guarded")
+    clients.cert_pem.write_to_path(str(folder / "clients.pem"))
+    listener = SecureListener(authority[0], STORE, {USER: PASSWORD}, client_authority=folder / "clients.pem", acls=True)
+    with LocalBroker(folder / "kafka", secure=listener) as it:
+        yield it
+
+
+def certificate(folder: Path, signer: trustme.CA) -> dict[str, str]:
+    """The settings of a client with a certificate that ``signer`` signed."""
+    issued, names = signer.issue_cert("crisis@example.org"), {"CERTFILE": "cert.pem", "KEYFILE": "key.pem"}
+    issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    return {f"CRISIS_STREAM_KAFKA__SSL_{name}": str(folder / file) for name, file in names.items()}
+
+
+@pytest.fixture
+def guest(environment, guarded) -> dict[str, str]:
+    """What a user sets to reach the guarded broker, but for the certificate."""
+    changed = {"BOOTSTRAP_SERVERS": guarded.secure_bootstrap_servers, "SASL_MECHANISM": "PLAIN"}
+    mine = {f"CRISIS_STREAM_KAFKA__{name}": value for name, value in changed.items()}
+    return environment | mine | {"CRISIS_STREAM_WORKER__REPLICA": "one"}
+
+
+def plainly(environment: Mapping[str, str], broker: LocalBroker) -> dict[str, str]:
+    """The same at the plain listener, where everybody may do everything."""
+    kept = {name: value for name, value in environment.items() if "KAFKA__" not in name}
+    return kept | {
+        "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "CRISIS_STREAM_KAFKA__PARTITIONS": "1",
+    }
+
+
+def allow(broker: LocalBroker, kind: int, name: str, pattern: int, operation: int) -> None:
+    async def ask() -> None:
+        async with admin_client(KafkaSettings(bootstrap_servers=broker.bootstrap_servers)) as admin:
+            request = CreateAclsRequest(kind, name, pattern, f"User:{USER}", "*", operation, ALLOW)
+            answer = await admin._client.send(1, request)
+            assert answer.creation_responses == [(0, "")]
+
+    asyncio.run(ask())
+
+
+def test_a_worker_needs_the_certificate_and_the_acls_that_the_docs_name_and_no_more(guarded, guest, clients, tmp_path):
+    prefix, group = guest["CRISIS_STREAM_TOPICS__PREFIX"], guest["CRISIS_STREAM_WORKER__GROUP_ID"]
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text(POST + "\nbroken\n")
+    plain = plainly(guest, guarded)
+    assert "sent 2 posts" in call(plain, "replay", str(posts), "--quiet").stdout
+    mine = guest | certificate(tmp_path, clients)
+    steps = [
+        (f"transactional id {prefix}{group}.one", [(TRANSACTIONAL_ID, f"{prefix}{group}.one", EXACT, WRITE)]),
+        (f"topic {prefix}posts", [(TOPIC, f"{prefix}posts", EXACT, READ)]),
+        (f"group {group}", [(GROUP, group, EXACT, READ)]),
+        (f"topic {prefix}", [(TOPIC, f"{prefix}{name}", PREFIX, WRITE) for name in ("events", "alerts.", "dead")]),
+    ]
+    for refused, rules in steps:
+        done = call(mine, "worker", "--once-idle", "1")
+        assert done.returncode == 1
+        assert f"crisis-stream: Kafka: this user may not use {refused}" in done.stderr, (refused, done.stderr)
+        for rule in rules:
+            allow(guarded, *rule)
+    done = call(mine, "worker", "--once-idle", "1")
+    assert done.returncode == 0, done.stderr
+    events = call(plain, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["data"]["post"]["id"] for line in events] == ["1"]
+    refused = call(mine, "watch", "--no-follow")
+    assert refused.returncode == 1
+    assert f"this user may not use topic {prefix}events: an ACL must allow it" in refused.stderr
+
+
+def test_every_other_command_needs_the_acls_that_the_docs_name(guarded, guest, clients, tmp_path):
+    prefix = guest["CRISIS_STREAM_TOPICS__PREFIX"]
+    posts, plain, mine = tmp_path / "posts.jsonl", plainly(guest, guarded), guest | certificate(tmp_path, clients)
+    posts.write_text(POST + "\nbroken\n")
+    verdict = ["feedback", "add", labelled(plain, posts), "--damage", "mild_damage"]
+    assert call(plain, *verdict).returncode == 0
+    replays = [
+        (TRANSACTIONAL_ID, "crisis-stream.replay.", PREFIX, WRITE),
+        (GROUP, "crisis-stream.replay.", PREFIX, READ),
+    ]
+    steps = [
+        (["watch", "--no-follow"], [(TOPIC, f"{prefix}events", EXACT, READ)]),
+        (["dead-letters", "list"], [(TOPIC, f"{prefix}dead-letters", EXACT, READ)]),
+        (["replay", str(posts), "--quiet"], replays),
+        (["replay", str(posts), "--quiet"], [(TOPIC, f"{prefix}posts", EXACT, WRITE)]),
+        (["replay", str(posts), "--quiet"], [(TOPIC, f"{prefix}posts", EXACT, READ)]),
+        (["dead-letters", "redrive"], [(TRANSACTIONAL_ID, f"{prefix}redrive", EXACT, WRITE)]),
+        (verdict, [(TOPIC, f"{prefix}feedback", EXACT, WRITE)]),
+        (["feedback", "list"], [(TOPIC, f"{prefix}feedback", EXACT, READ)]),
+    ]
+    for command, rules in steps:
+        refused = call(mine, *command)
+        assert refused.returncode == 1, f"{command}: {refused.stderr}"
+        assert re.search(r"this user may not use|ask for an ACL", refused.stderr), f"{command}: {refused.stderr}"
+        assert "Traceback" not in refused.stderr, f"{command}: {refused.stderr}"
+        assert "Unclosed" not in refused.stderr, f"{command}: {refused.stderr}"
+        for rule in rules:
+            allow(guarded, *rule)
+    for command, _ in steps:
+        done = call(mine, *command)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_incidents_need_the_acls_that_the_docs_name_and_may_find_their_topics_made(guarded, guest, clients, tmp_path):
+    prefix = guest["CRISIS_STREAM_TOPICS__PREFIX"]
+    posts, plain, mine = tmp_path / "posts.jsonl", plainly(guest, guarded), guest | certificate(tmp_path, clients)
+    app = f"{prefix}crisis-stream-incidents"
+    posts.write_text(POST)
+    event = labelled(plain, posts)
+    refused = call(mine, "incidents")
+    assert refused.returncode == 1
+    assert f"this user may not use topic {app}-" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    with running_incidents(plain):
+        eventually(lambda: call(plain, "feedback", "counts").returncode == 0)
+    allow(guarded, GROUP, app, EXACT, READ)
+    for topic, pattern, operations in (
+        ("events", EXACT, (READ,)),
+        ("feedback", EXACT, (READ,)),
+        ("incidents", EXACT, (WRITE,)),
+        ("crisis-stream-incidents-", PREFIX, (READ, WRITE)),
+    ):
+        for operation in operations:
+            allow(guarded, TOPIC, f"{prefix}{topic}", pattern, operation)
+    with running_incidents(mine):
+        verdict = call(plain, "feedback", "add", event, "--damage", "mild_damage")
+        assert verdict.returncode == 0, verdict.stderr
+        eventually(lambda: "mild_damage" in call(plain, "feedback", "counts").stdout)
+
+
+def labelled(environment: Mapping[str, str], posts: Path) -> str:
+    """The id of the one event that the file of posts gives."""
+    assert call(environment, "replay", str(posts), "--quiet").returncode == 0
+    assert call(environment, "worker", "--once-idle", "1").returncode == 0
+    (event,) = call(environment, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
+    return str(json.loads(event)["data"]["id"])
+
+
+@contextlib.contextmanager
+def running_incidents(environment: Mapping[str, str]) -> Iterator[None]:
+    command = [sys.executable, "-m", "stream_app", "incidents"]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+    try:
+        yield
+        assert process.poll() is None, process.stderr and process.stderr.read()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+
+
+def eventually(true: Callable[[], bool], within_s: float = 60) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+
+
+def test_a_client_certificate_that_is_missing_or_not_trusted_is_named(guest, tmp_path):
+    other = certificate(tmp_path, trustme.CA())
+    for mine, shown in ((guest, "not set"), (guest | other, other["CRISIS_STREAM_KAFKA__SSL_CERTFILE"])):
+        done = call(mine, "worker", "--once-idle", "1")
+        assert done.returncode == 1
+        assert f"trusts kafka.ssl_certfile ({shown}) if it asks for a client certificate" in done.stderr
+        assert "Traceback" not in done.stderr

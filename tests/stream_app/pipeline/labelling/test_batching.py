@@ -1,0 +1,116 @@
+"""Batches are full or punctual; what was labelled is found again; one bad post costs only itself."""
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.scorer import PostInput, Scored
+from model.serving.fixed import FixedScorer
+from stream_app.pipeline.labelling.batcher import Batcher
+from stream_app.pipeline.labelling.memory import Known, Memory
+from stream_app.pipeline.labelling.scoring import ModelBrokenError, score_each
+
+
+async def test_a_full_batch_does_not_wait():
+    batcher = Batcher(3, deadline_s=60)
+    for item in range(7):
+        batcher.add(item)
+    assert [await batcher.take(), await batcher.take()] == [[0, 1, 2], [3, 4, 5]]
+    assert len(batcher) == 1
+
+
+async def test_a_lone_post_waits_for_the_deadline_and_no_longer():
+    batcher = Batcher(64, deadline_s=0.1)
+    batcher.add("a")
+    began = time.monotonic()
+    assert await batcher.take() == ["a"]
+    assert 0.08 <= time.monotonic() - began < 1
+
+
+async def test_a_batch_that_fills_while_waiting_goes_at_once():
+    batcher = Batcher(2, deadline_s=60)
+    taking = asyncio.create_task(batcher.take())
+    await asyncio.sleep(0)
+    batcher.add(1)
+    await asyncio.sleep(0)
+    batcher.add(2)
+    assert await asyncio.wait_for(taking, 5) == [1, 2]
+
+
+async def test_a_batch_that_is_not_full_waits_for_the_model_and_grows():
+    batcher = Batcher(3, deadline_s=0.01)
+    batcher.add(1)
+    assert await batcher.take() == [1]
+    batcher.add(2)
+    taking = asyncio.create_task(batcher.take())
+    await asyncio.sleep(0.05)
+    assert not taking.done(), "the model is busy: who comes now may still join"
+    batcher.add(3)
+    batcher.done()
+    assert await asyncio.wait_for(taking, 5) == [2, 3]
+
+
+async def test_a_full_batch_does_not_wait_for_the_model():
+    batcher = Batcher(2, deadline_s=60)
+    for item in range(4):
+        batcher.add(item)
+    assert await batcher.take() == [0, 1]
+    assert await asyncio.wait_for(batcher.take(), 5) == [2, 3]
+
+
+def test_memory_forgets_what_was_not_used_for_longest():
+    memory = Memory(2)
+    for name in "abc":
+        memory.remember((f"root:{name}", f"same:{name}"), Known(name))
+    assert memory.find(["root:a"]) is None
+    assert memory.find(["nothing", "same:b"]).labelling == "b"
+    assert len(memory) == 4
+
+
+def test_a_memory_of_nothing_remembers_nothing():
+    memory = Memory(0)
+    memory.remember(("a",), Known("x"))
+    assert memory.find(["a"]) is None
+
+
+class Picky(FixedScorer):
+    def __init__(self):
+        self.calls = 0
+
+    def score(self, posts):
+        self.calls += 1
+        if any(post.text == "bad" for post in posts):
+            raise ValueError("bad")
+        return super().score(posts)
+
+
+@given(st.lists(st.booleans(), max_size=100))
+def test_exactly_the_bad_posts_fail(bad):
+    answers = score_each(Picky(), [PostInput("bad" if each else "flood") for each in bad])
+    assert [isinstance(answer, Scored) for answer in answers] == [not each for each in bad]
+
+
+def test_finding_one_bad_post_takes_few_calls():
+    scorer = Picky()
+    score_each(scorer, [PostInput("bad" if i == 37 else "flood") for i in range(64)])
+    assert scorer.calls <= 13
+
+
+def test_a_model_that_fails_on_everything_is_not_the_posts_fault():
+    class Broken(FixedScorer):
+        def score(self, posts):
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(ModelBrokenError, match="out of memory"):
+        score_each(Broken(), [PostInput("a"), PostInput("b")])
+
+
+def test_a_model_that_answers_for_too_few_is_not_believed():
+    class Short(FixedScorer):
+        def score(self, posts):
+            return super().score(posts)[: 1 if len(posts) > 1 else None]
+
+    assert all(isinstance(answer, Scored) for answer in score_each(Short(), [PostInput("a"), PostInput("b")]))

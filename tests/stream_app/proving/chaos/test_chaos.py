@@ -1,0 +1,130 @@
+"""Short forms of the programs that CI runs, and the long ones for those who have minutes."""
+
+import subprocess
+import sys
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from click.testing import CliRunner
+
+from stream_app.cli.chaos import command
+from stream_app.kafka.clients import client_options
+from stream_app.proving.chaos.feeder import feed, numbered
+from stream_app.proving.chaos.fleet import Fleet
+from stream_app.proving.chaos.truth import Truth
+
+pytestmark = pytest.mark.kafka
+
+
+def run(broker, logs, *arguments, own_broker=False):
+    where = [] if own_broker else ["--bootstrap", broker.bootstrap_servers]
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_app", "chaos", *where, "--logs", str(logs), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    return done.stdout
+
+
+SHORT = [
+    ["kill", "--kills", "3", "--posts", "1500", "--workers", "2"],
+    ["poison", "--count", "200"],
+    ["rebalance", "--posts", "1200", "--rounds", "1"],
+    ["bisect", "--posts", "400", "--bad", "5"],
+    ["drain", "--posts", "4000"],
+    ["slow-host", "--posts", "100"],
+    # Twenty seconds are too few to judge memory: everything is still being loaded.
+    ["soak", "--seconds", "20", "--rate", "60", "--growth-mb", "400"],
+]
+
+
+@pytest.mark.parametrize("arguments", SHORT, ids=lambda arguments: arguments[0])
+def test_short(broker, tmp_path, arguments):
+    assert "nothing lost, nothing twice" in run(broker, tmp_path, *arguments)
+
+
+def test_short_broker_outage(broker, tmp_path):
+    run(broker, tmp_path, "broker", "--posts", "600", "--down-s", "2", own_broker=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_long_kill(broker, tmp_path, workers):
+    run(broker, tmp_path, "kill", "--workers", workers)
+
+
+@pytest.mark.long
+def test_long_soak(broker, tmp_path):
+    run(broker, tmp_path, "soak")
+
+
+async def judged(settings, posts, letters, **changed):
+    """What the checker says of a feed of which ``posts`` became events, by a worker of this process."""
+    truth = Truth(settings)
+    truth.events.update(posts)
+    truth.letters.update(letters)
+    for name, value in changed.items():
+        setattr(truth, name, value)
+    verdict = truth.verdict(["a", "b", "c"], ["d"])
+    await truth._consumer.stop()
+    return verdict
+
+
+async def test_the_checker_is_content_with_one_end_each(settings):
+    verdict = await judged(settings, {"a": 1, "b": 1, "c": 1}, {"d": 1})
+    assert verdict.wrong == ()
+    assert (verdict.figures["lost"], verdict.figures["duplicates"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("events", "letters", "changed", "problem"),
+    [
+        ({"a": 1, "b": 1}, {"d": 1}, {}, "1 lost, e.g. ['c']"),
+        ({"a": 2, "b": 1, "c": 1}, {"d": 1}, {}, "1 published twice, e.g. ['a']"),
+        ({"a": 1, "b": 1}, {"c": 1, "d": 1}, {}, "1 dead letters that should be events, e.g. ['c']"),
+        ({"a": 1, "b": 1, "c": 1, "d": 1}, {}, {}, "1 events that should be dead letters, e.g. ['d']"),
+        ({"a": 1, "b": 1, "c": 1, "x": 1}, {"d": 1}, {}, "1 that nobody sent, e.g. ['x']"),
+        ({"a": 1, "b": 1, "c": 1}, {"d": 1}, {"mislabelled": ["a"]}, "1 with another post's labels, e.g. ['a']"),
+        ({"a": 1, "b": 1, "c": 1}, {"d": 1}, {"due": {("alerts", "1")}}, "1 alerts missing or not due"),
+    ],
+)
+async def test_the_checker_sees_each_fault(settings, events, letters, changed, problem):
+    verdict = await judged(settings, events, letters, **changed)
+    assert len(verdict.wrong) == 1
+    assert problem in verdict.wrong[0]
+
+
+async def test_the_checker_sees_posts_that_are_not_committed_as_done(settings, tmp_path):
+    with Fleet(settings, 1, tmp_path) as fleet:
+        async with Truth(settings) as truth:
+            await feed(settings, numbered(range(20)))
+            assert await truth.wait(20, 60)
+            fleet.stop_all()
+            assert await truth.settle(5) == ([], 0)
+            await feed(settings, numbered([20]))
+            ((wrong,), _) = await truth.settle(5)
+    assert "and is committed at" in wrong
+    assert (truth.mislabelled, truth.due) == ([], set(truth.ids))
+
+
+async def test_the_checker_sees_a_transaction_that_was_rolled_back_and_one_that_is_open(settings):
+    async with Truth(settings) as truth:
+        options = {**client_options(settings.kafka), "transactional_id": "chaos", "transaction_timeout_ms": 60_000}
+        async with AIOKafkaProducer(**options) as producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(settings.topics.events, b"{}")
+            await producer.abort_transaction()
+            assert await truth.settle(5) == ([], 1)
+            await producer.begin_transaction()
+            await producer.send_and_wait(settings.topics.events, b"{}")
+            assert await truth.settle(1) == (["a transaction was still open after 1 s"], 0)
+            await producer.abort_transaction()
+
+
+def test_stopping_somebody_elses_kafka_is_refused(tmp_path):
+    said = CliRunner().invoke(command, ["--bootstrap", "x:1", "--logs", str(tmp_path), "broker"])
+    assert said.exit_code == 2
+    assert "leave out --bootstrap" in said.output
