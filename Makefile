@@ -27,6 +27,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # The dashboard's tests drive Chromium; where it can be neither found nor installed they skip and say so.
 browser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import torch
@@ -12,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.fusion.align import Align
-from model.fusion.base import Fusion, FusionWeights
+from model.fusion.base import Fusion
 from model.fusion.concat import ConcatFusion
 from model.fusion.graph import GraphFusion
 from model.fusion.improved_graph import ImprovedGraphFusion, VertexNetwork
 from model.fusion.tensor import TensorFusion
 from model.multitask.losses import Granularity, TaskLosses, task_counts, task_losses
+from model.multitask.output import NetworkOutput
 from model.multitask.task_interaction import InteractionHeads, LinearHeads
 
 FusionName = Literal["improved_graph", "graph", "tensor", "concat"]
@@ -78,24 +78,6 @@ class NetworkConfig(BaseModel):
             else:
                 names += [f"{concept}.{label}" for label in labels[-self.columns(concept) :]]
         return tuple(names)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkOutput:
-    """What one pass gives: the answers, why, and the tensors that balancers take gradients at."""
-
-    logits: dict[str, Tensor]
-    """[b, K] a concept."""
-    weights: FusionWeights | None
-    """How the modalities were weighed, where the fusion can say."""
-    fused: Tensor
-    """The trunk's input [b, fused_width]."""
-    hidden: Tensor
-    """The trunk's linear output [b, trunk], before its LeakyReLU."""
-    shared: Tensor
-    """The trunk's output [b, trunk], input of the heads."""
-    auxiliary: list[dict[str, Tensor]] = field(default_factory=list)
-    """Further logits that ``interaction`` heads learn from in training."""
 
 
 class FusionNetwork(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -118,19 +117,3 @@ class Scorer(Protocol):
     def score(self, posts: Sequence[PostInput]) -> list[Scored]:
         """Score posts in order, one answer each. Raises on a post the model cannot take; the caller bisects."""
         ...
-
-
-def load_scorer(source: str | Path = "default", *, threads: int | None = None) -> Scorer:
-    """Load a model: ``default`` (shipped weights), ``fixed`` (no network, see :mod:`model.serving.fixed`) or a folder.
-
-    Raises:
-        FileNotFoundError: no such folder of weights.
-        ValueError: the weights' hash does not match their manifest.
-    """
-    if source == "fixed":
-        from model.serving.fixed import FixedScorer
-
-        return FixedScorer()
-    from model.serving.fused import FusedScorer
-
-    return FusedScorer.load(source, threads=threads)

@@ -12,7 +12,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from stream_app.kafka.broker import LocalBroker
-from stream_app.kafka.clients import client_options, ensure_topics
+from stream_app.kafka.clients import client_options
+from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import KafkaSettings, ModelSettings, Settings, TopicSettings, WorkerSettings
 
 Collect = Callable[..., Awaitable[list[ConsumerRecord]]]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from model.multitask.losses import TaskLosses
-from model.network import NetworkOutput
+from model.multitask.output import NetworkOutput
 
 
 class Balancer(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from model.multitask.balancer import Balancer, weight_gradient_norms
 from model.multitask.losses import TaskLosses
-from model.network import NetworkOutput
+from model.multitask.output import NetworkOutput
 
 FLOOR = 1e-3
 """No task's weight falls below this."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model.multitask.balancer import Balancer
 from model.multitask.losses import TaskLosses
-from model.network import NetworkOutput
+from model.multitask.output import NetworkOutput
 
 
 class EqualWeights(Balancer):

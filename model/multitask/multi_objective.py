@@ -8,7 +8,7 @@ from torchjd.aggregation import MGDAWeighting
 
 from model.multitask.balancer import Balancer
 from model.multitask.losses import TaskLosses
-from model.network import NetworkOutput
+from model.multitask.output import NetworkOutput
 
 
 class MultiObjective(Balancer):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model.paper.tables import PAPER, Scores
+from model.paper.figures import PAPER, Scores
 from model.training.bootstrap import Array, differs, interval
 
 FIGURES = ("f1", "hl", "map")

@@ -35,7 +35,7 @@ def command(ctx: click.Context, bootstrap: str | None, logs: Path) -> None:
 
 def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **options: Any) -> None:
     from stream_app.kafka.broker import LocalBroker
-    from stream_app.kafka.clients import ensure_topics
+    from stream_app.kafka.topics import ensure_topics
 
     bootstrap, logs = ctx.obj
     # That Kafka is away or a worker has gone is what these programs bring about; the verdict says how it ended.

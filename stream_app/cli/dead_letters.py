@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from stream_app.cli.options import bootstrap_option, prefix_option, printable, with_options
+from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.pipeline.events.dead_letter import ATTEMPTS, FIRST, STAGES, DeadLetter, read_dead_letter
+from stream_app.render.printable import printable
 from stream_app.settings import Settings
 
 

@@ -7,7 +7,8 @@ import asyncio
 import click
 
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
-from stream_app.kafka.clients import ensure_topics, execute
+from stream_app.kafka.clients import execute
+from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import Settings
 
 

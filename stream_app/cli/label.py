@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from model.scorer import load_scorer
+from model.load import load_scorer
 from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_of
 from stream_app.offline.images import images_from
 from stream_app.offline.label import Fetch, OfflineLabeller

@@ -90,7 +90,7 @@ def diff(
 async def _compare(
     settings: Settings, first: str, second: str, source: _Source, images: Path | None, changed: int, *, no_images: bool
 ) -> ModelDiff:
-    from model.scorer import load_scorer
+    from model.load import load_scorer
     from stream_app.offline.compare import compare
     from stream_app.offline.images import images_from
 

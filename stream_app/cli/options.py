@@ -68,8 +68,3 @@ def with_options(
         set_values = {key: value for key, value in values.items() if value is not None}
         sections[name] = type(section)(**{**section.__dict__, **set_values})
     return settings.model_copy(update=sections)
-
-
-def printable(text: str) -> str:
-    """A stranger's text as a terminal may have it: whatever could steer the terminal is written as an escape."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -84,7 +84,8 @@ async def _replay(
 ) -> None:
     from aiokafka.errors import KafkaError
 
-    from stream_app.kafka.clients import ensure_topics, reason
+    from stream_app.kafka.clients import reason
+    from stream_app.kafka.topics import ensure_topics
     from stream_app.replay import BrokenOffError, ReplayError, replay
     from stream_app.replay.files import FileHistory
     from stream_app.replay.topics import TopicHistory

@@ -31,7 +31,7 @@ def command(once_idle: float | None, log_level: str, **chosen: Any) -> None:
     Start as many as the feed has partitions; each needs a --replica of its own. Options not given come from the
     environment or crisis-stream.toml. SIGHUP reads the model again.
     """
-    from stream_app.kafka.clients import ensure_topics
+    from stream_app.kafka.topics import ensure_topics
     from stream_app.worker.service import run
 
     settings = with_options(Settings(), **chosen)

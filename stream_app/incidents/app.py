@@ -11,24 +11,19 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import faust
-from aiokafka.errors import TopicAuthorizationFailedError
-from faust.auth import SASLCredentials, SSLCredentials
-from faust.transport.drivers import aiokafka as driver
-from mode.utils.queues import FlowControlEvent
 from pydantic import ValidationError
 
 from stream_app.feedback.tables import keep_counts
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.incident import INCIDENT_TYPE, Incident
 from stream_app.incidents.sighting import Sighting, sighting_of
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.inside_faust import App, CommittedTransport, OnePartitionTable, credentials
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.posts.post import Frozen
-from stream_app.settings import KafkaSettings, Settings
+from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -44,96 +39,13 @@ class Assigned(Frozen):
     sighting: Sighting
 
 
-class _CommittedThread(driver.AIOKafkaConsumerThread):
-    """Faust reads committed records only in its own transactional mode; events are written in transactions of ours."""
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"  # noqa: SLF001 - read by the fetcher, made at start
-        return consumer
-
-    async def seek_to_committed(self) -> Any:
-        """Go back to what was committed, or to the beginning where nothing was yet.
-
-        While Faust restores its tables it reads and drops events too, then seeks back to the committed offsets. Where
-        there are none it stays behind what it dropped: a worker killed before its first commit would lose its events.
-        """
-        return await self.call_thread(self._seek_to_committed)
-
-    async def _seek_to_committed(self) -> Any:
-        consumer = self._ensure_consumer()
-        committed = await consumer.seek_to_committed()
-        changelogs = self.app.tables.changelog_topics
-        fresh = [tp for tp, offset in committed.items() if offset is None and tp.topic not in changelogs]
-        if fresh:
-            await consumer.seek_to_beginning(*fresh)
-        return committed
-
-
-class _CommittedConsumer(driver.Consumer):
-    def _new_consumer_thread(self) -> Any:
-        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
-
-
-class _CommittedTransport(driver.Transport):
-    Consumer = _CommittedConsumer
-
-    async def _create_topic(self, owner: Any, client: Any, topic: str, *args: Any, **options: Any) -> None:
-        """Create a topic, or use the one that is there where this user may not create any.
-
-        Raises:
-            aiokafka.errors.TopicAuthorizationFailedError: it is not there, or hidden from this user.
-        """
-        try:
-            await super()._create_topic(owner, client, topic, *args, **options)
-        except TopicAuthorizationFailedError:
-            if topic not in (await client.fetch_all_metadata()).topics():
-                raise TopicAuthorizationFailedError(topic) from None
-
-
-class _OnePartitionTable(faust.Table):
-    """A table of one partition, whoever writes to it.
-
-    Faust asks the message in hand for its partition, and a timer has none. With its ``use_partitioner`` it asks the
-    producer instead, which fails on the first write to a topic that it has not heard of yet.
-    """
-
-    def partition_for_key(self, key: Any) -> int:  # noqa: ARG002
-        return 0
-
-
-class _Flow(FlowControlEvent):
-    """Whether records go on to the agents. To resume what was not suspended changes nothing.
-
-    Faust resumes the flow twice at a start, the second time after it has gone back to the committed offsets, and
-    empties its queues each time: a record that was read in between would be lost.
-    """
-
-    def resume(self) -> None:
-        """Let records go on, without those of before the halt."""
-        if not self.is_active():
-            super().resume()
-
-
-class _App(faust.App):
-    """Its tables are in memory and in Kafka, so the data folder that Faust makes where it starts would stay empty."""
-
-    def _create_directories(self) -> None:
-        """Make none."""
-
-    @cached_property
-    def flow_control(self) -> FlowControlEvent:
-        """Faust's, but for :class:`_Flow`."""
-        return _Flow(loop=self.loop)
-
-
 def build_app(settings: Settings) -> faust.App:
     """Make the application; nothing runs and nothing connects before it is started."""
     rules = settings.incidents
-    app = _App(
+    app = App(
         f"{settings.topics.prefix}{rules.app_id}",
         broker=[f"aiokafka://{server}" for server in settings.kafka.bootstrap_servers.split(",")],
-        broker_credentials=_credentials(settings.kafka),
+        broker_credentials=credentials(settings.kafka),
         broker_session_timeout=_SESSION_S,
         broker_heartbeat_interval=_HEARTBEAT_S,
         store="memory://",
@@ -143,9 +55,9 @@ def build_app(settings: Settings) -> faust.App:
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
         web_enabled=False,
-        Table=_OnePartitionTable,
+        Table=OnePartitionTable,
     )
-    app.transport = _CommittedTransport(app.conf.broker_consumer, app, loop=app.loop)
+    app.transport = CommittedTransport(app.conf.broker_consumer, app, loop=app.loop)
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     events = app.topic(settings.topics.events, **raw)
     sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
@@ -269,15 +181,3 @@ def _headers(incident: Incident) -> dict[str, bytes]:
         "content-type": "application/json",
     }
     return {name: value.encode() for name, value in headers.items()}
-
-
-def _credentials(kafka: KafkaSettings) -> Any:
-    context = client_options(kafka).get("ssl_context")
-    if kafka.security_protocol.startswith("SASL"):
-        return SASLCredentials(
-            username=kafka.sasl_username,
-            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=context,
-        )
-    return SSLCredentials(cast("Any", context)) if context else None

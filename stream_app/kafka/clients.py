@@ -1,31 +1,28 @@
-"""How every Kafka client of this program connects, and the topics the product needs."""
+"""How every Kafka client of this program connects, and what a failed one is told."""
 
 from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     KafkaConfigurationError,
     KafkaConnectionError,
     KafkaError,
-    TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
-    for_code,
 )
 from aiokafka.helpers import create_ssl_context
 
-from model.scorer import CONCEPTS
 from stream_app.kafka.diagnose import diagnose
-from stream_app.settings import KafkaSettings, Settings
+from stream_app.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from mode import Worker
@@ -34,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 COMPRESSION = "zstd"
 """Of what this program writes much of. aiokafka's lz4 is level 9, five times the processor time for more bytes."""
-
-_LEADERS_MS = 10_000
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
@@ -170,50 +165,3 @@ async def admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClien
         yield admin
     finally:
         await admin.close()
-
-
-async def ensure_topics(settings: Settings) -> None:
-    """Create the product's topics where they are missing, and wait until they can be read; the others stay as they are.
-
-    A topic that this user may not create is told of in the log: it may be there, hidden from a user who needs it not.
-
-    Raises:
-        aiokafka.errors.KafkaError: Kafka cannot be reached, or refuses a topic (its message names it).
-    """
-    async with admin_client(settings.kafka) as admin:
-        there = set(await admin.list_topics())
-        missing = [topic for topic in _product_topics(settings) if topic.name not in there]
-        errors = (await admin.create_topics(missing)).topic_errors if missing else []
-    hidden = [name for name, code, *_ in errors if code == TopicAuthorizationFailedError.errno]
-    if hidden:
-        logger.warning("not allowed to create %s: where they are missing, somebody else must", ", ".join(hidden))
-    for name, code, *message in errors:
-        if code not in {0, TopicAlreadyExistsError.errno, TopicAuthorizationFailedError.errno}:
-            raise for_code(code)(f"topic {name!r} was not created: {message[0] if message else ''}")
-    await _led(settings, {name for name, code, *_ in errors if code == 0})
-
-
-async def _led(settings: Settings, topics: Collection[str]) -> None:
-    """Wait until each partition of new ``topics`` has a leader that answers.
-
-    Kafka names a leader a moment before that leader knows it, and who reads then logs a NotLeaderForPartitionError.
-    Asking for offsets retries silently; where even that is refused, readers and writers retry by themselves.
-    """
-    partitions = [TopicPartition(name, n) for name in sorted(topics) for n in range(settings.kafka.partitions)]
-    if not partitions:
-        return
-    consumer = AIOKafkaConsumer(**client_options(settings.kafka), request_timeout_ms=_LEADERS_MS)
-    await consumer.start()
-    try:
-        with suppress(KafkaError):
-            await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
-
-
-def _product_topics(settings: Settings) -> list[NewTopic]:
-    topics = settings.topics
-    plain = [topics.posts, topics.events, *map(topics.alerts, CONCEPTS), topics.dead_letters, topics.feedback]
-    partitions, replicas = settings.kafka.partitions, settings.kafka.replication_factor
-    compacted = NewTopic(topics.incidents, partitions, replicas, topic_configs={"cleanup.policy": "compact"})
-    return [*(NewTopic(name, partitions, replicas) for name in plain), compacted]

@@ -11,7 +11,6 @@ https://cwiki.apache.org/confluence/display/KAFKA/KIP-447
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +20,8 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 from aiokafka.protocol.transaction import TxnOffsetCommitRequest, TxnOffsetCommitResponse_v0
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
+
+from stream_app.kafka.inside_aiokafka import Send, client_of, offset_fetch, txn_offset_commit
 
 UNSTABLE_OFFSET_COMMIT = 88
 
@@ -93,8 +94,9 @@ class _StableOffsetFetch(Request[_OffsetFetchStruct]):
         self._plain = plain
 
     def build(self, request_struct_class: type[_OffsetFetchStruct]) -> _OffsetFetchStruct:
-        topics: list[Any] = [(topic, partitions, {}) for topic, partitions in self._plain._partitions or ()]  # noqa: SLF001
-        return request_struct_class(self._plain._consumer_group, topics, True, {})  # noqa: SLF001
+        plain = offset_fetch(self._plain)
+        topics: list[Any] = [(topic, partitions, {}) for topic, partitions in plain.topics]
+        return request_struct_class(plain.group, topics, True, {})
 
 
 class _TxnOffsetCommitResponse(Response):
@@ -158,16 +160,16 @@ class _FencedTxnOffsetCommit(Request[_TxnOffsetCommitStruct]):
         self._plain, self._membership = plain, membership
 
     def build(self, request_struct_class: type[_TxnOffsetCommitStruct]) -> _TxnOffsetCommitStruct:
-        plain, mine = self._plain, self._membership
+        plain, mine = txn_offset_commit(self._plain), self._membership
         topics: list[Any] = [
             (topic, [(partition, offset, -1, metadata, {}) for partition, offset, metadata in partitions], {})
-            for topic, partitions in plain._topics  # noqa: SLF001
+            for topic, partitions in plain.topics
         ]
         return request_struct_class(
-            plain._transactional_id,  # noqa: SLF001
-            plain._group_id,  # noqa: SLF001
-            plain._producer_id,  # noqa: SLF001
-            plain._producer_epoch,  # noqa: SLF001
+            plain.transactional_id,
+            plain.group,
+            plain.producer_id,
+            plain.producer_epoch,
             mine.generation,
             mine.member_id,
             None,
@@ -176,12 +178,9 @@ class _FencedTxnOffsetCommit(Request[_TxnOffsetCommitStruct]):
         )
 
 
-Send = Callable[..., Awaitable[Any]]
-
-
 def read_stable_offsets(consumer: AIOKafkaConsumer, membership: Membership) -> None:
     """Make ``consumer`` wait for pending transactions when it asks for offsets, and keep their metadata."""
-    client = consumer._client  # noqa: SLF001 - aiokafka is pinned; its public face has no place for this
+    client = client_of(consumer)
     plain_send: Send = client.send
 
     async def send(node_id: int, request: Any, **options: Any) -> Any:

@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Literal
 
 from model.scorer import Scorer
-from stream_app.pipeline.events.build import DuplicateInfo, LabelledBy, Labelling, Spent, build_event, describe
+from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.labelling.describe import Labelling, describe
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.scoring import score_each
@@ -61,7 +62,7 @@ class OfflineLabeller:
         self._batch_size = batch_size
         # What a batch finds or adds must outlast the batch.
         self._memory = Memory(max(remembered, 2 * batch_size))
-        self._model = LabelledBy(scorer.info).entry
+        self._model = scorer.info
 
     async def answers(self, lines: Iterable[Line]) -> AsyncIterator[Answer]:
         """One answer per line, in order.

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from stream_app.kafka.clients import COMPRESSION, FORBIDDEN, client_options, started
+from stream_app.kafka.inside_aiokafka import end_of_transaction, failure_of
 from stream_app.replay.history import BrokenOffError, History, Item, Positions
 from stream_app.replay.pace import Pace
 from stream_app.settings import KafkaSettings
@@ -91,15 +92,14 @@ class _Window:
         """Undo what was sent, where Kafka has not done so, so that readers are not held up until a timeout."""
         with suppress(KafkaError, AssertionError):  # aiokafka asserts that there is something to abort
             await self.producer.abort_transaction()
-        end = self.producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001
+        end = end_of_transaction(self.producer)
         for answer in (*self.waiting, end):
             if answer is not None:
                 answer.add_done_callback(_seen)
 
     def fatal(self) -> BaseException | None:
         """Why the producer can do no more; None where it can."""
-        task = self.producer._sender.sender_task  # noqa: SLF001 - later errors only say "not in a transaction"
-        return task.exception() if task.done() and not task.cancelled() else None
+        return failure_of(self.producer)
 
     @contextmanager
     def _or_broken(self) -> Iterator[None]:

@@ -9,8 +9,9 @@ from typing import Any
 from model.serving.fixed import FixedScorer
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident, IncidentPlace, SupportingPost, Window
-from stream_app.pipeline.events.build import Spent, build_event, describe
-from stream_app.pipeline.events.event import Event, Model
+from stream_app.pipeline.events.build import Spent, build_event
+from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.labelling.describe import describe
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.parse import parse_post
@@ -58,7 +59,7 @@ def examples() -> dict[str, Any]:
 def _event(post: Post) -> Event:
     scorer = FixedScorer()
     late = MediaOutcome(url=post.media[0].url, status="late", reason="the host took longer than 2 s", elapsed_ms=2000.0)
-    model = Model(name=scorer.info.name, version=scorer.info.version, hash=scorer.info.hash)
+    model = scorer.info
     labelling = describe(post, [late], scorer.score([model_input(post, [late])])[0], model)
     event = build_event(post, labelling, spent=Spent(media_ms=2000.0, queue_ms=21.5, model_ms=3.1, total_ms=2024.6))
     made = event.timings.model_copy(update={"produced_at": _AT + timedelta(seconds=3)})

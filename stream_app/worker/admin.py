@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from aiohttp import web
 from mode import Service
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from stream_app.pipeline.events.event import Model
+from model.scorer import ModelInfo
 from stream_app.pipeline.labelling.models import SwapError
 from stream_app.settings import WorkerSettings
 
@@ -31,7 +32,7 @@ class Replica(Protocol):
         """Metrics in Prometheus' text format."""
         ...
 
-    async def swap_model(self, source: str | None) -> Model:
+    async def swap_model(self, source: str | None) -> ModelInfo:
         """Load a model and use it."""
         ...
 
@@ -104,7 +105,7 @@ class Admin(Service):
             model = await self.replica.swap_model(source)
         except SwapError as error:
             return web.Response(text=f"{error}\n", status=HTTPStatus.CONFLICT)
-        return web.json_response(model.model_dump())
+        return web.json_response(asdict(model))
 
 
 def _is_loopback(host: str | None) -> bool:

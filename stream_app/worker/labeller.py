@@ -15,13 +15,14 @@ from typing import Protocol
 from aiokafka import ConsumerRecord
 from mode import Service
 
-from stream_app.pipeline.events.build import DuplicateInfo, Labelling, Spent, describe, make_event
+from model.scorer import ModelInfo
+from stream_app.pipeline.events.build import DuplicateInfo, Spent, make_event
 from stream_app.pipeline.events.dead_letter import Failure, Stage, dead_letter
-from stream_app.pipeline.events.event import Model
 from stream_app.pipeline.events.publish import event_records
 from stream_app.pipeline.events.route import topics_of
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.batcher import Batcher
+from stream_app.pipeline.labelling.describe import Labelling, describe
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.models import Models
@@ -217,7 +218,7 @@ class Labeller(Service):
                 self.metrics.shadow(agreement)
                 self.log.info("shadow model agrees: %s", {c: f"{same}/{n}" for c, (same, n) in agreement.items()})
 
-    def _conclude(self, work: Work, answer: Answer, model: Model, began: float, took: float) -> None:
+    def _conclude(self, work: Work, answer: Answer, model: ModelInfo, began: float, took: float) -> None:
         """Publish one scored post and those that waited for its labels."""
         if work.post.media:
             self._with_images.release()

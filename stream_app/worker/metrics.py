@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry
 
-from stream_app.pipeline.events.build import DuplicateInfo, Labelling, Spent
-from stream_app.pipeline.events.event import Model
+from model.scorer import ModelInfo
+from stream_app.pipeline.events.build import DuplicateInfo, Spent
+from stream_app.pipeline.labelling.describe import Labelling
 from stream_app.pipeline.labelling.models import Agreement
 from stream_app.worker.histogram import Histogram
 
@@ -100,7 +101,7 @@ class Metrics:
             self._shadow.labels(concept, "yes").inc(same)
             self._shadow.labels(concept, "no").inc(compared - same)
 
-    def model(self, model: Model) -> None:
+    def model(self, model: ModelInfo) -> None:
         """The model in use from now on."""
         self._model.clear()
         self._model.labels(model.name, model.version, model.hash).set(1)

@@ -21,6 +21,7 @@ from mode import Service
 
 from stream_app.kafka.clients import COMPRESSION, client_options, start
 from stream_app.kafka.fencing import commit_as_member
+from stream_app.kafka.inside_aiokafka import close_unflushed
 from stream_app.pipeline.events.dead_letter import Failure, dead_letter
 from stream_app.pipeline.events.publish import Record
 from stream_app.pipeline.feed.reader import Feed
@@ -175,10 +176,7 @@ class Publisher(Service):
 
     async def _restart_producer(self) -> None:
         assert self._producer is not None
-        # Its pending batches can no longer be delivered, so it is closed without flushing them.
-        await self._producer._sender.close()  # noqa: SLF001
-        await self._producer.client.close()
-        self._producer._closed = True  # noqa: SLF001
+        await close_unflushed(self._producer)
         self._producer = await self._new_producer()
 
     def _count(self, batch: Sequence[Finished], seconds: float) -> None:

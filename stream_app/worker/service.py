@@ -13,9 +13,9 @@ from typing import NoReturn
 from mode import Service, Worker
 from mode.types import ServiceT
 
-from model.scorer import load_scorer
+from model.load import load_scorer
+from model.scorer import ModelInfo
 from stream_app.kafka.clients import execute
-from stream_app.pipeline.events.event import Model
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.models import Load, Models, SwapError
 from stream_app.pipeline.posts.enrich import warm_up
@@ -102,7 +102,7 @@ class Replica(Service):
         await self.publisher.drain()
         self.labeller.drop()
 
-    async def swap_model(self, source: str | None) -> Model:
+    async def swap_model(self, source: str | None) -> ModelInfo:
         """Use another model from the next batch on; see :meth:`Models.swap`."""
         model = await self.models.swap(source)
         self.labeller.forget()

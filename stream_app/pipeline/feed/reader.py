@@ -12,6 +12,7 @@ from mode import Service
 
 from stream_app.kafka.clients import client_options
 from stream_app.kafka.fencing import Membership, read_stable_offsets
+from stream_app.kafka.inside_aiokafka import leave_on_stop, member_of, position_now, wait_for_more
 from stream_app.pipeline.feed.progress import Progress
 from stream_app.settings import Settings
 
@@ -76,8 +77,7 @@ class Feed(Service, ConsumerRebalanceListener):
     async def on_stop(self) -> None:
         """Leave the group."""
         if self._consumer is not None:
-            # aiokafka keeps a static member in the group on close; a worker stopped in order should go at once.
-            self._consumer._coordinator._group_instance_id = None  # noqa: SLF001
+            leave_on_stop(self._consumer)
             await self._consumer.stop()
 
     async def take(self, limit: int, timeout_ms: int = 200, *, hurry: bool = True) -> list[ConsumerRecord]:
@@ -86,7 +86,7 @@ class Feed(Service, ConsumerRebalanceListener):
         Without ``hurry`` Kafka is asked less often for those after them.
         """
         assert self._consumer is not None
-        self._consumer._fetcher._fetch_max_wait_ms = self._wait_ms if hurry else _UNHURRIED_MS  # noqa: SLF001
+        wait_for_more(self._consumer, self._wait_ms if hurry else _UNHURRIED_MS)
         # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
         # checks right before it returns, without giving up the event loop in between.
         batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
@@ -120,17 +120,8 @@ class Feed(Service, ConsumerRebalanceListener):
         for partition in self.partitions:
             end, state = self._consumer.highwater(partition), self._progress.get(partition.partition)
             if end is not None and state is not None:
-                lags[partition] = max(end - state.reached(self._read(partition)), 0)
+                lags[partition] = max(end - state.reached(position_now(self._consumer, partition)), 0)
         return lags
-
-    def _read(self, partition: TopicPartition) -> int:
-        """The offset that is read next; -1 while none is known."""
-        assert self._consumer is not None
-        assigned = self._consumer._subscription.subscription  # noqa: SLF001 - position() waits, this must not
-        if assigned is None or assigned.assignment is None or partition not in assigned.assignment.tps:
-            return -1
-        state = assigned.assignment.state_value(partition)
-        return int(state.position) if state.has_valid_position else -1
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Finish or drop all work before the partitions go to another worker."""
@@ -144,8 +135,7 @@ class Feed(Service, ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Remember as which member the partitions were given to us."""
         assert self._consumer is not None
-        coordinator = self._consumer._coordinator  # noqa: SLF001 - see fencing.py
-        self.membership.generation, self.membership.member_id = coordinator.generation, coordinator.member_id
+        self.membership.generation, self.membership.member_id = member_of(self._consumer)
         self.partitions = frozenset(assigned)
         self.log.info("assigned partitions %s", sorted(each.partition for each in assigned))
 

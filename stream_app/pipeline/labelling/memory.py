@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stream_app.pipeline.events.build import Labelling
+from stream_app.pipeline.labelling.describe import Labelling
 
 
 @dataclass(slots=True)

@@ -12,9 +12,8 @@ from mode import Service
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.scorer import CONCEPTS, Concept, PostInput, Scored, Scorer, load_scorer
-from stream_app.pipeline.events.build import LabelledBy
-from stream_app.pipeline.events.event import Model
+from model.load import load_scorer
+from model.scorer import CONCEPTS, Concept, ModelInfo, PostInput, Scored, Scorer
 from stream_app.pipeline.labelling.scoring import Answer, score_each
 from stream_app.settings import ModelSettings
 
@@ -43,7 +42,7 @@ class Models(Service):
         self._load = load
         self._current: Scorer | None = None
         self._shadow: Scorer | None = None
-        self._entry: Model | None = None
+        self._entry: ModelInfo | None = None
         self._scoring = ThreadPoolExecutor(2, "model")
         self._loading = ThreadPoolExecutor(1, "model-loading")
 
@@ -59,7 +58,7 @@ class Models(Service):
         return self._current
 
     @property
-    def entry(self) -> Model:
+    def entry(self) -> ModelInfo:
         """The model in use, as events name it."""
         assert self._entry is not None, "models are loaded on start"
         return self._entry
@@ -84,7 +83,7 @@ class Models(Service):
         """Resize and crop one image as the model in use wants it."""
         return self.current.prepare(image)
 
-    async def score(self, posts: Sequence[PostInput]) -> tuple[Model, list[Answer]]:
+    async def score(self, posts: Sequence[PostInput]) -> tuple[ModelInfo, list[Answer]]:
         """Score one batch with the model in use; names the model, since it may be swapped before the next."""
         scorer, entry = self.current, self.entry
         loop = asyncio.get_running_loop()
@@ -103,7 +102,7 @@ class Models(Service):
             for concept in CONCEPTS
         }
 
-    async def swap(self, source: str | None = None) -> Model:
+    async def swap(self, source: str | None = None) -> ModelInfo:
         """Load a model in the background and use it from the next batch on; without ``source`` reload the present one.
 
         Raises:
@@ -121,7 +120,7 @@ class Models(Service):
         return self.entry
 
     def _use(self, scorer: Scorer) -> None:
-        self._current, self._entry = scorer, LabelledBy(scorer.info).entry
+        self._current, self._entry = scorer, scorer.info
         self.log.info("using model %s %s (%.12s)", scorer.info.name, scorer.info.version, scorer.info.hash)
 
     async def _fetch(self, source: str) -> Scorer:

@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
-from stream_app.kafka.clients import admin_client, client_options, ensure_topics
+from stream_app.kafka.clients import admin_client, client_options
+from stream_app.kafka.topics import ensure_topics
 from stream_app.proving.bench.pace import ContenderError, Pace, pace
 from stream_app.settings import KafkaSettings, Settings, TopicSettings
 

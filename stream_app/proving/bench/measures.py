@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, median, quantiles
 
-from model.scorer import Scorer, load_scorer
+from model.load import load_scorer
+from model.scorer import Scorer
 from stream_app.proving.bench.bare import BATCH, flops, gemm_s, inputs, pass_s
 from stream_app.proving.bench.contender import WARM_UP, environment, raced, speed
 from stream_app.proving.bench.pace import Pace

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import click
 
 from model.scorer import PostInput, Scored, Scorer
 from model.serving.fixed import FixedScorer
-from stream_app.cli.options import with_options
-from stream_app.cli.worker import command as worker
 from stream_app.settings import Settings
 from stream_app.worker.service import run
 
@@ -36,11 +31,5 @@ def load_flaky(_: object, *, threads: int | None = None) -> Scorer:  # noqa: ARG
     return FlakyScorer()
 
 
-@click.command(params=worker.params)
-def command(once_idle: float | None, log_level: str, **chosen: Any) -> None:
-    """The worker command with the flaky scorer."""
-    run(with_options(Settings(), **chosen), load=load_flaky, once_idle_s=once_idle, loglevel=log_level)
-
-
 if __name__ == "__main__":
-    command()
+    run(Settings(), load=load_flaky, loglevel="WARNING")

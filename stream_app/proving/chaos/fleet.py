@@ -16,7 +16,7 @@ from typing import Self
 from stream_app.proving.chaos.truth import group_of
 from stream_app.settings import Settings
 
-WORKER = ("stream_app", "worker")
+WORKER = ("stream_app", "worker", "--log-level", "WARNING")
 FLAKY_WORKER = ("stream_app.proving.chaos.flaky",)
 
 
@@ -72,23 +72,21 @@ class Fleet:
 
     def start(self, name: str) -> None:
         """Start one replica."""
-        kafka, topics = self.settings.kafka, self.settings.topics
-        options = {
-            "--bootstrap": kafka.bootstrap_servers,
-            "--prefix": topics.prefix,
-            "--group": group_of(self.settings),
-            "--replica": name,
-            "--model": self._model,
-            "--http-port": "0",
-            "--log-level": "WARNING",
+        settings = {
+            "KAFKA__BOOTSTRAP_SERVERS": self.settings.kafka.bootstrap_servers,
+            "TOPICS__PREFIX": self.settings.topics.prefix,
+            "WORKER__GROUP_ID": group_of(self.settings),
+            "WORKER__REPLICA": name,
+            "WORKER__HTTP_PORT": "0",
+            "MODEL__SOURCE": self._model,
         }
-        arguments = [text for option in options.items() for text in option]
+        told = {f"CRISIS_STREAM_{key}": value for key, value in settings.items()}
         with (self.logs / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", *self._program, *arguments],
+                [sys.executable, "-m", *self._program],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **told, **self._environment},
             )
 
     def kill(self, name: str) -> None:

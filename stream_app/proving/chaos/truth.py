@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from model.scorer import CONCEPTS, PostInput
 from model.serving.fixed import FixedScorer
 from stream_app.kafka.clients import admin_client, client_options
+from stream_app.kafka.inside_aiokafka import partitions_of
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.events.route import topics_of
 from stream_app.settings import Settings
@@ -185,6 +186,5 @@ class Truth:
 async def _partitions(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:
     found = []
     for topic in topics:
-        numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - as aiokafka's producer does
-        found += [TopicPartition(topic, number) for number in numbers]
+        found += [TopicPartition(topic, number) for number in await partitions_of(consumer, topic)]
     return found

@@ -17,8 +17,8 @@ from rich.live import Live
 
 from model.scorer import CONCEPTS
 from stream_app.kafka.broker import LocalBroker
-from stream_app.kafka.clients import ensure_topics
 from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.kafka.topics import ensure_topics
 from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post
 from stream_app.proving.demo.history import history
 from stream_app.proving.demo.host import picture_host

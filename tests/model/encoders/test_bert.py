@@ -84,7 +84,7 @@ def test_loaded_for_service_it_is_the_one_that_was_trained():
 
 def test_loading_for_service_leaves_transformers_out():
     code = (
-        "import sys; from model.scorer import load_scorer; load_scorer('default'); print('transformers' in sys.modules)"
+        "import sys; from model.load import load_scorer; load_scorer('default'); print('transformers' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["False"]

@@ -176,7 +176,8 @@ def test_batches_may_be_scored_side_by_side(scorer):
 
 SCORE_POSTS_OF_ALL_SIZES = """
 import random, resource
-from model.scorer import PostInput, load_scorer
+from model.load import load_scorer
+from model.scorer import PostInput
 from stream_app.proving.bench.bare import inputs
 scorer = load_scorer("default", threads=2)
 posts = inputs(scorer, 300, 1 / 3)
@@ -199,6 +200,6 @@ def test_posts_of_all_sizes_do_not_fill_the_memory():
 def test_kernels_that_are_kept_are_bounded_unless_the_user_says(own):
     name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
     environment = {key: value for key, value in os.environ.items() if key != name} | ({name: own} if own else {})
-    code = f"import os; from model.scorer import load_scorer; load_scorer('default'); print(os.environ['{name}'])"
+    code = f"import os; from model.load import load_scorer; load_scorer('default'); print(os.environ['{name}'])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert run.stdout.split() == [own or str(KEPT_KERNELS)]

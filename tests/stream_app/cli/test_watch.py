@@ -15,8 +15,8 @@ from lxml import etree
 from stream_app.cli.watch import command, parse_since
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.sighting import sighting_of
-from stream_app.kafka.clients import ensure_topics
 from stream_app.kafka.subscribe import EPOCH
+from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import IncidentSettings, TopicSettings
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

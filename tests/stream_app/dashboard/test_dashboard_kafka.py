@@ -13,7 +13,8 @@ from aiokafka.structs import OffsetAndMetadata
 from stream_app.dashboard.server import dashboard
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka.broker import LocalBroker
-from stream_app.kafka.clients import client_options, ensure_topics
+from stream_app.kafka.clients import client_options
+from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import DashboardSettings, KafkaSettings, Settings, TopicSettings
 
 pytestmark = pytest.mark.kafka

@@ -9,8 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConfigurationError, KafkaError
 
-from stream_app.kafka.clients import admin_client, client_options, ensure_topics
+from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import KafkaSettings
 
 

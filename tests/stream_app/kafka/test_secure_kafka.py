@@ -29,8 +29,9 @@ from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.app import build_app
 from stream_app.kafka.broker import LocalBroker, SecureListener, install
 from stream_app.kafka.broker.distribution import CLUSTER_ID
-from stream_app.kafka.clients import admin_client, ensure_topics
+from stream_app.kafka.clients import admin_client
 from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import KafkaSettings, Settings
 
 USER, PASSWORD, WRONG = "crisis", "Corr3ct-h0rse", "Batt3ry-stap1e"

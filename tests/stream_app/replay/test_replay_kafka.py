@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from stream_app.kafka.clients import ensure_topics
+from stream_app.kafka.topics import ensure_topics
 from stream_app.replay import BrokenOffError, ReplayError, replay
 from stream_app.replay.files import FileHistory
 from stream_app.replay.topics import TopicHistory

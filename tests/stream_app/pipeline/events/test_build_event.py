@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 
 from model.scorer import ConceptScore, PostInput
 from model.serving.fixed import FixedScorer
-from stream_app.pipeline.events.build import (
-    DuplicateInfo,
-    LabelledBy,
-    Spent,
-    build_event,
-    degraded_reasons,
-    describe,
-    make_event,
-    review_reasons,
-)
+from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event, make_event
 from stream_app.pipeline.events.event import Event, event_id
+from stream_app.pipeline.labelling.describe import degraded_reasons, describe, review_reasons
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.post import Author, Place, Post
 
@@ -30,7 +22,7 @@ USED = MediaOutcome("https://a/1", "used")
 LATE = MediaOutcome("https://a/2", "late", reason="no answer within 2 s")
 SKIPPED = MediaOutcome("https://a/3", "skipped", reason="more than 4 images")
 SCORER = FixedScorer()
-MODEL = LabelledBy(SCORER.info).entry
+MODEL = SCORER.info
 POST = Post(
     network="bluesky",
     id="b",

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from model.scorer import CONCEPTS, PostInput
 from model.serving.fixed import FixedScorer
-from stream_app.pipeline.events.build import DuplicateInfo, LabelledBy, Spent, describe, make_event
+from stream_app.pipeline.events.build import DuplicateInfo, Spent, make_event
 from stream_app.pipeline.events.event import EVENT_TYPE, Event
 from stream_app.pipeline.events.publish import SOURCE, event_records
 from stream_app.pipeline.events.route import alerts_of, topics_of
+from stream_app.pipeline.labelling.describe import describe
 from stream_app.pipeline.posts.post import Post
 from stream_app.settings import AlertRule, AlertSettings, TopicSettings
 
@@ -23,7 +24,7 @@ SCORER = FixedScorer()
 def an_event(text="bridge collapsed", post_id="1", root_id="1"):
     post = Post(network="x", id=post_id, root_id=root_id, text=text, created_at=datetime(2026, 3, 1, tzinfo=UTC))
     scored = SCORER.score([PostInput(text)])[0]
-    return make_event(post, describe(post, (), scored, LabelledBy(SCORER.info).entry), Spent(), DuplicateInfo())
+    return make_event(post, describe(post, (), scored, SCORER.info), Spent(), DuplicateInfo())
 
 
 def labels(text="bridge collapsed"):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from model.encoders.image import ImageEncoder
 from model.kernels import packed
-from model.scorer import load_scorer
+from model.load import load_scorer
 from model.serving.fixed import FixedScorer
 from stream_app.cli.bench import command
 from stream_app.pipeline.posts.identity import duplicate_key

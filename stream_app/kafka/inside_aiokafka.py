@@ -1,0 +1,110 @@
+"""What this program needs of aiokafka that has no public name: the one module that touches its private attributes.
+
+Read in aiokafka 0.14.0 (``READ_IN``); ``tests/stream_app/kafka/test_inside.py`` fails when the installed library is
+another or one of these is gone. Each function says what it stands for, and the upstream issue where there is one.
+"""
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+READ_IN = "0.14.0"
+
+Send = Callable[..., Awaitable[Any]]
+
+
+def client_of(consumer: AIOKafkaConsumer) -> Any:
+    """The connection pool of a consumer; a producer's is public, as ``producer.client``."""
+    return consumer._client
+
+
+def member_of(consumer: AIOKafkaConsumer) -> tuple[int, str]:
+    """The generation of its group and the id under which it is a member, as of the last assignment."""
+    coordinator = consumer._coordinator
+    return coordinator.generation, coordinator.member_id
+
+
+def leave_on_stop(consumer: AIOKafkaConsumer) -> None:
+    """Make a static member leave its group when it stops, so that the others take over at once.
+
+    aiokafka keeps a static member in the group on close, as KIP-345 has it for a restart.
+    """
+    consumer._coordinator._group_instance_id = None
+
+
+def wait_for_more(consumer: AIOKafkaConsumer, wait_ms: int) -> None:
+    """How long Kafka may wait until a fetch is worth its answer, from the next fetch on."""
+    consumer._fetcher._fetch_max_wait_ms = wait_ms
+
+
+def position_now(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
+    """The offset that is read next; -1 while none is known. ``consumer.position()`` would wait for one."""
+    assigned = consumer._subscription.subscription
+    if assigned is None or assigned.assignment is None or partition not in assigned.assignment.tps:
+        return -1
+    state = assigned.assignment.state_value(partition)
+    return int(state.position) if state.has_valid_position else -1
+
+
+async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
+    """The numbers of a topic's partitions, asked of Kafka where they are not known yet."""
+    numbers: Iterable[int] = await consumer._client._wait_on_metadata(topic)
+    return numbers
+
+
+def read_committed(consumer: AIOKafkaConsumer) -> None:
+    """Read committed records only; for a consumer that another library has made and not yet started."""
+    consumer._isolation_level = "read_committed"
+
+
+async def close_unflushed(producer: AIOKafkaProducer) -> None:
+    """Close a producer whose pending batches can no longer be delivered, without waiting for them."""
+    await producer._sender.close()
+    await producer.client.close()
+    producer._closed = True
+
+
+def failure_of(producer: AIOKafkaProducer) -> BaseException | None:
+    """Why the producer can do no more; None where it can. Later errors only say "not in a transaction"."""
+    task = producer._sender.sender_task
+    return task.exception() if task.done() and not task.cancelled() else None
+
+
+def end_of_transaction(producer: AIOKafkaProducer) -> asyncio.Future[Any] | None:
+    """What is awaited until the present transaction has ended."""
+    end: asyncio.Future[Any] | None = producer._txn_manager.wait_for_transaction_end()
+    return end
+
+
+class OffsetFetch(NamedTuple):
+    """The fields of a plain offset fetch request."""
+
+    group: str
+    topics: list[tuple[str, list[int]]]
+
+
+def offset_fetch(request: Any) -> OffsetFetch:
+    """What an ``OffsetFetchRequest`` asks for."""
+    return OffsetFetch(request._consumer_group, list(request._partitions or ()))
+
+
+class TxnOffsetCommit(NamedTuple):
+    """The fields of a plain transactional offset commit request."""
+
+    transactional_id: str
+    group: str
+    producer_id: int
+    producer_epoch: int
+    topics: list[tuple[str, list[tuple[int, int, str]]]]
+
+
+def txn_offset_commit(request: Any) -> TxnOffsetCommit:
+    """What a ``TxnOffsetCommitRequest`` commits."""
+    return TxnOffsetCommit(
+        request._transactional_id, request._group_id, request._producer_id, request._producer_epoch, request._topics
+    )

@@ -1,0 +1,121 @@
+"""What this program needs of Faust that has no public name: the one module that overrides its private methods.
+
+Read in faust-streaming 0.15.3 (``READ_IN``); ``tests/stream_app/kafka/test_inside.py`` fails when the installed library
+is another or one of these is gone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, cast
+
+import faust
+from aiokafka.errors import TopicAuthorizationFailedError
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.transport.drivers import aiokafka as driver
+from mode.utils.queues import FlowControlEvent
+
+from stream_app.kafka.clients import client_options
+from stream_app.kafka.inside_aiokafka import read_committed
+from stream_app.settings import KafkaSettings
+
+READ_IN = "0.15.3"
+
+
+class _CommittedThread(driver.AIOKafkaConsumerThread):
+    """Faust reads committed records only in its own transactional mode; events are written in transactions of ours."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        read_committed(consumer)
+        return consumer
+
+    async def seek_to_committed(self) -> Any:
+        """Go back to what was committed, or to the beginning where nothing was yet.
+
+        While Faust restores its tables it reads and drops events too, then seeks back to the committed offsets. Where
+        there are none it stays behind what it dropped: a worker killed before its first commit would lose its events.
+        """
+        return await self.call_thread(self._seek_to_committed)
+
+    async def _seek_to_committed(self) -> Any:
+        consumer = self._ensure_consumer()
+        committed = await consumer.seek_to_committed()
+        changelogs = self.app.tables.changelog_topics
+        fresh = [tp for tp, offset in committed.items() if offset is None and tp.topic not in changelogs]
+        if fresh:
+            await consumer.seek_to_beginning(*fresh)
+        return committed
+
+
+class _CommittedConsumer(driver.Consumer):
+    def _new_consumer_thread(self) -> Any:
+        return _CommittedThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class CommittedTransport(driver.Transport):
+    """Faust's transport, reading committed records only, and content with topics that are there."""
+
+    Consumer = _CommittedConsumer
+
+    async def _create_topic(self, owner: Any, client: Any, topic: str, *args: Any, **options: Any) -> None:
+        """Create a topic, or use the one that is there where this user may not create any.
+
+        Raises:
+            aiokafka.errors.TopicAuthorizationFailedError: it is not there, or hidden from this user.
+        """
+        try:
+            await super()._create_topic(owner, client, topic, *args, **options)
+        except TopicAuthorizationFailedError:
+            if topic not in (await client.fetch_all_metadata()).topics():
+                raise TopicAuthorizationFailedError(topic) from None
+
+
+class OnePartitionTable(faust.Table):
+    """A table of one partition, whoever writes to it.
+
+    Faust asks the message in hand for its partition, and a timer has none. With its ``use_partitioner`` it asks the
+    producer instead, which fails on the first write to a topic that it has not heard of yet.
+    """
+
+    def partition_for_key(self, key: Any) -> int:  # noqa: ARG002
+        """The only one."""
+        return 0
+
+
+class _Flow(FlowControlEvent):
+    """Whether records go on to the agents. To resume what was not suspended changes nothing.
+
+    Faust resumes the flow twice at a start, the second time after it has gone back to the committed offsets, and
+    empties its queues each time: a record that was read in between would be lost.
+    """
+
+    def resume(self) -> None:
+        """Let records go on, without those of before the halt."""
+        if not self.is_active():
+            super().resume()
+
+
+class App(faust.App):
+    """Its tables are in memory and in Kafka, so the data folder that Faust makes where it starts would stay empty."""
+
+    def _create_directories(self) -> None:
+        """Make none."""
+
+    @cached_property
+    def flow_control(self) -> FlowControlEvent:
+        """Faust's, but for :class:`_Flow`."""
+        return _Flow(loop=self.loop)
+
+
+def credentials(kafka: KafkaSettings) -> Any:
+    """TLS and SASL as Faust wants them; None without either."""
+    context = client_options(kafka).get("ssl_context")
+    if kafka.security_protocol.startswith("SASL"):
+        return SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return SSLCredentials(cast("Any", context)) if context else None

@@ -1,0 +1,101 @@
+"""What labelling found for one post: labels, how sure, why, and what a person should look at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from model.scorer import Concept, ConceptScore, ModelInfo, Scored
+from stream_app.pipeline.media.outcome import MediaOutcome, Status
+from stream_app.pipeline.posts.facts import Fields
+from stream_app.pipeline.posts.post import Post
+
+_SHOWN_DAMAGE = ("mild_damage", "severe_damage")
+_QUIET = ("not_informative", "not_humanitarian")
+_SIDES = {"text": "text", "image": "photo"}
+
+
+class Labelling(NamedTuple):
+    """What labelling found for one post, without its images: small enough to be remembered and shared.
+
+    ``event_of`` is the id of the post that was labelled, ``media`` what became of its images; ``shared`` is the part of
+    its event, as JSON, that the events of its duplicates have too.
+    """
+
+    event_of: str
+    labels: Mapping[Concept, ConceptScore]
+    media: tuple[Status, ...]
+    degraded_reasons: tuple[str, ...]
+    shared: bytes
+    model: ModelInfo
+
+
+def describe(
+    post: Post, outcomes: Sequence[MediaOutcome], scored: Scored, model: ModelInfo, *, unsure_below: float = 0.6
+) -> Labelling:
+    """Join labels, explanation and image outcomes; the images themselves are left behind."""
+    labels, degraded = scored.labels, degraded_reasons(outcomes)
+    review = review_reasons(labels, scored.alone, unsure_below)
+    shared = {
+        "media": [_media(outcome) for outcome in outcomes],
+        "labels": labels,
+        "modalities": scored.explanation,
+        "degraded": bool(degraded),
+        "degraded_reasons": degraded,
+        "review": bool(review),
+        "review_reasons": review,
+        "model": {"name": model.name, "version": model.version, "hash": model.hash},
+    }
+    media = tuple(outcome.status for outcome in outcomes)
+    return Labelling(post.id, labels, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model)
+
+
+def degraded_reasons(outcomes: Sequence[MediaOutcome]) -> tuple[str, ...]:
+    """Why images the post has were not used; empty when all were, or when the surplus over the limit was skipped."""
+    some_used = any(outcome.status == "used" for outcome in outcomes)
+    missed = [o for o in outcomes if o.status != "used" and not (o.status == "skipped" and some_used)]
+    return tuple(f"image {o.status}: {o.reason or 'no reason given'} ({o.url:.200})" for o in missed)
+
+
+def review_reasons(
+    labels: Mapping[Concept, ConceptScore], alone: Mapping[str, Mapping[Concept, ConceptScore]], unsure_below: float
+) -> tuple[str, ...]:
+    """Why a person should look: text and photo disagree, or no label is sure (from ``unsure_below``); else empty.
+
+    They disagree where each ``alone`` is sure of another humanitarian category, and where the photo shows damage
+    (likelier than not, judged from photos only) on a post called uninformative or not humanitarian.
+    """
+    reasons = []
+    sides = [(side, alone[side]["humanitarian"]) for side in ("text", "image") if side in alone]
+    if len({one.label for _, one in sides}) == 2 and all((one.probability or 0.0) >= unsure_below for _, one in sides):
+        reasons.append("; ".join(f"{_SIDES[side]} alone: {_said(one)}" for side, one in sides))
+    damage, quiet = labels["damage"], [score for score in labels.values() if score.label in _QUIET]
+    if quiet and damage.label in _SHOWN_DAMAGE and (damage.probability or 0.0) > 0.5:
+        reasons.append(f"photo: {_said(damage)}; post: {_said(quiet[0])}")
+    if (
+        max([score.probability or 0.0 for score in labels.values() if score.label is not None], default=0)
+        < unsure_below
+    ):
+        reasons.append(f"no label is {unsure_below:.2f} likely")
+    return tuple(reasons)
+
+
+def _said(score: ConceptScore) -> str:
+    return f"{(score.label or 'nothing').replace('_', ' ')} ({score.probability or 0.0:.2f})"
+
+
+def _media(outcome: MediaOutcome) -> Fields:
+    return {
+        "url": outcome.url,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "content_type": outcome.content_type,
+        "size_bytes": outcome.size_bytes,
+        "width": outcome.width,
+        "height": outcome.height,
+        "sha256": outcome.sha256,
+        "perceptual_hash": outcome.perceptual_hash,
+        "elapsed_ms": round(outcome.elapsed_ms, 3),
+    }

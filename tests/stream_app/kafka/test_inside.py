@@ -1,0 +1,82 @@
+"""The private parts of aiokafka and Faust that this program touches are there, in the versions they were read in."""
+
+import inspect
+from importlib.metadata import version
+
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.transaction import TxnOffsetCommitRequest
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers import aiokafka as driver
+
+from stream_app.kafka import inside_aiokafka, inside_faust
+
+
+@pytest.mark.parametrize(("package", "module"), [("aiokafka", inside_aiokafka), ("faust-streaming", inside_faust)])
+def test_the_library_is_the_one_that_was_read(package, module):
+    assert version(package) == module.READ_IN, f"read {module.__name__} beside the new {package}, then raise READ_IN"
+
+
+async def test_a_consumer_has_what_is_used_of_it():
+    consumer = AIOKafkaConsumer(group_id="g", group_instance_id="r0")
+    assert inside_aiokafka.client_of(consumer).send
+    inside_aiokafka.read_committed(consumer)
+    assert consumer._isolation_level == "read_committed"
+    assert inside_aiokafka.position_now(consumer, TopicPartition("t", 0)) == -1
+    source = inspect.getsource(AIOKafkaConsumer)
+    assert "_coordinator = GroupCoordinator(" in source
+    assert "_fetcher = Fetcher(" in source
+    assert hasattr(inside_aiokafka.client_of(consumer), "_wait_on_metadata")
+
+
+def test_the_parts_that_exist_only_after_a_start_are_named_as_before():
+    from aiokafka.consumer.fetcher import Fetcher
+    from aiokafka.consumer.group_coordinator import GroupCoordinator
+    from aiokafka.producer.sender import Sender
+    from aiokafka.producer.transaction_manager import TransactionManager
+
+    assert "self._fetch_max_wait_ms" in inspect.getsource(
+        Fetcher._make_fetch_request if hasattr(Fetcher, "_make_fetch_request") else Fetcher
+    )
+    coordinator = inspect.getsource(GroupCoordinator)
+    assert all(name in coordinator for name in ("self._group_instance_id", "self.generation", "self.member_id"))
+    assert isinstance(Sender.sender_task, property)
+    assert TransactionManager.wait_for_transaction_end
+
+
+async def test_a_producer_has_what_is_used_of_it():
+    producer = AIOKafkaProducer(transactional_id="t")
+    assert producer._sender.close
+    assert producer._closed is False
+    assert producer._txn_manager.wait_for_transaction_end
+    assert producer.client.send
+    producer._closed = True
+
+
+def test_requests_tell_what_they_ask():
+    fetch = inside_aiokafka.offset_fetch(OffsetFetchRequest("group", [("topic", [0, 1])]))
+    assert fetch == ("group", [("topic", [0, 1])])
+    commit = TxnOffsetCommitRequest(
+        transactional_id="t", group_id="g", producer_id=7, producer_epoch=1, topics=[("topic", [(0, 5, "")])]
+    )
+    assert inside_aiokafka.txn_offset_commit(commit) == ("t", "g", 7, 1, [("topic", [(0, 5, "")])])
+    assert OffsetAndMetadata(5, "") == (5, "")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
+        (driver.AIOKafkaConsumerThread, "_ensure_consumer"),
+        (driver.AIOKafkaConsumerThread, "seek_to_committed"),
+        (driver.Consumer, "_new_consumer_thread"),
+        (driver.Transport, "_create_topic"),
+        (faust.Table, "partition_for_key"),
+        (faust.App, "_create_directories"),
+        (faust.App, "flow_control"),
+    ],
+)
+def test_what_is_overridden_in_faust_is_there_to_be_overridden(owner, name):
+    assert hasattr(owner, name), f"{owner.__name__}.{name} is gone: read inside_faust.py again"
