@@ -11,8 +11,8 @@ pytest.importorskip("matplotlib", reason="matplotlib comes with the train extra"
 from model.paper import fit as table_fit
 from model.paper import tables
 from model.paper.data import SPLITS, TableData, paper_split
-from model.paper.fit import Method, Protocol, fit_cell
 from model.paper.figures import PAPER
+from model.paper.fit import Method, Protocol, fit_cell
 from model.paper.report import CLAIMS, order, sentence
 from model.paper.tables import FOCAL, METHODS, chosen_methods, references, run_tables
 from model.scorer import LABELS
