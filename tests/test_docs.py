@@ -21,10 +21,23 @@ def test_every_test_a_document_names_is_there(document):
 def test_every_file_of_code_that_safety_names_is_there():
     named = set(re.findall(r"`(media/\w+\.py)`", (ROOT / "docs" / "safety.md").read_text("utf-8")))
     assert named
-    assert all((ROOT / "stream_app" / name).is_file() for name in named)
+    assert all((ROOT / "stream_app" / "pipeline" / name).is_file() for name in named)
+
+
+PLACES = re.findall(
+    r"`((?:stream_app|model|tests)/[\w/.]*)(?::([\w.]+))?`",
+    "".join((ROOT / name).read_text("utf-8") for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "README.md")),
+)
+
+
+@pytest.mark.parametrize(("path", "name"), sorted(set(PLACES)))
+def test_what_the_architecture_points_at_is_there(path, name):
+    assert (ROOT / path).exists(), path
+    for each in filter(None, name.split(".")):
+        assert re.search(rf"^\s*(?:async def|def|class) {each}\b", (ROOT / path).read_text("utf-8"), re.MULTILINE), each
 
 
 def test_every_link_within_the_documents_leads_somewhere():
-    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
