@@ -9,6 +9,7 @@ import click
 from pydantic import ValidationError
 
 from stream_app import __version__
+from stream_app.render.printable import log_printably
 
 COMMANDS = {
     "worker": "labels the posts of a feed topic until stopped",
@@ -62,6 +63,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a wrong setting and a Kafka out of reach are explained in a line, without a traceback."""
+    log_printably()
     try:
         cli.main()
     except ValidationError as error:

@@ -68,10 +68,11 @@ def list_letters(settings: Settings, /, **filters: Any) -> None:
         async for record, letter in letters(settings, _wanted(**filters)):
             counts[letter.stage] += 1
             where = f"{record.partition}:{record.offset}"
-            click.echo(f"{where:>9}  {letter.time:%Y-%m-%d %H:%M:%S}  {letter.stage:8} {printable(letter.error[:100])}")
+            what = f"{letter.stage:8} {letter.error[:100]}"
+            click.echo(f"{where:>9}  {letter.time:%Y-%m-%d %H:%M:%S}  {printable(what)}")
 
     asyncio.run(go())
-    click.echo(f"{sum(counts.values())} dead letters" + "".join(f", {stage} {n}" for stage, n in counts.items()))
+    click.echo(printable(f"{counts.total()} dead letters" + "".join(f", {stage} {n}" for stage, n in counts.items())))
 
 
 @command.command()
@@ -85,10 +86,10 @@ def show(settings: Settings, where: str) -> None:
             if f"{record.partition}:{record.offset}" != where:
                 continue
             topic, partition, offset = letter.source
-            click.echo(f"failed in    {letter.stage}, attempt {letter.attempts}, {letter.time.isoformat()}")
+            click.echo(f"failed in    {printable(letter.stage)}, attempt {letter.attempts}, {letter.time.isoformat()}")
             click.echo(f"because      {printable(letter.error)}")
-            click.echo(f"came from    {topic} partition {partition} offset {offset}")
-            click.echo(f"processed by crisis-stream {letter.program}, model {letter.model or 'none'}")
+            click.echo(f"came from    {printable(topic)} partition {partition} offset {offset}")
+            click.echo(printable(f"processed by crisis-stream {letter.program}, model {letter.model or 'none'}"))
             for name, value in letter.original_headers:
                 click.echo(f"header       {printable(name)}: {value!r}")
             click.echo(f"key          {record.key!r}")
@@ -145,7 +146,7 @@ async def send_again(
 
 
 async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any, DeadLetter]]:
-    """The dead letters there are now, with the Kafka records that hold them."""
+    """The dead letters there are now, with the Kafka records that hold them; anything else there is told and passed."""
     from aiokafka import AIOKafkaConsumer
 
     from stream_app.kafka.clients import client_options
@@ -163,7 +164,12 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
         while any([await consumer.position(each) < ends[each] for each in partitions]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
-                    letter = read_dead_letter(record.headers)
+                    try:
+                        letter = read_dead_letter(record.headers)
+                    except ValueError as error:
+                        where = f"{record.partition}:{record.offset}"
+                        click.echo(f"skipped {where}, which cannot be read: {printable(str(error))}", err=True)
+                        continue
                     if wanted.admits(letter):
                         yield record, letter
 

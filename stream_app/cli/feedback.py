@@ -22,6 +22,7 @@ from stream_app.feedback.store import add_verdict, read_events, read_verdicts
 from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka.clients import reason
+from stream_app.render.printable import cell, json_line
 from stream_app.settings import Settings
 
 T = TypeVar("T")
@@ -62,12 +63,13 @@ def list_(settings: Settings, form: str) -> None:
     verdicts = _run(settings, read_verdicts(settings))
     if form == "jsonl":
         for verdict in verdicts:
-            click.echo(verdict.model_dump_json())
+            click.echo(json_line(verdict.model_dump_json()))
         return
     table = Table("event", "when", "analyst", "labels", "note")
     for verdict in verdicts:
         when = f"{verdict.at:%Y-%m-%d %H:%M}" if verdict.at else ""
-        table.add_row(verdict.event, when, verdict.analyst, ", ".join(verdict.labels.values()), verdict.note)
+        words = (verdict.event, when, verdict.analyst, ", ".join(verdict.labels.values()), verdict.note)
+        table.add_row(*map(cell, words))
     Console().print(table)
 
 
@@ -79,13 +81,14 @@ def counts(settings: Settings, form: str) -> None:
     found = _run(settings, _counted(settings))
     if form == "jsonl":
         for each in found:
-            click.echo(each.model_dump_json())
+            click.echo(json_line(each.model_dump_json()))
         return
     table = Table("task", "model", "it said", "analysts said", "verdicts")
     for each in found:
         gone = each.model is None
         given = "unknown: the event is gone" if gone else each.given or "none"
-        table.add_row(each.concept, each.model, given, "the same" if each.agrees else each.right, str(each.count))
+        words = (each.concept, each.model, given, "the same" if each.agrees else each.right, str(each.count))
+        table.add_row(*map(cell, words))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

@@ -26,6 +26,7 @@ from stream_app.pipeline.events.event import Event
 from stream_app.render.cap import CapOptions, cap_of_event, cap_of_incident
 from stream_app.render.filter import Filter, Where, parse_place
 from stream_app.render.geojson import collection, feature
+from stream_app.render.printable import printable
 from stream_app.render.table import HEADER, line
 from stream_app.settings import Settings
 
@@ -215,7 +216,7 @@ async def _items(
             event = Event.model_validate_json(received.value)
         except ValidationError as error:
             where = f"{received.topic}[{received.partition}]@{received.offset}"
-            click.echo(f"skipped {where}, which cannot be read: {error.errors()[0]['msg']}", err=True)
+            click.echo(f"skipped {where}, which cannot be read: {printable(error.errors()[0]['msg'])}", err=True)
             continue
         if event.id not in seen:
             seen[event.id] = None

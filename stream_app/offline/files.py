@@ -17,6 +17,7 @@ from typing import BinaryIO, Self, TextIO, cast
 
 from model.scorer import CONCEPTS
 from stream_app.offline.label import Answer, Line
+from stream_app.render.printable import json_line
 
 STANDARD = Path("-")
 """Standard input or output."""
@@ -111,11 +112,11 @@ class Sink:
         """Write one answer; a skipped notice leaves no trace."""
         assert self._events is not None
         if answer.event is not None:
-            self._events.write(answer.event.model_dump_json() + "\n")
+            self._events.write(json_line(answer.event.model_dump_json()) + "\n")
         elif answer.error is not None:
             if self._failed is None:
                 self._failed = self.errors.open("w", encoding="utf-8") if self.errors else sys.stderr
-            self._failed.write(json.dumps(_failure(answer), ensure_ascii=False) + "\n")
+            self._failed.write(json_line(json.dumps(_failure(answer), ensure_ascii=False)) + "\n")
 
 
 def _failure(answer: Answer) -> dict[str, object]:

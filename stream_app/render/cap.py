@@ -17,13 +17,13 @@ from stream_app.incidents.sighting import severity_of
 from stream_app.incidents.summary import TITLES, severity_label
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.posts.post import Place
+from stream_app.render.printable import xml_text
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _EVENT_RADIUS_KM = {"point": 1.0, "place": 25.0, "gazetteer": 25.0}
 _CERTAIN_AUTHORS = 5
 _CATEGORY = {"affected_individuals": "Rescue", "infrastructure_and_utility_damage": "Infra"}
 _NOT_IN_NAMES = re.compile(r"[\s,<&]+")
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _area(info: ET.Element, alert: _Alert) -> None:
 
 def _put(parent: ET.Element, name: str, text: str | None) -> None:
     if text:
-        ET.SubElement(parent, name).text = _NOT_XML.sub("\ufffd", text)
+        ET.SubElement(parent, name).text = xml_text(text)
 
 
 def _time(moment: datetime) -> str:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, Label
+from stream_app.render.printable import one_line
 
 WIDTHS = (8, 34, 15, 5)
 HEADER = f"{'time':8}  {'label':34}  {'place':15}  {'sure':5}  text"
@@ -41,15 +42,10 @@ def _columns(at: datetime, label: str, place: str | None, sure: float | None, te
     cells = (f"{at:%H:%M:%S}", label, place or "-", probability)
     row = Text(no_wrap=True, overflow="ellipsis")
     for cell, width in zip(cells, WIDTHS, strict=True):
-        column = Text(_one_line(cell), style=style)
+        column = Text(one_line(cell), style=style)
         column.truncate(width, overflow="ellipsis", pad=True)
         row.append_text(column).append("  ")
-    return row.append(_one_line(text))
-
-
-def _one_line(text: str) -> str:
-    """``text`` without line breaks and without characters that could steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return row.append(one_line(text))
 
 
 def _short(label: Label) -> str:

@@ -87,7 +87,7 @@ def read_dead_letter(headers: Headers) -> DeadLetter:
     Raises:
         ValueError: they are not a dead letter's; the message names the header.
     """
-    ours = {name: value.decode("utf-8", "replace") for name, value in headers if name.startswith(PREFIX)}
+    ours = {name: value.decode("utf-8", "replace") for name, value in headers if value and name.startswith(PREFIX)}
 
     def get(name: str) -> str:
         if PREFIX + name not in ours:
@@ -99,12 +99,16 @@ def read_dead_letter(headers: Headers) -> DeadLetter:
         error=get("error"),
         attempts=int(get("attempts")),
         program=get("program"),
-        model=get("model") or None,
+        model=ours.get(f"{PREFIX}model") or None,
         source=(get("topic"), int(get("partition")), int(get("offset"))),
         first=ours.get(FIRST) or f"{get('topic')}:{get('partition')}:{get('offset')}",
-        time=datetime.fromisoformat(get("time")),
+        time=_aware(datetime.fromisoformat(get("time"))),
         original_headers=tuple(original_headers(headers)),
     )
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def original_headers(headers: Headers) -> list[tuple[str, bytes]]:

@@ -12,6 +12,7 @@ from rich.text import Text
 from stream_app.kafka.subscribe import Received
 from stream_app.pipeline.events.dead_letter import PREFIX
 from stream_app.pipeline.events.event import Event
+from stream_app.render.printable import cell
 from stream_app.render.table import HEADER, line
 from stream_app.settings import TopicSettings
 
@@ -87,7 +88,7 @@ class Tally:
             ("events a second from the first on; so few say little, see `bench`", f"{self._rate():.0f}"),
         ]
         for name, value in rows:
-            table.add_row(Text(name), str(value))
+            table.add_row(cell(name), cell(str(value)))
         return table
 
     def _photos(self) -> Counter[str]:

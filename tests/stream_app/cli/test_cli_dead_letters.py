@@ -85,6 +85,28 @@ def test_what_strangers_wrote_does_not_steer_the_terminal(settings):
     assert r"\x1b]0;mine\x07" in shown
 
 
+def test_a_foreign_record_ends_nothing(buried):
+    foreign = [
+        [("dl-stage", b"parse")],
+        [("dl-stage", b"parse"), ("dl-error", b"x"), ("dl-attempts", b"many")],
+        [("mine", None)],
+        [],
+    ]
+
+    async def send():
+        async with AIOKafkaProducer(**client_options(buried.kafka)) as producer:
+            for headers in foreign:
+                await producer.send_and_wait(buried.topics.dead_letters, b"not ours", headers=headers)
+
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(send())
+    listed = call(buried, "list")
+    assert listed.exit_code == 0, listed.output
+    assert "3 dead letters" in listed.output
+    assert listed.stderr.count("which cannot be read") == 4
+    assert "2 sent" in call(buried, "redrive").output
+
+
 def test_redrive_sends_originals_once_with_their_attempts(buried):
     assert "2 would be sent" in call(buried, "redrive", "--dry-run").output
     assert "2 sent" in call(buried, "redrive").output

@@ -43,6 +43,19 @@ def test_a_verdict_is_recorded_and_the_latest_of_an_analyst_counts(settings, fee
     assert "at least one task" in feedback("add", "e1").output
 
 
+def test_a_note_is_shown_as_it_was_written_whatever_it_looks_like(settings, feedback):
+    note = "[/nope] \x1b]0;mine\x07\u202e"
+    verdict = {"event": "e1", "labels": {"damage": "mild_damage"}, "analyst": "[red]ann", "note": note}
+    send(settings, settings.topics.feedback, [(json.dumps(verdict).encode(), [])])
+    shown = feedback("list")
+    assert shown.exit_code == 0, shown.output
+    assert "[/nope]" in shown.output
+    assert "[red]ann" in shown.output
+    lines = feedback("list", "--format", "jsonl").stdout
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown.output + lines)
+    assert json.loads(lines)["note"] == note
+
+
 def test_refit_reads_feedback_and_events_and_writes_a_fragment(settings, feedback, tmp_path):
     events = [make_event(f"p{i}", probability=0.55 + i / 100) for i in range(40)]
     send(
