@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from errno import EADDRINUSE
 
 import click
 from pydantic import ValidationError
@@ -81,6 +82,9 @@ def main() -> None:
             file = "crisis-stream.toml: " if isinstance(error, TOMLDecodeError) else ""
             click.echo(f"crisis-stream: settings: {file}{error}", err=True)
             sys.exit(2)
+        if isinstance(error, OSError) and error.errno == EADDRINUSE:
+            click.echo(f"crisis-stream: {error.strerror}", err=True)
+            sys.exit(1)
         if not isinstance(error, KafkaError):
             raise
         from stream_app.kafka.clients import reason

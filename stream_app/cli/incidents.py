@@ -33,4 +33,5 @@ def command(bootstrap: str | None, prefix: str | None, log_level: str) -> None:
     asyncio.set_event_loop(loop)
     worker = faust.Worker(build_app(settings), loop=loop, loglevel=log_level, redirect_stdouts=False, console_port=0)
     click.echo(f"Gathering {settings.topics.events} into {settings.topics.incidents}  (Ctrl-C stops it)", err=True)
+    worker.spinner = None  # Faust draws one even into a file
     execute(worker)

@@ -53,6 +53,8 @@ def command(
         source_of_images = images_from(settings.media, scorer.prepare, folder=images, none=no_images)
         labelling = partial(OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below)
         tally = asyncio.run(_label(source, sink, console, labelling, source_of_images))
+    except BrokenPipeError:
+        raise  # whoever read our output has seen enough; click ends quietly
     except (OSError, ValueError, ModelBrokenError) as error:
         raise click.ClickException(str(error)) from None
     _report(tally, sink, time.monotonic() - started, console)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 from rich.console import Console
 
-from model.scorer import CONCEPTS, LABELS
+from model.scorer import CONCEPTS, LABELS, Concept
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
@@ -39,19 +38,19 @@ _RETRY_S = 1.0
 
 
 def parse_since(text: str, now: datetime) -> datetime:
-    """``beginning``, an age such as ``90s``, ``15m``, ``2h`` or ``7d``, or an ISO 8601 moment (UTC where not said).
+    """``now``, ``beginning``, an age such as ``90s``, ``15m`` or ``7d``, or an ISO 8601 moment (UTC where not said).
 
     Raises:
         ValueError: none of these.
     """
-    if text == "beginning":
-        return EPOCH
+    if text in ("now", "beginning"):
+        return now if text == "now" else EPOCH
     if found := _AGO.fullmatch(text):
         return now - timedelta(**{_UNITS[found[2]]: float(found[1])})
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no moment: say beginning, 15m, 2h, 7d or 2026-03-14T09:00") from None
+        raise ValueError(f"{text!r} is no moment: say now, beginning, 15m, 2h, 7d or 2026-03-14T09:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -74,13 +73,18 @@ class Printer:
     follow: bool
     write: Callable[[str], None]
     console: Console
+    concept: Concept = "humanitarian"
     features: list[dict[str, Any]] = field(default_factory=list)
     sent: dict[str, Incident] = field(default_factory=dict)
 
     def show(self, item: Event | Incident, received: Received) -> None:
         """Print one item."""
         if self.form == "table":
-            self.console.print(line(item), overflow="ellipsis", no_wrap=True, crop=True)
+            row = line(item, self.concept)
+            if self.console.is_terminal:
+                self.console.print(row, overflow="ellipsis", no_wrap=True, crop=True)
+            else:
+                self.write(row.plain)  # whoever reads a pipe cuts for himself
         elif self.form == "jsonl":
             self.write(json.dumps({"cloudevent": _attributes(received), "data": json.loads(received.value)}))
         elif self.form == "cap":
@@ -99,10 +103,15 @@ class Printer:
         if isinstance(item, Event):
             return cap_of_event(item, self.cap)
         previous = self.sent.pop(item.id, None)
-        self.sent[item.id] = item
+        self.remember(item)
+        return cap_of_incident(item, self.cap, previous)
+
+    def remember(self, incident: Incident) -> None:
+        """The version that the next one's CAP message is to refer to."""
+        self.sent.pop(incident.id, None)
+        self.sent[incident.id] = incident
         if len(self.sent) > _REMEMBERED:
             del self.sent[next(iter(self.sent))]
-        return cap_of_incident(item, self.cap, previous)
 
 
 @click.command()
@@ -120,9 +129,12 @@ class Printer:
 @click.option(
     "--since",
     callback=_option(lambda text: parse_since(text, datetime.now(UTC))),
-    help="beginning, 15m, 2h or 2026-03-14T09:00  [default: now; beginning with --no-follow]",
+    help="now, beginning, 15m, 2h or 2026-03-14T09:00  [default: now; beginning with --no-follow]",
 )
 @click.option("--follow/--no-follow", default=True, help="go on with new ones, or end where the topic ends now")
+@click.option(
+    "--copies/--no-copies", default=None, help="show reposts and copies too  [default: not among alerts in a table]"
+)
 @click.option("--limit", type=click.IntRange(min=1), help="end after this many")
 @click.option("--cap-sender", default="crisis-stream@localhost", show_default=True)
 @click.option(
@@ -144,6 +156,7 @@ def command(
     language: str | None,
     since: datetime | None,
     follow: bool,
+    copies: bool | None,
     limit: int | None,
     cap_sender: str,
     cap_status: Any,
@@ -152,15 +165,25 @@ def command(
     """Follow labelled events, the alerts of one task or of all, or incidents.
 
     CAP messages say Exercise and Restricted; a public warning needs both --cap-status Actual and --cap-scope Public.
+    They are made of incidents, and of events that pass the alert rule of another task than informativeness.
     """
     if cap_status == "Actual" and cap_scope == "Public":
         click.secho("Warning: writing Actual, Public messages from unverified posts.", fg="yellow", err=True)
-    wanted = Filter(tasks, frozenset(labels), min_confidence, place, language)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
-    printer = Printer(form, CapOptions(cap_sender, cap_status, cap_scope), follow, click.echo, console)
+    settings = with_options(Settings(), bootstrap=bootstrap, prefix=prefix)
+    wanted = Filter(
+        tasks,
+        frozenset(labels),
+        min_confidence,
+        place,
+        language,
+        alerts=settings.alerts if form == "cap" else None,
+        copies=copies if copies is not None else form != "table" or not what.startswith("alerts"),
+    )
+    console = Console(highlight=False)
+    options = CapOptions(cap_sender, cap_status, cap_scope)
+    printer = Printer(form, options, follow, click.echo, console, _concept(what, tasks))
     if form == "table":
         console.print(HEADER, style="bold", no_wrap=True, crop=True)
-    settings = with_options(Settings(), bootstrap=bootstrap, prefix=prefix)
     start = since if follow or since is not None else EPOCH
     try:
         with suppress(KeyboardInterrupt):
@@ -175,6 +198,8 @@ async def _watch(
 ) -> None:
     shown = 0
     topics = _topics(settings, what)
+    if printer.form == "cap" and what == "incidents" and since != EPOCH:
+        await _recall(settings, topics, since or datetime.now(UTC), printer)
     reading = (
         _live(settings, topics, since) if printer.follow else subscribe(settings, topics, since=since, until_end=True)
     )
@@ -186,6 +211,16 @@ async def _watch(
             shown += 1
             if shown == limit:
                 return
+
+
+async def _recall(settings: Settings, topics: Sequence[str], before: datetime, printer: Printer) -> None:
+    """Remember each incident's last version of before, so that its next one is an Update and no second Alert."""
+    with suppress(UnknownTopicOrPartitionError):
+        history = subscribe(settings, topics, since=EPOCH, until_end=True)
+        async with aclosing(_items(history, incidents=True)) as items:
+            async for item, received in items:
+                if isinstance(item, Incident) and received.timestamp < before:
+                    printer.remember(item)
 
 
 async def _live(settings: Settings, topics: Sequence[str], since: datetime | None) -> AsyncGenerator[Received, None]:
@@ -223,6 +258,12 @@ async def _items(
             if len(seen) > _REMEMBERED:
                 del seen[next(iter(seen))]
             yield event, received
+
+
+def _concept(what: str, tasks: Sequence[Concept]) -> Concept:
+    """Whose label a table shows first: the one alert topic's or the one task's, else the category."""
+    asked = [concept for concept in CONCEPTS if what == f"alerts.{concept}"] or list(tasks)
+    return asked[0] if len(asked) == 1 else "humanitarian"
 
 
 def _topics(settings: Settings, what: str) -> list[str]:

@@ -98,20 +98,20 @@ def execute(worker: Worker) -> NoReturn:
     """Run ``worker`` until it is stopped (exit status 0) or dies (1).
 
     Raises:
-        aiokafka.errors.KafkaError: what it died of, for the command line to put into words.
+        aiokafka.errors.KafkaError, OSError: what it died of, for the command line to put into words.
     """
     worker.logger.addFilter(_without_traceback)
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
-        if isinstance(ended.__context__, KafkaError):
+        if isinstance(ended.__context__, KafkaError | OSError):
             raise ended.__context__ from None
         raise
     raise SystemExit  # execute_from_commandline has exited already; mypy cannot know
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    if record.exc_info and isinstance(record.exc_info[1], KafkaError):
+    if record.exc_info and isinstance(record.exc_info[1], KafkaError | OSError):
         record.exc_info = None
     return True
 

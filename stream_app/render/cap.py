@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from xml.etree import ElementTree as ET
 
@@ -22,6 +22,8 @@ from stream_app.render.printable import xml_text
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _EVENT_RADIUS_KM = {"point": 1.0, "place": 25.0, "gazetteer": 25.0}
 _CERTAIN_AUTHORS = 5
+_EXPIRES = timedelta(hours=6)
+"""What is not said again for so long is over; incidents close after the same silence."""
 _CATEGORY = {"affected_individuals": "Rescue", "infrastructure_and_utility_damage": "Infra"}
 _NOT_IN_NAMES = re.compile(r"[\s,<&]+")
 
@@ -131,6 +133,7 @@ def _render(alert: _Alert, options: CapOptions) -> str:
     _put(info, "urgency", "Past" if alert.kind == "Cancel" else "Unknown")
     _put(info, "severity", alert.severity)
     _put(info, "certainty", alert.certainty)
+    _put(info, "expires", _time(alert.sent + _EXPIRES))
     _put(info, "senderName", "crisis-stream")
     _put(info, "headline", alert.headline)
     _put(info, "description", alert.description)

@@ -10,9 +10,12 @@ from model.scorer import CONCEPTS, Concept
 from stream_app.incidents.geometry import distance_km
 from stream_app.incidents.incident import Incident, IncidentPlace
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.events.route import alerts_of
 from stream_app.pipeline.posts.post import Place
+from stream_app.settings import AlertSettings
 
 Where = Callable[[Place | IncidentPlace], bool]
+_QUIET = {"informativeness"}
 _NUMBER = re.compile(r"\s*-?\d+(\.\d+)?\s*")
 
 
@@ -27,6 +30,10 @@ class Filter:
     min_confidence: float = 0.0
     place: Where | None = None
     language: str | None = None
+    alerts: AlertSettings | None = None
+    """Only what passes one of these rules, that of informativeness left aside: it says nothing of what to do."""
+    copies: bool = True
+    """Whether reposts and copies pass."""
 
     def event(self, event: Event) -> bool:
         """Whether ``event`` passes. One of ``labels`` must be the label of one of ``tasks`` (any task when none)."""
@@ -40,6 +47,10 @@ class Filter:
         ):
             return False
         if self.language is not None and event.post.language != self.language:
+            return False
+        if not self.copies and event.duplicate_of is not None:
+            return False
+        if self.alerts and not ({*alerts_of({c: getattr(event.labels, c) for c in CONCEPTS}, self.alerts)} - _QUIET):
             return False
         return self.place is None or (event.post.place is not None and self.place(event.post.place))
 

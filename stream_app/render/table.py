@@ -6,6 +6,7 @@ from datetime import datetime
 
 from rich.text import Text
 
+from model.scorer import Concept
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, Label
 from stream_app.render.printable import one_line
@@ -15,19 +16,23 @@ HEADER = f"{'time':8}  {'label':34}  {'place':15}  {'sure':5}  text"
 _STYLES = {"severe": "bold red", "moderate": "yellow", "minor": "green"}
 
 
-def line(item: Event | Incident) -> Text:
-    """One line of columns time, label, place, probability (severity score for an incident) and text."""
-    return _incident(item) if isinstance(item, Incident) else _event(item)
+def line(item: Event | Incident, concept: Concept = "humanitarian") -> Text:
+    """One line of columns time, label, place, probability (severity score for an incident) and text.
+
+    The probability is that of ``concept``'s label, which stands first.
+    """
+    return _incident(item) if isinstance(item, Incident) else _event(item, concept)
 
 
-def _event(event: Event) -> Text:
-    human, damage = event.labels.humanitarian, event.labels.damage
+def _event(event: Event, concept: Concept) -> Text:
+    asked, human, damage = getattr(event.labels, concept), event.labels.humanitarian, event.labels.damage
     informative = event.labels.informativeness.label == "informative"
-    label = _short(human) + (f", {_short(damage)}" if damage.label else "")
+    others = [each for each in (human, damage) if each is not asked and each.label]
+    label = ", ".join(_short(each) for each in (asked, *others))
     place = event.post.place.name if event.post.place else None
     marks = "".join(mark for mark, on in (("⚠ ", event.review), ("◐ ", event.degraded)) if on)
     style = "bold red" if damage.label == "severe_damage" else "" if informative else "dim"
-    return _columns(event.post.created_at, label, place, human.probability, marks + event.post.text, style=style)
+    return _columns(event.post.created_at, label, place, asked.probability, marks + event.post.text, style=style)
 
 
 def _incident(incident: Incident) -> Text:

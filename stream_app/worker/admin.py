@@ -50,7 +50,7 @@ class Admin(Service):
         """Listen.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is taken; the message names the setting.
         """
         app = web.Application(client_max_size=4096)
         app.add_routes(
@@ -64,7 +64,14 @@ class Admin(Service):
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.http_host, self.settings.http_port, shutdown_timeout=1)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            where = f"{self.settings.http_host}:{self.settings.http_port}"
+            raise OSError(
+                error.errno,
+                f"cannot listen on {where} ({error.strerror}): choose another --http-port, or 0 for a free one",
+            ) from None
         self.port = self._runner.addresses[0][1]
         self.log.info("health, readiness and metrics at http://%s:%s", self.settings.http_host, self.port)
 

@@ -25,6 +25,7 @@ NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
+        ("now", NOW),
         ("beginning", EPOCH),
         ("90s", NOW - timedelta(seconds=90)),
         ("1.5h", NOW - timedelta(minutes=90)),
@@ -85,8 +86,60 @@ def test_every_format_shows_the_real_topic(settings, watch):
     table = watch("--label", "severe_damage").splitlines()
     assert "Water is over the quay" in table[1]
     assert len(table) == 2
-    assert max(map(len, table)) <= 100
     assert len(watch("--format", "jsonl", "--limit", "1").splitlines()) == 1
+
+
+@pytest.mark.kafka
+def test_a_pipe_gets_whole_texts_and_cap_only_what_calls_for_action(settings, watch):
+    long = "Water is over the quay " * 20 + "and on roofs"
+    lovely = make_event("c", "Lovely morning, coffee", humanitarian="not_humanitarian")
+    publish(settings, make_event("d", long), lovely)
+    assert "and on roofs" in watch()
+    cap = watch("--format", "cap")
+    assert cap.count("<alert") == 1
+    assert "coffee" not in cap
+    sent, expires = (
+        datetime.fromisoformat(etree.fromstring(cap).findtext(f".//{{*}}{x}")) for x in ("sent", "expires")
+    )
+    assert expires - sent == timedelta(hours=6)
+
+
+@pytest.mark.kafka
+def test_alerts_of_damage_tell_the_damage_and_leave_copies_out(settings, watch):
+    first = make_event("a", "Bridge gone", damage="severe_damage", damage_probability=0.81, photos=["0" * 16])
+    copy = make_event("b", "RT Bridge gone", damage="severe_damage", photos=["0" * 16], duplicate_of="a")
+    publish(settings, first, copy, topics=[settings.topics.alerts("damage")])
+    table = watch("alerts.damage").splitlines()
+    assert len(table) == 2
+    assert table[1].split()[1:3] == ["severe", "damage,"]
+    assert "0.81" in table[1]
+    assert len(watch("alerts.damage", "--copies").splitlines()) == 3
+    assert len(watch("alerts.damage", "--format", "jsonl").splitlines()) == 2
+
+
+@pytest.mark.kafka
+def test_a_restarted_watch_sends_an_update_of_what_it_sent_before(settings, watch):
+    rules = IncidentSettings()
+    grouping, versions = Grouping(rules), []
+    for i in range(3):
+        grouping.add(sighting_of(make_event(f"p{i}", f"number{i}", author=f"a{i}", place=make_place()), rules))
+        versions += grouping.changed(NOW)
+
+    async def send(incidents) -> None:
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as made:
+            for incident in incidents:
+                value = incident.model_dump_json().encode()
+                await made.send_and_wait(settings.topics.incidents, value, key=incident.id.encode())
+
+    asyncio.run(send(versions[:1]))
+    middle = datetime.now(UTC).isoformat()
+    asyncio.run(send(versions[1:2]))
+    (cap,) = [
+        each for each in watch("incidents", "--format", "cap", "--since", middle).split("</alert>") if each.strip()
+    ]
+    message = etree.fromstring(cap + "</alert>")
+    assert message.findtext("{*}msgType") == "Update"
+    assert versions[0].id in message.findtext("{*}references")
 
 
 @pytest.mark.kafka
