@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.scorer import Scorer
+from model.scorer import ModelRefusedError, Scorer
 
 
 def load_scorer(source: str | Path = "default", *, threads: int | None = None) -> Scorer:
@@ -12,12 +12,19 @@ def load_scorer(source: str | Path = "default", *, threads: int | None = None) -
 
     Raises:
         FileNotFoundError: no such folder of weights.
-        ValueError: the weights' hash does not match their manifest.
+        ModelRefusedError: it must not be used: a hash does not match, its labels are others, it answers nonsense.
+        ValueError: its files are no model's.
     """
     if source == "fixed":
         from model.serving.fixed import FixedScorer
 
         return FixedScorer()
     from model.serving.fused import FusedScorer
+    from model.serving.vet import vet
 
-    return FusedScorer.load(source, threads=threads)
+    try:
+        scorer = FusedScorer.load(source, threads=threads)
+        vet(scorer)
+    except ModelRefusedError as error:
+        raise ModelRefusedError(f"model {str(source)!r} cannot be used: {error}") from error
+    return scorer

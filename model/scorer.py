@@ -28,6 +28,10 @@ LABELS: Mapping[Concept, tuple[str, ...]] = {
 MODALITIES = ("text", "image", "context")
 
 
+class ModelRefusedError(ValueError):
+    """A model that must not label posts. The message is ours alone and quotes nothing of the model's files."""
+
+
 class ContextFacts(NamedTuple):
     """Facts about a post that do not identify the event (method.md section 1). None means unknown."""
 

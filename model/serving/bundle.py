@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
 from model.encoders.text import PACKAGED
 from model.network import NetworkConfig
+from model.scorer import ModelRefusedError
 
 WEIGHTS = "model.safetensors"
 MANIFEST = "manifest.json"
@@ -24,13 +25,16 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 class Manifest(BaseModel):
     """What ``manifest.json`` says of the weights beside it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: str
     version: str
-    sha256: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
     network: NetworkConfig
     text_model: str = PACKAGED
+    """The base text encoder: a packaged one's name or a folder."""
+    text_files: Mapping[str, str] = {}
+    """SHA-256 of the files in that folder, by name; a packaged encoder's are known to the program."""
     image_model: str = "efficientnet_lite0"
     made_by: str = ""
     """The command that trains these weights."""
@@ -58,18 +62,31 @@ def load_bundle(source: str | Path) -> Bundle:
 
     Raises:
         FileNotFoundError: no such model.
-        ValueError: the weights are not those that the manifest was written for, or the manifest cannot be read.
+        ModelRefusedError: the weights are not those that the manifest was written for, or it cannot be read.
     """
     folder = find(source)
-    manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    manifest = _manifest(folder / MANIFEST)
     weights = (folder / WEIGHTS).read_bytes()
     digest = hashlib.sha256(weights).hexdigest()
     if digest != manifest.sha256:
-        raise ValueError(
+        raise ModelRefusedError(
             f"{folder / WEIGHTS} has SHA-256 {digest} but its {MANIFEST} says {manifest.sha256}: "
             "the file is damaged or was replaced; restore both from one source"
         )
     return Bundle(manifest, load(weights))
+
+
+def _manifest(file: Path) -> Manifest:
+    """Read it; what is wrong with it is said without a word of the file, which may be any file of this machine."""
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        named = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
+        known = ", ".join(sorted(named & Manifest.model_fields.keys()))
+        what = (
+            f"its {known} cannot be used" if known else "it has fields that are unknown" if named else "it is no JSON"
+        )
+        raise ModelRefusedError(f"{file} is no manifest that this version reads: {what}") from None
 
 
 def find(source: str | Path) -> Path:

@@ -42,6 +42,7 @@ from model.scorer import (
 )
 from model.serving.bundle import Bundle, Manifest, load_bundle
 from model.serving.calibration import Calibration
+from model.serving.vet import check_manifest
 
 Answers = dict[Concept, ConceptScore]
 FEWEST = 4
@@ -62,6 +63,7 @@ class FusedScorer:
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None, device: str = "cpu") -> None:
         manifest = bundle.manifest
+        check_manifest(manifest)
         self.device = torch.device(device)
         self.threads = (threads or len(os.sched_getaffinity(0))) if self.device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.threads, "score")
@@ -86,7 +88,7 @@ class FusedScorer:
 
         Raises:
             FileNotFoundError: no such folder of weights.
-            ValueError: the weights' hash does not match their manifest.
+            ModelRefusedError: a hash does not match, its labels are others, or an encoder is not at hand.
         """
         torch.set_num_threads(1)
         for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):

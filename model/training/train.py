@@ -15,6 +15,7 @@ from torch import Tensor
 from model.data.rows import LEARNED, Row, sample
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
+from model.encoders.pinned import fingerprint
 from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
 from model.serving.bundle import Manifest, save_bundle
@@ -95,6 +96,7 @@ def train(rows: Sequence[Row], recipe: Recipe, out: Path, *, made_by: str, resum
         version=recipe.version,
         network=trained.network.config,
         text_model=recipe.text_model,
+        text_files=fingerprint(Path(recipe.text_model)),
         made_by=made_by,
         data=DATA,
         licence=LICENCE,

@@ -32,8 +32,12 @@ def command(once_idle: float | None, log_level: str, **chosen: Any) -> None:
     environment or crisis-stream.toml. SIGHUP reads the model again.
     """
     from stream_app.kafka.topics import ensure_topics
+    from stream_app.pipeline.labelling.models import SwapError
     from stream_app.worker.service import run
 
     settings = with_options(Settings(), **chosen)
     asyncio.run(ensure_topics(settings))
-    run(settings, once_idle_s=once_idle, loglevel=log_level)
+    try:
+        run(settings, once_idle_s=once_idle, loglevel=log_level)
+    except SwapError as error:
+        raise click.ClickException(str(error)) from None

@@ -94,26 +94,26 @@ def reason(error: KafkaError) -> str:
     return f"this user may not use {kind} {names}: an ACL must allow it, docs/operate.md says which"
 
 
-def execute(worker: Worker) -> NoReturn:
+def execute(worker: Worker, told: tuple[type[Exception], ...] = (KafkaError, OSError)) -> NoReturn:
     """Run ``worker`` until it is stopped (exit status 0) or dies (1).
 
     Raises:
-        aiokafka.errors.KafkaError, OSError: what it died of, for the command line to put into words.
+        Exception: what it died of, where that is one of ``told``, for the command line to put into words.
     """
-    worker.logger.addFilter(_without_traceback)
+
+    def without_traceback(record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], told):
+            record.exc_info = None
+        return True
+
+    worker.logger.addFilter(without_traceback)
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
-        if isinstance(ended.__context__, KafkaError | OSError):
+        if isinstance(ended.__context__, told):
             raise ended.__context__ from None
         raise
     raise SystemExit  # execute_from_commandline has exited already; mypy cannot know
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    if record.exc_info and isinstance(record.exc_info[1], KafkaError | OSError):
-        record.exc_info = None
-    return True
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
+from aiokafka.errors import KafkaError
 from mode import Service, Worker
 from mode.types import ServiceT
 
@@ -162,6 +163,7 @@ def run(
 
     Raises:
         aiokafka.errors.KafkaError: what a service died of, for the command line to put into words.
+        SwapError: the model cannot be used.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -172,4 +174,4 @@ def run(
 
     replica = Replica(settings, load=load, once_idle_s=once_idle_s, on_idle=stop)
     worker = Worker(replica, loglevel=loglevel, redirect_stdouts=False, loop=loop)
-    execute(worker)
+    execute(worker, (KafkaError, OSError, SwapError))

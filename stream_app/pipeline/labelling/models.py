@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.load import load_scorer
-from model.scorer import CONCEPTS, Concept, ModelInfo, PostInput, Scored, Scorer
+from model.scorer import CONCEPTS, Concept, ModelInfo, ModelRefusedError, PostInput, Scored, Scorer
 from stream_app.pipeline.labelling.scoring import Answer, score_each
 from stream_app.settings import ModelSettings
 
@@ -23,7 +23,7 @@ Agreement = dict[Concept, tuple[int, int]]
 
 
 class SwapError(ValueError):
-    """The model asked for cannot take over; the one in use goes on."""
+    """The model asked for cannot be used; one that is in use goes on."""
 
 
 class Models(Service):
@@ -67,8 +67,7 @@ class Models(Service):
         """Load the model, and the shadow where there is one.
 
         Raises:
-            FileNotFoundError: no such model.
-            ValueError: its weights do not match their hash.
+            SwapError: there is no such model, or it must not be used.
         """
         self._use(await self._fetch(self.settings.source))
         if self.settings.shadow is not None:
@@ -109,10 +108,7 @@ class Models(Service):
             SwapError: it cannot be loaded or wants images of another size; the model in use stays.
         """
         source = source or self.settings.source
-        try:
-            scorer = await self._fetch(source)
-        except Exception as error:
-            raise SwapError(f"model {source!r} cannot be loaded: {error}") from error
+        scorer = await self._fetch(source)
         if scorer.image_size != self.current.image_size:
             wants, has = scorer.image_size, self.current.image_size
             raise SwapError(f"model {source!r} wants images of {wants} pixels, not {has}: restart the worker with it")
@@ -124,7 +120,19 @@ class Models(Service):
         self.log.info("using model %s %s (%.12s)", scorer.info.name, scorer.info.version, scorer.info.hash)
 
     async def _fetch(self, source: str) -> Scorer:
+        """Load it; only errors whose words are ours go out, since others quote the files, which may be any files."""
+
         def load() -> Scorer:
             return self._load(source, threads=self.settings.threads)
 
-        return await asyncio.get_running_loop().run_in_executor(self._loading, load)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._loading, load)
+        except (ModelRefusedError, FileNotFoundError) as error:
+            raise SwapError(str(error)) from error
+        except Exception as error:
+            self.log.exception("model %r cannot be loaded", source)
+            kind = type(error).__name__
+            raise SwapError(
+                f"model {source!r} cannot be used: its files hold no model that this version reads ({kind}); the "
+                "worker's log says more"
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from model.scorer import PostInput, Scored, Scorer
@@ -36,9 +37,17 @@ def _bisect(scorer: Scorer, posts: Sequence[PostInput]) -> list[Answer]:
         scored = scorer.score(posts)
         if len(scored) != len(posts):
             raise ValueError(f"{len(posts)} posts were asked and {len(scored)} answers came")  # noqa: TRY301
+        if not all(map(_finite, scored)):
+            raise ValueError("the model's probabilities are not finite numbers")  # noqa: TRY301
     except Exception as error:  # noqa: BLE001 - whatever a model raises is about some post of the batch
         if len(posts) == 1:
             return [error]
         half = len(posts) // 2
         return _bisect(scorer, posts[:half]) + _bisect(scorer, posts[half:])
     return list(scored)
+
+
+def _finite(scored: Scored) -> bool:
+    """Whether all its probabilities are numbers: one that is not would reach every reader of events as null."""
+    tables = (scored.labels, *scored.alone.values())
+    return math.isfinite(sum(sum(score.probabilities.values()) for labels in tables for score in labels.values()))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from model.network import NetworkConfig
+from model.scorer import ModelRefusedError
 from model.serving.bundle import MANIFEST, WEIGHTS, load_bundle, save_bundle
 
 CONFIG = NetworkConfig.product({"text": 4, "image": 3, "context": 2}, {"informativeness": ("no", "yes")}, width=8)
@@ -35,8 +36,24 @@ def test_a_changed_byte_is_refused(folder):
 def test_a_manifest_with_an_unknown_field_is_refused(folder):
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps({**manifest, "code": "import os"}))
-    with pytest.raises(ValueError, match="code"):
+    with pytest.raises(ModelRefusedError, match="fields that are unknown"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"password": "hunter2"}',
+        "hunter2",
+        '{"name": "hunter2", "sha256": "hunter2"}',
+        '{"network": {"width": "hunter2"}}',
+    ],
+)
+def test_what_is_said_of_a_manifest_quotes_nothing_of_the_file(folder, content):
+    (folder / MANIFEST).write_text(content)
+    with pytest.raises(ModelRefusedError) as told:
+        load_bundle(folder)
+    assert not {"hunter2", "password"} & set(str(told.value).replace("'", " ").replace(",", " ").split())
 
 
 def test_a_missing_model_is_explained(tmp_path):
