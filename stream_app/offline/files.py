@@ -25,7 +25,7 @@ STANDARD = Path("-")
 
 @dataclass(slots=True)
 class Tally:
-    """What a run did, by line; ``labels`` counts by concept and label."""
+    """What a run did, by post; ``labels`` counts by concept and label."""
 
     labelled: int = 0
     duplicates: int = 0
@@ -37,7 +37,7 @@ class Tally:
 
     @property
     def lines(self) -> int:
-        """Lines read."""
+        """What was found: a line of one post is one."""
         return self.labelled + self.skipped + self.errors
 
     def add(self, answer: Answer) -> None:
@@ -122,7 +122,8 @@ class Sink:
 def _failure(answer: Answer) -> dict[str, object]:
     """The line's number, the reason and the original, as text where it is UTF-8, else as base64."""
     about: dict[str, object] = {"line": answer.line.number, "stage": answer.stage, "error": answer.error}
+    original = answer.part or answer.line.value
     try:
-        return {**about, "original": answer.line.value.decode()}
+        return {**about, "original": original.decode()}
     except UnicodeDecodeError:
-        return {**about, "original_base64": base64.b64encode(answer.line.value).decode()}
+        return {**about, "original_base64": base64.b64encode(original).decode()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from model.scorer import Scorer
 from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event
@@ -19,8 +19,8 @@ from stream_app.pipeline.labelling.scoring import score_each
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
 from stream_app.pipeline.posts.identity import keys, keys_to_remember
-from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post
-from stream_app.pipeline.posts.post import MediaLink, Post
+from stream_app.pipeline.posts.parse import parse_record
+from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
 
 Fetch = Callable[[Sequence[MediaLink]], Awaitable[tuple[MediaOutcome, ...]]]
 """One outcome per link, in order; never raises for a bad image."""
@@ -36,16 +36,29 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a line: exactly one of an event, an error, or neither for a notice that was skipped."""
+    """What became of one thing a line held: an event, an error, or neither for a notice that was skipped.
+
+    ``part`` is the bad post of a line that holds several, as JSON that stands alone.
+    """
 
     line: Line
     event: Event | None = None
     error: str | None = None
     stage: Literal["parse", "model"] = "parse"
+    part: bytes | None = None
+    withdrawal: Withdrawal | None = None
+    """A post or an author that may not be shown any more."""
+
+
+class _Read(NamedTuple):
+    """A post of a line."""
+
+    line: Line
+    post: Post
 
 
 class OfflineLabeller:
-    """Labels lines in batches and answers in their order; reposts and exact copies are labelled once."""
+    """Labels posts in batches and answers in the order of their lines; reposts and exact copies are labelled once."""
 
     def __init__(
         self,
@@ -65,27 +78,26 @@ class OfflineLabeller:
         self._model = scorer.info
 
     async def answers(self, lines: Iterable[Line]) -> AsyncIterator[Answer]:
-        """One answer per line, in order.
+        """One answer for each thing a line holds, in order: one for most lines, many for a page.
 
         Raises:
             ModelBrokenError: the model fails on everything.
         """
-        rest = iter(lines)
-        while batch := list(islice(rest, self._batch_size)):
+        found = (each for line in lines for each in _read(line))
+        while batch := list(islice(found, self._batch_size)):
             for answer in await self._answer(batch):
                 yield answer
 
-    async def _answer(self, lines: Sequence[Line]) -> list[Answer]:
-        """Label the posts among the lines that repeat no other; then every line has what it needs."""
-        read = [_read(line) for line in lines]
+    async def _answer(self, found: Sequence[_Read | Answer]) -> list[Answer]:
+        """Label the posts among what was found that repeat no other; then every one has what it needs."""
         fresh: dict[str, Post] = {}
         named: set[str] = set()
-        for post in (found for found in read if isinstance(found, Post)):
+        for post in (each.post for each in found if isinstance(each, _Read)):
             if named.isdisjoint(keys(post)) and self._memory.find(keys(post)) is None:
                 fresh[_name(post)] = post
                 named.update(keys_to_remember(post))
         labelled = await self._label(list(fresh.values()))
-        return [self._finish(line, found, labelled) for line, found in zip(lines, read, strict=True)]
+        return [self._finish(each, labelled) if isinstance(each, _Read) else each for each in found]
 
     async def _label(self, posts: Sequence[Post]) -> dict[str, Labelling | str]:
         """The labelling of each post, or the model's reason for having none, by name."""
@@ -106,11 +118,8 @@ class OfflineLabeller:
             for post, found, score in zip(posts, outcomes, scored, strict=True)
         }
 
-    def _finish(self, line: Line, found: Post | PostError, labelled: dict[str, Labelling | str]) -> Answer:
-        if isinstance(found, NotAPost):
-            return Answer(line)
-        if isinstance(found, PostError):
-            return Answer(line, error=found.reason)
+    def _finish(self, read: _Read, labelled: dict[str, Labelling | str]) -> Answer:
+        line, found = read
         known = self._memory.find(keys(found))
         if known is not None:
             known.seen += 1
@@ -128,8 +137,10 @@ def _name(post: Post) -> str:
     return f"{post.network}\0{post.id}"
 
 
-def _read(line: Line) -> Post | PostError:
-    try:
-        return enrich(parse_post(line.value))
-    except PostError as error:
-        return error
+def _read(line: Line) -> Iterator[_Read | Answer]:
+    """What a line holds: posts to label, and an answer for everything else."""
+    parsed = parse_record(line.value)
+    yield from (Answer(line) for _ in parsed.notices)
+    yield from (Answer(line, error=problem.reason, part=problem.part) for problem in parsed.problems)
+    yield from (Answer(line, withdrawal=withdrawal) for withdrawal in parsed.withdrawals)
+    yield from (_Read(line, enrich(post)) for post in parsed.posts)

@@ -30,11 +30,11 @@ from stream_app.pipeline.labelling.scoring import Answer
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
 from stream_app.pipeline.posts.identity import keys, keys_to_remember
-from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post
-from stream_app.pipeline.posts.post import MediaLink, Post
+from stream_app.pipeline.posts.parse import Parsed, PostError, parse_record
+from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
-from stream_app.worker.publisher import Finished, Publisher
+from stream_app.worker.publisher import Finished, Outcome, Publisher
 
 _CHUNK = 128
 """Records parsed at a stretch: about 10 ms, after which scoring and publishing get their turn."""
@@ -54,10 +54,19 @@ MakeFetcher = Callable[[], AbstractAsyncContextManager[Fetcher]]
 
 
 @dataclass(slots=True, eq=False)
+class Pending:
+    """A record whose offset is done when all it holds is: how much is still on its way, and what became of the rest."""
+
+    finished: Finished
+    left: int
+    several: bool
+
+
+@dataclass(slots=True, eq=False)
 class Work:
     """One post on its way, and the posts that turned out to be the same while it was."""
 
-    source: ConsumerRecord
+    pending: Pending
     post: Post
     keys: tuple[str, ...]
     """What its labels will answer for; see :func:`stream_app.pipeline.posts.identity.keys_to_remember`."""
@@ -155,17 +164,36 @@ class Labeller(Service):
         await self._score_batches()
 
     def _admit(self, record: ConsumerRecord) -> None:
-        """Parse one record and send it the shortest way: known, being labelled already, or to be labelled."""
+        """Parse one record and start all it holds."""
         try:
-            post = parse_post(record.value or b"")
-            known_by = keys(post)
-            work = Work(record, post, keys_to_remember(post, known_by), time.monotonic())
-        except NotAPost:
-            self._done(Finished(record))
-            return
+            parsed = parse_record(record.value, record.headers, (record.timestamp or 0) / 1000)
         except Exception as error:  # noqa: BLE001 - whatever a parser does, the post behind this one must go on
-            reason = error.reason if isinstance(error, PostError) else f"parser failed: {error!r}"
-            self._bury(record, "parse", reason)
+            parsed = Parsed(problems=(PostError(f"parser failed: {error!r}"),))
+        posts, withdrawals, notices, problems = parsed
+        parts = len(posts) + len(withdrawals) + len(problems)
+        pending = Pending(Finished(record, notices=len(notices)), parts, several=parts > 1)
+        if parts == 0:
+            self._done(pending)
+        elif parts > 1:
+            self.room.enter(parts - 1)
+        for problem in problems:
+            self._bury(pending, "parse", problem.reason, problem.part)
+        for withdrawal in withdrawals:
+            self._withdraw(pending, withdrawal)
+        for post in posts:
+            self._start(pending, post)
+
+    def _withdraw(self, pending: Pending, withdrawal: Withdrawal) -> None:  # noqa: ARG002 - what it says comes later
+        """A post that may not be shown any more; nothing is published for it yet."""
+        self._done(pending, Outcome([]))
+
+    def _start(self, pending: Pending, post: Post) -> None:
+        """Send one post the shortest way: known, being labelled already, or to be labelled."""
+        try:
+            known_by = keys(post)
+            work = Work(pending, post, keys_to_remember(post, known_by), time.monotonic())
+        except Exception as error:  # noqa: BLE001 - as above
+            self._bury(pending, "parse", f"parser failed: {error!r}", _alone(pending, post))
             return
         if known := self.memory.find(known_by):
             self._share(work, known)
@@ -226,7 +254,9 @@ class Labeller(Service):
             self._on_the_way.pop(key, None)
         if isinstance(answer, Exception):
             for each in (work, *work.followers):
-                self._bury(each.source, "model", f"the model failed on this post: {answer!r}")
+                self._bury(
+                    each.pending, "model", f"the model failed on this post: {answer!r}", _alone(each.pending, each.post)
+                )
             return
         labelling = describe(work.post, work.outcomes, answer, model, unsure_below=self.settings.labelling.unsure_below)
         known = Known(labelling)
@@ -257,15 +287,29 @@ class Labeller(Service):
             event = make_event(work.post, labelling, spent, duplicate)
             records = event_records(event, topics_of(labelling.labels, self.settings.topics, self.settings.alerts))
         except Exception as error:  # noqa: BLE001 - one odd post must not stop the others
-            self._bury(work.source, "publish", f"the event could not be built: {error!r}")
+            reason = f"the event could not be built: {error!r}"
+            self._bury(work.pending, "publish", reason, _alone(work.pending, work.post))
             return
-        self._done(Finished(work.source, records, Told(labelling, spent, duplicate)))
+        self._done(work.pending, Outcome(records, Told(labelling, spent, duplicate)))
 
-    def _bury(self, source: ConsumerRecord, stage: Stage, reason: str) -> None:
+    def _bury(self, pending: Pending, stage: Stage, reason: str, part: bytes | None = None) -> None:
+        """A dead letter of the record, or of the ``part`` of it that failed."""
         model = self.models.entry
         failure = Failure(stage, reason, f"{model.name} {model.version}")
-        letter = dead_letter(self.settings.topics.dead_letters, source, failure)
-        self._done(Finished(source, [letter], stage=stage))
+        letter = dead_letter(self.settings.topics.dead_letters, pending.finished.source, failure)
+        if part is not None:
+            letter = letter._replace(value=part)
+        self._done(pending, Outcome([letter], stage=stage))
 
-    def _done(self, finished: Finished) -> None:
-        self.publisher.put(finished, hurry=not self._behind)
+    def _done(self, pending: Pending, outcome: Outcome | None = None) -> None:
+        """One more part of a record is done with; the last one hands the record to the publisher."""
+        if outcome is not None:
+            pending.finished.outcomes.append(outcome)
+            pending.left -= 1
+        if pending.left == 0:
+            self.publisher.put(pending.finished, hurry=not self._behind)
+
+
+def _alone(pending: Pending, post: Post) -> bytes | None:
+    """One post of several in a record, in our own format, to be a dead letter by itself; None for the only one."""
+    return post.model_dump_json().encode("utf-8", "replace") if pending.several else None

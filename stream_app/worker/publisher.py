@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -42,13 +42,26 @@ _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageErr
 
 
 @dataclass(slots=True)
-class Finished:
-    """A record of the feed that is done with, and what is to be published for it (nothing for a control line)."""
+class Outcome:
+    """What became of one thing a record of the feed held: an event's records, or a dead letter of a ``stage``."""
 
-    source: ConsumerRecord
-    records: list[Record] = field(default_factory=list)
+    records: list[Record]
     event: Told | None = None
     stage: str | None = None
+
+
+@dataclass(slots=True)
+class Finished:
+    """A record of the feed that is done with, and what became of all it held (nothing of a control line)."""
+
+    source: ConsumerRecord
+    outcomes: list[Outcome] = field(default_factory=list)
+    notices: int = 0
+
+    @property
+    def posts(self) -> int:
+        """How much of the room it took; see :class:`~stream_app.worker.room.Room`."""
+        return max(len(self.outcomes), 1)
 
 
 class Publisher(Service):
@@ -92,7 +105,7 @@ class Publisher(Service):
             await self._arrived.wait()
             self._arrived.clear()
             async with self._publishing:
-                batch, self._waiting = self._waiting[:_MAX_POSTS], self._waiting[_MAX_POSTS:]
+                batch, self._waiting = _first_posts(self._waiting, _MAX_POSTS)
                 held = [each for each in batch if not self.feed.fits(each.source)]
                 ready = [each for each in batch if self.feed.fits(each.source)] if held else batch
                 self._waiting = held + self._waiting
@@ -111,14 +124,16 @@ class Publisher(Service):
                 await self._publish(batch[:half])
                 await self._publish(batch[half:])
             else:
-                await self._publish([self._refused(batch[0], error)])
+                await self._publish([self._without_refused(batch[0], error)])
 
     async def _transact(self, batch: Sequence[Finished]) -> None:
         producer, began = self._producer, time.perf_counter()
         assert producer is not None
         sources = [each.source for each in batch]
         await producer.begin_transaction()
-        sent = await self._send(producer, [record for each in batch for record in each.records])
+        sent = await self._send(
+            producer, [record for each in batch for outcome in each.outcomes for record in outcome.records]
+        )
         offsets = self.feed.offsets_after(sources)
         committing = producer.send_offsets_to_transaction(offsets, self.settings.worker.group_id)
         for answer in await asyncio.gather(*sent, committing, return_exceptions=True):
@@ -126,7 +141,7 @@ class Publisher(Service):
                 raise answer
         await producer.commit_transaction()
         self.feed.finish(sources)
-        self.room.leave(len(batch))
+        self.room.leave(sum(each.posts for each in batch))
         self._published = time.monotonic()
         self._count(batch, time.perf_counter() - began)
 
@@ -148,17 +163,24 @@ class Publisher(Service):
             sent.append(await producer.send_batch(builder, topic, partition=partition))
         return sent
 
-    def _refused(self, finished: Finished, error: KafkaError) -> Finished:
+    def _without_refused(self, finished: Finished, error: KafkaError) -> Finished:
+        """The same with a dead letter for what the broker must have refused: of several posts the largest."""
+        largest = max(range(len(finished.outcomes)), key=lambda number: _size(finished.outcomes[number]))
+        outcomes = list(finished.outcomes)
+        outcomes[largest] = self._refused(finished, outcomes[largest], error)
+        return replace(finished, outcomes=outcomes)
+
+    def _refused(self, finished: Finished, outcome: Outcome, error: KafkaError) -> Outcome:
         """The dead letter for what the broker refused; without its value if it refused that dead letter too."""
-        model = finished.event.labelling.model if finished.event else None
+        model = outcome.event.labelling.model if outcome.event else None
         asked = f"{model.name} {model.version}" if model else None
         failure = Failure("publish", f"Kafka refused the record: {error!r}", asked)
         letter = dead_letter(self.settings.topics.dead_letters, finished.source, failure)
-        if finished.stage == "publish":
-            if not finished.records or finished.records[0].value is None:
+        if outcome.stage == "publish":
+            if not outcome.records or outcome.records[0].value is None:
                 raise error
             letter = letter._replace(value=None, key=letter.key or b"-")
-        return Finished(finished.source, [letter], stage="publish")
+        return Outcome([letter], stage="publish")
 
     async def _new_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -181,11 +203,26 @@ class Publisher(Service):
 
     def _count(self, batch: Sequence[Finished], seconds: float) -> None:
         self.metrics.transaction(seconds)
-        self.metrics.events([each.event for each in batch if each.event is not None])
-        self.metrics.control_lines(sum(not each.records for each in batch))
-        for each in batch:
-            if each.stage is not None:
-                self.metrics.dead_letter(each.stage)
+        outcomes = [outcome for each in batch for outcome in each.outcomes]
+        self.metrics.events([outcome.event for outcome in outcomes if outcome.event is not None])
+        self.metrics.control_lines(sum(each.notices for each in batch))
+        for outcome in outcomes:
+            if outcome.stage is not None:
+                self.metrics.dead_letter(outcome.stage)
+
+
+def _first_posts(waiting: list[Finished], most: int) -> tuple[list[Finished], list[Finished]]:
+    """The first records with at most so many posts, one record at least, and the rest."""
+    posts = 0
+    for number, each in enumerate(waiting):
+        posts += each.posts
+        if posts > most and number:
+            return waiting[:number], waiting[number:]
+    return waiting, []
+
+
+def _size(outcome: Outcome) -> int:
+    return max((len(record.value or b"") for record in outcome.records), default=0)
 
 
 def _hash(key: bytes | None) -> int:

@@ -68,3 +68,24 @@ class Post(Frozen):
     hashtags: tuple[str, ...] = ()
     favourites: int | None = Field(None, ge=0)
     reposts: int | None = Field(None, ge=0)
+    edited: str | None = Field(
+        None, description="token of this version, so that an edit has an event of its own; None for the first version"
+    )
+    edit_of: str | None = Field(
+        None, description="id of the version before, where the network gives each version an id of its own (X)"
+    )
+    degraded: tuple[str, ...] = Field((), description="what the post has that could not be read, a sentence each")
+
+
+class Withdrawal(Frozen):
+    """A post, or all posts of an author, that may not be shown any more: exactly one of ``id`` and ``author_key``.
+
+    ``id`` is what :attr:`Post.id` was, ``author_key`` what :attr:`Author.key` was.
+    """
+
+    network: Network
+    id: str | None = None
+    author_key: str | None = None
+    reason: str = Field(description="deleted, withheld in DE, author gone, ...")
+    at: datetime | None = Field(None, description="when, as the network says")
+    place_only: bool = Field(False, description="only where the author was has to go (X's scrub_geo)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stream_app.pipeline.posts.errors import PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
@@ -65,6 +67,34 @@ def read(line: Fields) -> Fields:
         "favourites": count(metrics.get("like_count")),
         "reposts": count(metrics.get("retweet_count")),
     }
+
+
+def posts_of_page(page: Fields) -> Iterator[Fields]:
+    """Each post of a page (``data`` is a list) as a line of its own, with what it refers to out of ``includes``."""
+    includes = mapping(page.get("includes"))
+    tables = {
+        name: {key: row for row in rows(includes.get(name)) if isinstance(key := row.get(field), str)}
+        for name, field in (("tweets", "id"), ("users", "id"), ("media", "media_key"), ("places", "id"))
+    }
+    for data in page["data"]:
+        yield {"data": data, "includes": _referred(data, tables)} if isinstance(data, dict) else {"data": data}
+
+
+def _referred(data: Fields, tables: dict[str, dict[str, Fields]]) -> Fields:
+    """Rows of ``includes`` that a post refers to, itself or by the posts it repeats, quotes or answers."""
+    tweets = _rows_of(tables["tweets"], [row.get("id") for row in rows(data.get("referenced_tweets"))])
+    posts = [data, *tweets]
+    keys = [mapping(post.get("attachments")).get("media_keys") for post in posts]
+    return {
+        "tweets": tweets,
+        "users": _rows_of(tables["users"], [post.get("author_id") for post in posts]),
+        "media": _rows_of(tables["media"], [key for each in keys if isinstance(each, list) for key in each]),
+        "places": _rows_of(tables["places"], [mapping(post.get("geo")).get("place_id") for post in posts]),
+    }
+
+
+def _rows_of(table: dict[str, Fields], wanted: list[object]) -> list[Fields]:
+    return [table[key] for key in dict.fromkeys(key for key in wanted if isinstance(key, str)) if key in table]
 
 
 def _find(table: object, field: str, wanted: object) -> Fields | None:

@@ -230,9 +230,14 @@ def test_malformed_optional_facts_do_not_cost_the_post(sample):
     assert post.author.key is None
 
 
-def test_a_page_of_posts_is_refused_with_advice():
-    with pytest.raises(PostError, match="data is a JSON list; send one post a message"):
-        parsed({"data": [{"id": "1", "text": "a"}]})
+def test_a_page_holds_each_post_with_what_it_refers_to():
+    page = {
+        "data": [{"id": "1460323737035677698", "text": "one"}, {"id": "1460323737035677699", "text": "two"}, 3],
+        "includes": {"users": [{"id": "7"}]},
+    }
+    found = parse_record(json.dumps(page).encode())
+    assert [post.text for post in found.posts] == ["one", "two"]
+    assert json.loads(found.problems[0].part) == {"data": 3}
 
 
 def test_a_line_takes_microseconds(samples):
