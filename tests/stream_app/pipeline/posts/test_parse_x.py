@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stream_app.pipeline.posts.facts import author_key
-from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post
+from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post, parse_record
 
 
 def parsed(value):
