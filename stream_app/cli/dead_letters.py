@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -92,6 +92,8 @@ def show(settings: Settings, where: str) -> None:
             click.echo(printable(f"processed by crisis-stream {letter.program}, model {letter.model or 'none'}"))
             for name, value in letter.original_headers:
                 click.echo(f"header       {printable(name)}: {value!r}")
+            for part, said in letter.left_out:
+                click.echo(f"too large    {part} ({printable(said)}): look where it came from")
             click.echo(f"key          {record.key!r}")
             click.echo(f"value        {printable((record.value or b'').decode('utf-8', 'backslashreplace'))}")
             return True
@@ -110,14 +112,23 @@ def show(settings: Settings, where: str) -> None:
 @click.pass_obj
 def redrive(settings: Settings, /, max_attempts: int, dry_run: bool, **filters: Any) -> None:
     """Send the originals back to the feed with their attempts counted; the dead letters stay where they are."""
-    sent, left = asyncio.run(send_again(settings, _wanted(**filters), max_attempts=max_attempts, dry_run=dry_run))
-    click.echo(f"{sent} {'would be ' if dry_run else ''}sent to {settings.topics.posts}, {left} left: tried too often")
+    done = asyncio.run(send_again(settings, _wanted(**filters), max_attempts=max_attempts, dry_run=dry_run))
+    would = "would be " if dry_run else ""
+    click.echo(f"{done.sent} {would}sent to {settings.topics.posts}, {done.worn} left: tried too often")
+    if done.partial:
+        click.echo(f"{done.partial} left: parts of them were too large for {settings.topics.dead_letters}; see `show`")
 
 
-async def send_again(
-    settings: Settings, wanted: Wanted, *, max_attempts: int, dry_run: bool = False
-) -> tuple[int, int]:
-    """Re-drive the latest failure of each original; how many were sent and how many had failed too often.
+class Redriven(NamedTuple):
+    """How many originals were sent, had failed too often, and were not whole in their dead letter."""
+
+    sent: int
+    worn: int
+    partial: int = 0
+
+
+async def send_again(settings: Settings, wanted: Wanted, *, max_attempts: int, dry_run: bool = False) -> Redriven:
+    """Re-drive the latest failure of each original that is whole and has not failed too often.
 
     All go in one transaction, so an interrupted re-drive sent nothing. What went through at last has no later failure:
     a re-drive that its first failure still fits sends it once more, and its event has the same id again.
@@ -130,7 +141,8 @@ async def send_again(
     async for record, letter in letters(settings, wanted):
         if letter.first not in latest or letter.attempts > latest[letter.first][1].attempts:
             latest[letter.first] = record, letter
-    again = [(record, letter) for record, letter in latest.values() if letter.attempts < max_attempts]
+    whole = [(record, letter) for record, letter in latest.values() if not letter.left_out]
+    again = [(record, letter) for record, letter in whole if letter.attempts < max_attempts]
     if not dry_run and again:
         name = f"{settings.topics.prefix}redrive"
         producer = AIOKafkaProducer(**client_options(settings.kafka), transactional_id=name)
@@ -142,7 +154,7 @@ async def send_again(
                     (FIRST, letter.first.encode()),
                 ]
                 await producer.send(settings.topics.posts, record.value or b"", key=record.key, headers=headers)
-    return len(again), len(latest) - len(again)
+    return Redriven(len(again), len(whole) - len(again), len(latest) - len(whole))
 
 
 async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any, DeadLetter]]:

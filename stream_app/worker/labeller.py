@@ -296,10 +296,8 @@ class Labeller(Service):
         """A dead letter of the record, or of the ``part`` of it that failed."""
         model = self.models.entry
         failure = Failure(stage, reason, f"{model.name} {model.version}")
-        letter = dead_letter(self.settings.topics.dead_letters, pending.finished.source, failure)
-        if part is not None:
-            letter = letter._replace(value=part)
-        self._done(pending, Outcome([letter], stage=stage))
+        letter = dead_letter(self.settings.topics.dead_letters, pending.finished.source, failure, value=part)
+        self._done(pending, Outcome([letter], failure=failure, part=part))
 
     def _done(self, pending: Pending, outcome: Outcome | None = None) -> None:
         """One more part of a record is done with; the last one hands the record to the publisher."""

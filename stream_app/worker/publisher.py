@@ -22,7 +22,7 @@ from mode import Service
 from stream_app.kafka.clients import COMPRESSION, client_options, start
 from stream_app.kafka.fencing import commit_as_member
 from stream_app.kafka.inside_aiokafka import close_unflushed
-from stream_app.pipeline.events.dead_letter import Failure, dead_letter
+from stream_app.pipeline.events.dead_letter import WITHOUT, Failure, dead_letter
 from stream_app.pipeline.events.publish import Record
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.settings import Settings
@@ -43,11 +43,16 @@ _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageErr
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one thing a record of the feed held: an event's records, or a dead letter of a ``stage``."""
+    """What became of one thing a record of the feed held: an event's records, or a dead letter."""
 
     records: list[Record]
     event: Told | None = None
-    stage: str | None = None
+    failure: Failure | None = None
+    """Why it is a dead letter, where it is one."""
+    part: bytes | None = None
+    """What of a record with several failed; None where it is all of it."""
+    without: int = 0
+    """How often Kafka refused that dead letter; see :data:`stream_app.pipeline.events.dead_letter.WITHOUT`."""
 
 
 @dataclass(slots=True)
@@ -171,16 +176,20 @@ class Publisher(Service):
         return replace(finished, outcomes=outcomes)
 
     def _refused(self, finished: Finished, outcome: Outcome, error: KafkaError) -> Outcome:
-        """The dead letter for what the broker refused; without its value if it refused that dead letter too."""
-        model = outcome.event.labelling.model if outcome.event else None
-        asked = f"{model.name} {model.version}" if model else None
-        failure = Failure("publish", f"Kafka refused the record: {error!r}", asked)
-        letter = dead_letter(self.settings.topics.dead_letters, finished.source, failure)
-        if outcome.stage == "publish":
-            if not outcome.records or outcome.records[0].value is None:
-                raise error
-            letter = letter._replace(value=None, key=letter.key or b"-")
-        return Outcome([letter], stage="publish")
+        """The dead letter for what the broker refused; a smaller one each time that it refuses that too.
+
+        Raises:
+            aiokafka.errors.KafkaError: it refuses the smallest, which only a topic for next to nothing can.
+        """
+        topic, failure, step = self.settings.topics.dead_letters, outcome.failure, outcome.without + 1
+        if failure is None:
+            model = outcome.event.labelling.model if outcome.event else None
+            asked = f"{model.name} {model.version}" if model else None
+            failure, step = Failure("publish", f"Kafka refused the record: {error!r}", asked), 0
+        if step == len(WITHOUT):
+            raise type(error)(f"{topic} takes not even a dead letter without its original: raise its max.message.bytes")
+        letter = dead_letter(topic, finished.source, failure, WITHOUT[step], value=outcome.part)
+        return Outcome([letter], failure=failure, part=outcome.part, without=step)
 
     async def _new_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -207,8 +216,8 @@ class Publisher(Service):
         self.metrics.events([outcome.event for outcome in outcomes if outcome.event is not None])
         self.metrics.control_lines(sum(each.notices for each in batch))
         for outcome in outcomes:
-            if outcome.stage is not None:
-                self.metrics.dead_letter(outcome.stage)
+            if outcome.failure is not None:
+                self.metrics.dead_letter(outcome.failure.stage)
 
 
 def _first_posts(waiting: list[Finished], most: int) -> tuple[list[Finished], list[Finished]]:

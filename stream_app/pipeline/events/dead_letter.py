@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol, get_args
@@ -22,6 +24,15 @@ FIRST = "dl-first"
 """And this one: where it stood when it failed for the first time, as ``topic:partition:offset``."""
 
 MAX_ERROR = 1000
+_MAX_FIRST = 300
+"""Bytes of ``topic:partition:offset``, whose topic has at most 249 characters."""
+
+Part = Literal["value", "headers", "key"]
+WITHOUT: tuple[tuple[Part, ...], ...] = ((), ("value",), ("value", "headers"), ("value", "headers", "key"))
+"""What a dead letter goes without, step by step, where Kafka refuses it as too large: the last one always fits."""
+
+_LEFT_OUT = "-left-out"
+"""``dl-value-left-out``, ``dl-headers-left-out`` and ``dl-key-left-out`` hold the size and hash of what is missing."""
 
 
 class Source(Protocol):
@@ -58,10 +69,23 @@ class DeadLetter:
     """Where it stood when it failed for the first time: the same for all failures of one original."""
     time: datetime
     original_headers: tuple[tuple[str, bytes], ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Parts of the original that were too large for the topic, each with its size and hash."""
 
 
-def dead_letter(topic: str, source: Source, failure: Failure) -> Record:
-    """The record for the dead-letter topic; ``attempts`` counts on from what a re-drive wrote."""
+def dead_letter(
+    topic: str, source: Source, failure: Failure, without: Collection[Part] = (), *, value: bytes | None = None
+) -> Record:
+    """The record for the dead-letter topic; ``attempts`` counts on from what a re-drive wrote.
+
+    ``value`` is what failed of a record that holds several. Of parts ``without`` which it is to go it has sizes and SHA-256 instead. A value left out is empty, not null: where
+    the topic is compacted, a null would delete the letters before it.
+    """
+    whole: dict[Part, bytes | None] = {
+        "value": source.value if value is None else value,
+        "headers": _bytes_of(original_headers(source.headers)) if "headers" in without else None,
+        "key": source.key,
+    }
     ours = {
         "stage": failure.stage,
         "error": failure.error[:MAX_ERROR],
@@ -73,12 +97,24 @@ def dead_letter(topic: str, source: Source, failure: Failure) -> Record:
         "offset": str(source.offset),
         "first": first_of(source.headers) or f"{source.topic}:{source.partition}:{source.offset}",
         "time": datetime.now(UTC).isoformat(),
+        **{f"{part}{_LEFT_OUT}": _told(whole[part] or b"") for part in without},
     }
     headers = [
-        *original_headers(source.headers),
+        *([] if "headers" in without else original_headers(source.headers)),
         *((PREFIX + k, v.encode("utf-8", "replace")) for k, v in ours.items()),
     ]
-    return Record(topic, source.key, source.value, headers)
+    key = None if "key" in without else source.key
+    return Record(topic, key, b"" if "value" in without else whole["value"], headers)
+
+
+def _bytes_of(headers: Headers) -> bytes:
+    """Each name and value, each after its length in 4 bytes, high one first."""
+    texts = [each for name, value in headers for each in (name.encode(), value or b"")]
+    return b"".join(len(each).to_bytes(4, "big") + each for each in texts)
+
+
+def _told(part: bytes) -> str:
+    return f"{len(part)} bytes, sha256 {hashlib.sha256(part).hexdigest()}"
 
 
 def read_dead_letter(headers: Headers) -> DeadLetter:
@@ -104,6 +140,9 @@ def read_dead_letter(headers: Headers) -> DeadLetter:
         first=ours.get(FIRST) or f"{get('topic')}:{get('partition')}:{get('offset')}",
         time=_aware(datetime.fromisoformat(get("time"))),
         original_headers=tuple(original_headers(headers)),
+        left_out=tuple(
+            (name[len(PREFIX) : -len(_LEFT_OUT)], said) for name, said in ours.items() if name.endswith(_LEFT_OUT)
+        ),
     )
 
 
@@ -118,7 +157,8 @@ def original_headers(headers: Headers) -> list[tuple[str, bytes]]:
 
 def first_of(headers: Headers) -> str | None:
     """Where a re-driven record stood when it first failed; None for a record that is no re-driven one."""
-    return next((value.decode("utf-8", "replace") for name, value in headers if name == FIRST and value), None)
+    found = (value for name, value in headers if name == FIRST and value and len(value) <= _MAX_FIRST)
+    return next((value.decode("utf-8", "replace") for value in found), None)
 
 
 def attempts_of(headers: Headers) -> int:

@@ -3,18 +3,21 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from model.serving.fixed import FixedScorer
 from stream_app.cli.dead_letters import Wanted, send_again
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.clients import admin_client, client_options
 from stream_app.pipeline.events.dead_letter import read_dead_letter
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.media.outcome import MediaOutcome
@@ -231,16 +234,7 @@ async def test_posts_do_not_wait_for_another_posts_image(settings, send, replica
 
 
 async def test_a_record_kafka_refuses_is_a_dead_letter_and_the_rest_goes_on(settings, send, replica, collect):
-    from aiokafka.admin import AIOKafkaAdminClient
-    from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
-    from stream_app.kafka.clients import client_options
-
-    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
-    await admin.start()
-    limit = ConfigResource(ConfigResourceType.TOPIC, settings.topics.events, configs={"max.message.bytes": "20000"})
-    await admin.alter_configs([limit])
-    await admin.close()
+    await limit(settings, settings.topics.events, 20_000)
     long = "".join(chr(0x4E00 + (i * 7919) % 20000) for i in range(30_000))
     await send([a_post(i, long if i == 5 else "flood") for i in range(20)])
     async with replica():
@@ -248,6 +242,43 @@ async def test_a_record_kafka_refuses_is_a_dead_letter_and_the_rest_goes_on(sett
         (letter,) = await collect(settings.topics.dead_letters, 1)
     assert read_dead_letter(letter.headers).stage == "publish"
     assert json.loads(letter.value)["id"] == "5"
+
+
+async def limit(settings, topic, size):
+    """Let a topic take no record batch above ``size`` bytes."""
+    async with admin_client(settings.kafka) as admin:
+        change = ConfigResource(ConfigResourceType.TOPIC, topic, configs={"max.message.bytes": str(size)})
+        await admin.alter_configs([change])
+
+
+async def test_a_dead_letter_always_fits(settings, collect, replica):
+    """Value, then headers, then key are left out where the topic of dead letters takes less than the feed."""
+    noise = random.Random(1).randbytes
+    strange = [  # each a dead letter by its value, and too large for its topic in more and more of its parts
+        (b"[" + noise(90_000), b"value", [("mine", b"1")]),
+        (b"[", b"headers", [("mine", noise(90_000))]),
+        (b"[", b"key" + noise(90_000), [("mine", b"1")]),
+        (b"[", b"first", [("dl-first", noise(90_000)), ("dl-attempts", b"9" * 90_000)]),
+    ]
+    await limit(settings, settings.topics.posts, 1_000_000)
+    await limit(settings, settings.topics.dead_letters, 20_000)
+    async with AIOKafkaProducer(**client_options(settings.kafka), max_request_size=2**20) as producer:
+        await producer.send_and_wait(settings.topics.posts, a_post(1), key=b"k" + noise(90_000))
+        for value, key, headers in strange:
+            await producer.send_and_wait(settings.topics.posts, value, key=key, headers=headers)
+        await producer.send_and_wait(settings.topics.posts, a_post(2))
+    async with replica():
+        assert {each.post.id for each in await events(collect, settings, 2)} == {"1", "2"}
+        letters = await collect(settings.topics.dead_letters, 4)
+    read = [(each, read_dead_letter(each.headers)) for each in letters]
+    by_missing = {tuple(part for part, _ in letter.left_out): (each, letter) for each, letter in read}
+    assert set(by_missing) == {(), ("value",), ("value", "headers"), ("value", "headers", "key")}
+    record, letter = by_missing["value",]
+    assert (record.key, record.value, letter.original_headers) == (b"value", b"", (("mine", b"1"),))
+    assert dict(letter.left_out)["value"] == f"90001 bytes, sha256 {sha256(strange[0][0]).hexdigest()}"
+    assert {letter.stage for _, letter in read} == {"parse"}, "why it failed, not that Kafka refused it at first"
+    assert by_missing["value", "headers", "key"][0].key is None
+    assert await send_again(settings, Wanted(), max_attempts=9, dry_run=True) == (0, 1, 3)
 
 
 async def test_health_readiness_metrics_and_swap(settings, send, replica, collect):
@@ -321,11 +352,11 @@ async def test_redriven_dead_letters_become_events_or_dead_letters_with_their_at
         await events(collect, settings, 1)
         await collect(settings.topics.dead_letters, 2)
     async with replica():  # a model that takes it
-        assert await send_again(settings, Wanted(), max_attempts=3) == (2, 0)
+        assert await send_again(settings, Wanted(), max_attempts=3) == (2, 0, 0)
         found = await events(collect, settings, 2)
         letters = await collect(settings.topics.dead_letters, 3)
         # Its first letter is still there, but the latest counts; that of the post that went through remains too.
-        assert await send_again(settings, Wanted(stage="parse"), max_attempts=2) == (0, 1)
+        assert await send_again(settings, Wanted(stage="parse"), max_attempts=2) == (0, 1, 0)
     assert {each.post.id for each in found} == {"1", "2"}
     assert sorted(
         (read_dead_letter(each.headers).stage, read_dead_letter(each.headers).attempts) for each in letters

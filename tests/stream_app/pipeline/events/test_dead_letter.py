@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app import __version__
-from stream_app.pipeline.events.dead_letter import PREFIX, Failure, dead_letter, original_headers, read_dead_letter
+from stream_app.pipeline.events.dead_letter import (
+    PREFIX,
+    WITHOUT,
+    Failure,
+    dead_letter,
+    original_headers,
+    read_dead_letter,
+)
 
 
 @dataclass
@@ -62,3 +69,19 @@ def test_a_long_error_is_cut():
 def test_something_else_is_refused_by_name_of_the_missing_header():
     with pytest.raises(ValueError, match="dl-stage"):
         read_dead_letter([("a", b"b")])
+
+
+def test_a_first_place_that_nobody_can_have_written_is_not_kept():
+    letter = dead_letter("dl", Original(headers=[("dl-first", b"x" * 301)]), Failure("parse", "no"))
+    assert read_dead_letter(letter.headers).first == "crisis.posts:3:42"
+
+
+@pytest.mark.parametrize("without", WITHOUT)
+def test_what_is_left_out_is_told_with_its_size_and_hash(without):
+    original = Original(headers=[("mine", b"1"), ("none", None)])
+    letter = dead_letter("dl", original, Failure("parse", "no"), without)
+    read = read_dead_letter(letter.headers)
+    assert [part for part, _ in read.left_out] == list(without)
+    assert all("bytes, sha256 " in said for _, said in read.left_out)
+    assert (letter.value, letter.key) == (b"" if without else original.value, None if "key" in without else b"k")
+    assert bool(read.original_headers) is ("headers" not in without)
