@@ -123,7 +123,11 @@ def read_dead_letter(headers: Headers) -> DeadLetter:
     Raises:
         ValueError: they are not a dead letter's; the message names the header.
     """
-    ours = {name: value.decode("utf-8", "replace") for name, value in headers if value and name.startswith(PREFIX)}
+    ours = {
+        name: value.decode("utf-8", "replace")
+        for name, value in headers
+        if value is not None and name.startswith(PREFIX)
+    }
 
     def get(name: str) -> str:
         if PREFIX + name not in ours:
