@@ -78,8 +78,8 @@ def dead_letter(
 ) -> Record:
     """The record for the dead-letter topic; ``attempts`` counts on from what a re-drive wrote.
 
-    ``value`` is what failed of a record that holds several. Of parts ``without`` which it is to go it has sizes and SHA-256 instead. A value left out is empty, not null: where
-    the topic is compacted, a null would delete the letters before it.
+    ``value`` is what failed of a record that holds several. Of parts ``without`` which it is to go it has sizes and
+    SHA-256 instead. A value left out is empty, not null: in a compacted topic a null deletes the letters before it.
     """
     whole: dict[Part, bytes | None] = {
         "value": source.value if value is None else value,
