@@ -59,7 +59,7 @@ def test_examples_are_what_the_models_read(what):
 
 @pytest.mark.parametrize("name", ["x_v2", "x_v1", "bluesky_repost", "mastodon", "own"])
 def test_the_posts_schema_accepts_every_network_once_normalised(name):
-    sample = (ROOT / "tests" / "stream_app" / "posts" / "samples" / f"{name}.json").read_bytes()
+    sample = (ROOT / "tests" / "stream_app" / "pipeline" / "posts" / "samples" / f"{name}.json").read_bytes()
     Draft202012Validator(json_schema("posts"), format_checker=FORMATS).validate(
         json.loads(parse_post(sample).model_dump_json())
     )
