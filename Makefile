@@ -1,6 +1,8 @@
 # Two commands matter: `make demo` and `make test`. Both set up everything they need, on Python 3.11+ and pip alone.
 PYTHON ?= python3
 ONCE ?=
+# Test files run side by side: most of their time they wait for Kafka. Each of the three has a broker of its own.
+AT_ONCE ?= 3
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -21,7 +23,7 @@ demo: setup
 	$(BIN)/crisis-stream demo $(if $(ONCE),--once)
 
 test: setup browser promtool
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(AT_ONCE) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
