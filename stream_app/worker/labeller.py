@@ -166,7 +166,7 @@ class Labeller(Service):
     def _admit(self, record: ConsumerRecord) -> None:
         """Parse one record and start all it holds."""
         try:
-            parsed = parse_record(record.value, record.headers, (record.timestamp or 0) / 1000)
+            parsed = parse_record(record.value, record.headers, (record.timestamp or 0) / 1000, record.key)
         except Exception as error:  # noqa: BLE001 - whatever a parser does, the post behind this one must go on
             parsed = Parsed(problems=(PostError(f"parser failed: {error!r}"),))
         posts, withdrawals, notices, problems = parsed

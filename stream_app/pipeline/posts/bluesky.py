@@ -1,14 +1,16 @@
-"""Bluesky: one event of Jetstream, the JSON form of the AT Protocol's firehose."""
+"""Bluesky: a commit of Jetstream, a post as the API shows it (postView, feedViewPost), or a flat record."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import quote
 
 from stream_app.pipeline.posts.errors import NotAPost, PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
     author_key,
+    content_token,
     count,
     hashtags,
     mapping,
@@ -20,80 +22,155 @@ from stream_app.pipeline.posts.facts import (
     string,
 )
 from stream_app.pipeline.posts.language import network_language
+from stream_app.pipeline.posts.post import Withdrawal
 
 _NAME = "Bluesky Jetstream commit"
+_VIEW = "Bluesky post"
 _POST, _REPOST = "app.bsky.feed.post", "app.bsky.feed.repost"
+_EMBEDS = frozenset({"images", "video", "external", "record", "recordWithMedia", "gallery"})
 
 
-def read(event: Fields) -> Fields:
-    """The fields of a Post from a commit that creates or updates a post or a repost.
+def read(event: Fields) -> Fields | Withdrawal:
+    """What a Jetstream event says: a post or repost made or changed, or one deleted, or an account gone.
 
     A repost's record holds the root's address and nothing else, so its text is empty.
 
     Raises:
-        NotAPost: another kind of event, a deletion, or a record that is not a post (a like, a follow).
+        NotAPost: another kind of event, or a record that is not a post (a like, a follow).
         PostError: the author, the record or its time is missing.
     """
     commit = mapping(event.get("commit"))
+    if event.get("kind") == "account" or (not commit and "account" in event):
+        return _account(event)
     if event.get("kind", "commit") != "commit" or not commit:
+        if isinstance(event.get("text"), str):
+            return read_flat(event)
         raise NotAPost(f"Bluesky Jetstream: an event of kind {event.get('kind')!r:.40} is not a post.")
     collection, operation = commit.get("collection"), commit.get("operation")
-    if collection not in (_POST, _REPOST) or operation == "delete":
+    record = commit.get("record")
+    if collection not in (_POST, _REPOST):
+        if isinstance(record, dict) and string(record.get("text")):
+            raise PostError(f"{_NAME}: {collection!r:.80} has a text and is a kind of record not known here.")
         raise NotAPost(f"{_NAME}: {operation!r:.40} in {collection!r:.80} is not a post.")
     did = required_id(event.get("did"), "did", _NAME)
-    key = required_id(commit.get("rkey"), "commit.rkey", _NAME)
-    record = commit.get("record")
+    uri = f"at://{did}/{collection}/{required_id(commit.get('rkey'), 'commit.rkey', _NAME)}"
+    if operation == "delete":
+        return Withdrawal(network="bluesky", id=uri, reason="deleted", at=moment(event.get("time_us")))
     if not isinstance(record, dict):
         raise PostError(f"{_NAME}: commit.record is missing or is not an object.")
-    post_id = f"at://{did}/{collection}/{key}"
+    fields = _record(record, uri, event.get("time_us"), _NAME)
+    if operation == "update" and collection == _POST:
+        fields["edited"] = content_token(fields)
+    return fields
+
+
+def _account(event: Fields) -> Withdrawal:
+    """An account that was deleted, taken down, suspended or switched off takes its posts with it."""
+    account = mapping(event.get("account"))
+    if account.get("active") is not False:
+        raise NotAPost("Bluesky Jetstream: an account event that takes nothing away.")
+    did = required_id(event.get("did") or account.get("did"), "did", "Bluesky Jetstream account")
+    status = string(account.get("status")) or "gone"
+    when = moment(event.get("time_us")) or moment(account.get("time"))
+    return Withdrawal(network="bluesky", author_key=author_key("bluesky", did), reason=f"author {status}", at=when)
+
+
+def read_view(view: Fields) -> Fields:
+    """The fields of a Post from what search, feeds and look-ups give: ``uri``, ``author``, ``record`` (or ``value``).
+
+    Raises:
+        PostError: the address, the text or the time is missing.
+    """
+    uri = required_id(view.get("uri"), "uri", _VIEW)
+    record = mapping(view.get("record")) or mapping(view.get("value"))
+    if not record:
+        return read_flat(view)
+    if "embed" not in record and isinstance(view.get("embed"), dict):
+        record = {**record, "embed": view["embed"]}
+    fields = _record(record, uri, view.get("indexedAt"), _VIEW)
+    fields["favourites"], fields["reposts"] = count(view.get("likeCount")), count(view.get("repostCount"))
+    return fields
+
+
+def read_flat(flat: Fields) -> Fields:
+    """The fields of a Post from a record with its address beside its text, as data sets keep it."""
+    uri = string(flat.get("uri")) or string(flat.get("at_uri"))
+    if uri is None:
+        did = required_id(flat.get("did") or flat.get("author"), "uri", _VIEW)
+        uri = f"at://{did}/{_POST}/{required_id(flat.get('rkey') or flat.get('cid'), 'uri', _VIEW)}"
+    created = flat.get("createdAt") or flat.get("created_at") or flat.get("created")
+    seen = flat.get("time_us") or flat.get("indexed_at") or flat.get("indexedAt")
+    fields = _record({**flat, "createdAt": created}, uri, seen, _VIEW)
+    fields["favourites"] = count(flat.get("like_count", flat.get("likeCount")))
+    fields["reposts"] = count(flat.get("repost_count", flat.get("repostCount")))
+    return fields
+
+
+def read_feed_view(row: Fields) -> Fields:
+    """The fields of a Post from a row of a feed: a post, or with a ``reason`` its repost, which carries its text."""
+    fields = read_view(mapping(row.get("post")))
+    reason = mapping(row.get("reason"))
+    if not (string(reason.get("$type")) or "").endswith("reasonRepost"):
+        return fields
+    by = mapping(reason.get("by")).get("did")
+    when = moment(reason.get("indexedAt"))
+    own = string(reason.get("uri")) or f"{fields['id']}#reposted-by-{by}"
+    return fields | {"id": own, "kind": "repost", "created_at": when or fields["created_at"]}
+
+
+def _record(record: Fields, uri: str, seen: object, name: str) -> Fields:
+    did, _, rest = uri.removeprefix("at://").partition("/")
+    collection, _, key = rest.partition("/")
     common = {
         "network": "bluesky",
-        "id": post_id,
-        "created_at": required_time(_time(record, event), "commit.record.createdAt", _NAME),
+        "id": uri,
+        "created_at": required_time(_time(record, seen), "commit.record.createdAt", name),
         "author": {"key": author_key("bluesky", did)},
     }
-    return common | (_repost(record) if collection == _REPOST else _post(record, did, key, post_id))
+    return common | (_repost(record) if collection == _REPOST else _post(record, did, key, uri, name))
 
 
-def _time(record: Fields, event: Fields) -> datetime | None:
-    """The earlier of the author's clock, which may say anything, and Jetstream's ``time_us``."""
-    claimed = moment(record.get("createdAt"))
-    seen_us = count(event.get("time_us"))
-    seen = datetime.fromtimestamp(seen_us / 1e6, UTC) if seen_us and seen_us < 2.5e17 else None
+def _time(record: Fields, seen_at: object) -> datetime | None:
+    """The earlier of the author's clock, which may say anything, and the network's."""
+    claimed, seen = moment(record.get("createdAt")), moment(seen_at)
     return min(claimed, seen) if claimed and seen else claimed or seen
 
 
 def _repost(record: Fields) -> Fields:
-    root = required_id(mapping(record.get("subject")).get("uri"), "commit.record.subject.uri", _NAME)
+    subject = record.get("subject")
+    root = required_id(mapping(subject).get("uri") or string(subject), "commit.record.subject.uri", _NAME)
     return {"kind": "repost", "root_id": root, "author": {}}
 
 
-def _post(record: Fields, did: str, key: str, post_id: str) -> Fields:
+def _post(record: Fields, did: str, key: str, post_id: str, name: str) -> Fields:
     text = record.get("text")
     if not isinstance(text, str):
-        raise PostError(f"{_NAME}: commit.record.text is missing or is not a string.")
+        raise PostError(f"{name}: commit.record.text is missing or is not a string.")
     embed = mapping(record.get("embed"))
     features = [feature for facet in rows(record.get("facets")) for feature in rows(facet.get("features"))]
     kinds = [(string(feature.get("$type")) or "").partition("#")[2] for feature in features]
     tags = record.get("tags")
     inline = [feature.get("tag") for feature, kind in zip(features, kinds, strict=True) if kind == "tag"]
     languages = record.get("langs")
-    external = mapping(_media_embed(embed).get("external"))
+    media = _media_embed(embed)
+    card = string(mapping(media.get("external")).get("uri"))
     linked = {
         feature.get("uri")
         for feature, kind in zip(features, kinds, strict=True)
         if kind == "link" and isinstance(feature.get("uri"), str)
     }
+    reply = record.get("reply") or record.get("reply_to")
     return {
         "root_id": post_id,
-        "kind": "quote" if mapping(embed.get("record")) else "reply" if mapping(record.get("reply")) else "original",
+        "kind": "quote" if mapping(embed.get("record")) else "reply" if reply else "original",
         "url": f"https://bsky.app/profile/{did}/post/{key}",
         "text": text,
-        "language": network_language(languages[0] if isinstance(languages, list) and languages else None),
-        "media": _media(_media_embed(embed), did),
-        "links": len(linked | ({external["uri"]} if isinstance(external.get("uri"), str) else set())),
+        "language": network_language(languages[0] if isinstance(languages, list) and languages else languages),
+        "media": list(_media(media, did)),
+        "links": len(linked | ({card} if card else set())),
         "mentions": kinds.count("mention"),
         "hashtags": hashtags(inline + (tags if isinstance(tags, list) else [])),
+        "degraded": _unknown(embed, media),
     }
 
 
@@ -102,23 +179,43 @@ def _media_embed(embed: Fields) -> Fields:
     return mapping(embed.get("media")) or embed
 
 
-def _media(embed: Fields, did: str) -> list[Fields]:
-    """The photos, a video's still, or the thumbnail of a link card, as Bluesky's own CDN serves them."""
-    found = [
-        link for row in rows(embed.get("images")) for link in media_link(_image(row.get("image"), did), row.get("alt"))
-    ]
+def _unknown(*embeds: Fields) -> tuple[str, ...]:
+    """A sentence for each type of embed that nobody here knows: what it shows could not be used."""
+    types = dict.fromkeys(string(embed.get("$type")) or "" for embed in embeds)
+    known = (name for name in types if name and name.partition("#")[0].rpartition(".")[2] not in _EMBEDS)
+    return tuple(f"embed of unknown type {name:.100}" for name in known)
+
+
+def _media(embed: Fields, did: str) -> Iterator[Fields]:
+    """Photos, a video's still, a link card's thumbnail; of records from Bluesky's own CDN, of views as shown."""
+    for name in ("images", "items", "media"):
+        for row in rows(embed.get(name)):
+            shown = row.get("fullsize") or row.get("image") or row.get("thumb")
+            yield from media_link(_address(shown, did), row.get("alt"))
+            if "video" in row:
+                yield from _still(row, did)
+    yield from _still(embed, did)
+    yield from media_link(_address(mapping(embed.get("external")).get("thumb"), did))
+
+
+def _still(embed: Fields, did: str) -> Iterator[Fields]:
     if (video := _cid(embed.get("video"))) is not None:
         still = f"https://video.bsky.app/watch/{quote(did, safe='')}/{video}/thumbnail.jpg"
-        found += media_link(still, embed.get("alt"))
-    return found + media_link(_image(mapping(embed.get("external")).get("thumb"), did))
+        yield from media_link(still, embed.get("alt"))
+    else:
+        yield from media_link(embed.get("thumbnail"), embed.get("alt"))
 
 
-def _image(blob: object, did: str) -> str | None:
-    cid = _cid(blob)
+def _address(shown: object, did: str) -> str | None:
+    """Where a photo is: an address as a view gives it, or the CDN's for a blob of a record."""
+    if isinstance(shown, str):
+        return shown
+    cid = _cid(shown)
     return f"https://cdn.bsky.app/img/feed_fullsize/plain/{did}/{cid}@jpeg" if cid else None
 
 
 def _cid(blob: object) -> str | None:
     """A blob's content id, in today's form (``ref.$link``) or the first one (``cid``); letters and digits only."""
-    found = string(mapping(mapping(blob).get("ref")).get("$link")) or string(mapping(blob).get("cid"))
+    ref = mapping(blob).get("ref")
+    found = string(mapping(ref).get("$link")) or string(ref) or string(mapping(blob).get("cid"))
     return found if found and found.isascii() and found.isalnum() else None

@@ -8,10 +8,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from stream_app.pipeline.posts.errors import PostError
+from stream_app.pipeline.posts.times import moment
+
+__all__ = [
+    "Fields",
+    "NoTime",
+    "author_key",
+    "centre",
+    "content_token",
+    "count",
+    "country",
+    "flag",
+    "hashtags",
+    "identifier",
+    "mapping",
+    "media_link",
+    "moment",
+    "numbers",
+    "position",
+    "required_id",
+    "required_time",
+    "rows",
+    "string",
+    "web_address",
+]
 
 Fields = dict[str, Any]
 """A JSON object, or the fields of a :class:`~stream_app.pipeline.posts.post.Post` before validation."""
@@ -38,8 +62,12 @@ def string(value: object) -> str | None:
 
 
 def count(value: object) -> int | None:
-    """A whole number from 0 to 2^53, or None. True and False are not numbers."""
-    return value if type(value) is int and 0 <= value < _MAX_COUNT else None
+    """A whole number from 0 to 2^53, also where it is written as a string, or None. True and False are no numbers."""
+    if type(value) is int:
+        return value if 0 <= value < _MAX_COUNT else None
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+    return None
 
 
 def flag(value: object) -> bool | None:
@@ -50,17 +78,6 @@ def flag(value: object) -> bool | None:
 def identifier(value: object) -> str | None:
     """An id as a string, whether it was written as a string or as a whole number, or None."""
     return str(value) if type(value) is int and abs(value) < 2**64 else string(value)
-
-
-def moment(value: object) -> datetime | None:
-    """An ISO 8601 time in UTC (a time without a zone is taken as UTC), or None."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def numbers(value: object, length: int) -> tuple[float, ...] | None:
@@ -130,12 +147,18 @@ def required_id(value: object, field: str, network: str) -> str:
     return found
 
 
-def required_time(value: datetime | None, field: str, network: str) -> datetime:
-    """The post's time.
+class NoTime(NamedTuple):
+    """In place of a post's time where it has none; ``reason`` is what a dead letter says if nobody knows a better."""
 
-    Raises:
-        PostError: it could not be read.
-    """
-    if value is None:
-        raise PostError(f"{network}: {field} is missing or is not a time.")
-    return value
+    reason: str
+
+
+def required_time(value: datetime | None, field: str, network: str) -> datetime | NoTime:
+    """The post's time, or that there is none: then the record's own time stands in."""
+    return value or NoTime(f"{network}: {field} is missing or is not a time.")
+
+
+def content_token(fields: Fields) -> str:
+    """12 hex digits of SHA-256 of a post's text and the addresses of its media: the same for the same version."""
+    parts = [str(fields.get("text", "")), *(str(row["url"]) for row in fields.get("media", ()))]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:12]

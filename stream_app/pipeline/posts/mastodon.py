@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
-
-from pydantic_core import from_json
-
 from stream_app.pipeline.posts.errors import NotAPost, PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
     author_key,
+    content_token,
     count,
     hashtags,
+    identifier,
     mapping,
     media_link,
     moment,
@@ -21,31 +19,24 @@ from stream_app.pipeline.posts.facts import (
     string,
     web_address,
 )
+from stream_app.pipeline.posts.html_text import HtmlText
 from stream_app.pipeline.posts.language import network_language
+from stream_app.pipeline.posts.post import Withdrawal
 
 _NAME = "Mastodon status"
+_PHOTOS = ("image", "unknown", None)
+"""``unknown`` is what a server has not fetched itself; its address tells where it is."""
 _PUBLIC = ("public", "unlisted", None)
-_BLOCKS = frozenset({"p", "div", "li", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6"})
 
 
-def read_event(event: Fields) -> Fields:
-    """The fields of a Post from ``{"event": "update", "payload": "..."}``; ``payload`` is JSON, once or twice encoded.
+def deletion(payload: object) -> Withdrawal:
+    """What the streaming API's ``delete`` takes away: it names a status by its id on that server.
 
     Raises:
-        NotAPost: any event but ``update`` and ``status.update``.
-        PostError: the payload is not a status.
+        PostError: it names none.
     """
-    if event.get("event") not in ("update", "status.update"):
-        raise NotAPost(f"Mastodon stream: an event {event.get('event')!r:.40} is not a post.")
-    payload = event.get("payload")
-    if isinstance(payload, str):
-        try:
-            payload = from_json(payload, allow_inf_nan=False)
-        except ValueError as error:
-            raise PostError(f"Mastodon stream: payload is not valid JSON ({error}).") from None
-    if not isinstance(payload, dict):
-        raise PostError("Mastodon stream: payload is missing or is not an object.")
-    return read(payload)
+    gone = required_id(payload, "payload", "Mastodon delete event")
+    return Withdrawal(network="mastodon", id=gone, reason="deleted")
 
 
 def read(status: Fields) -> Fields:
@@ -66,18 +57,20 @@ def read(status: Fields) -> Fields:
     content = body.get("content")
     if not isinstance(content, str):
         raise PostError(f"{_NAME}: content is missing or is not a string.")
-    page = _Text(content)
+    page = HtmlText(content)
     warning = string(body.get("spoiler_text"))
-    kind = "repost" if root else "quote" if mapping(status.get("quote")) else "original"
+    kind = "repost" if root else "quote" if page.quotes or mapping(status.get("quote")) else "original"
     if kind == "original" and status.get("in_reply_to_id"):
         kind = "reply"
-    return {
+    parts = (warning, page.text, _choices(mapping(body.get("poll"))))
+    fields: Fields = {
         "network": "mastodon",
         "id": post_id,
         "root_id": root_id,
         "kind": kind,
         "url": web_address(status.get("url")) or web_address(body.get("url")),
-        "text": f"{warning}\n\n{page.text}" if warning else page.text,
+        "local_id": identifier(status.get("id")),
+        "text": "\n\n".join(part for part in parts if part),
         "language": network_language(body.get("language")),
         "created_at": required_time(moment(status.get("created_at")), "created_at", _NAME),
         "author": _author(mapping(body.get("account"))),
@@ -88,6 +81,13 @@ def read(status: Fields) -> Fields:
         "favourites": count(body.get("favourites_count")),
         "reposts": count(body.get("reblogs_count")),
     }
+    if body.get("edited_at"):
+        fields["edited"] = content_token(fields)
+    return fields
+
+
+def _choices(poll: Fields) -> str:
+    return "\n".join(f"- {title}" for row in rows(poll.get("options")) if (title := string(row.get("title"))))
 
 
 def _author(account: Fields) -> Fields:
@@ -102,37 +102,14 @@ def _author(account: Fields) -> Fields:
 
 
 def _media(body: Fields) -> list[Fields]:
-    """Photos as they are; of videos and animations the preview image."""
+    """Photos as they are, by their server or from where they came; of videos and animations the preview image."""
     return [
-        link
-        for row in rows(body.get("media_attachments"))
-        for link in media_link(
-            row.get("url") if row.get("type") == "image" else row.get("preview_url"), row.get("description")
-        )
+        link for row in rows(body.get("media_attachments")) for link in media_link(_shown(row), row.get("description"))
     ]
 
 
-class _Text(HTMLParser):
-    """The plain text of a status's HTML, and how many links it has that are neither mentions nor hashtags."""
-
-    def __init__(self, content: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.links = 0
-        self._parts: list[str] = []
-        self.feed(content)
-        self.close()
-        self.text = "".join(self._parts).strip()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "br":
-            self._parts.append("\n")
-        elif tag == "a":
-            classes = (dict(attrs).get("class") or "").split()
-            self.links += not {"mention", "hashtag"} & set(classes)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _BLOCKS:
-            self._parts.append("\n\n" if tag == "p" else "\n")
-
-    def handle_data(self, data: str) -> None:
-        self._parts.append(data)
+def _shown(row: Fields) -> str | None:
+    names = (
+        ("url", "remote_url", "preview_url") if row.get("type") in _PHOTOS else ("preview_url", "preview_remote_url")
+    )
+    return next((address for name in names if (address := web_address(row.get(name)))), None)

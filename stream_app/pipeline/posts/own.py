@@ -3,33 +3,106 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
-from stream_app.pipeline.posts.facts import Fields, author_key, mapping, moment, required_id, required_time, web_address
+from stream_app.pipeline.posts.facts import (
+    Fields,
+    author_key,
+    count,
+    country,
+    flag,
+    hashtags,
+    identifier,
+    mapping,
+    media_link,
+    moment,
+    position,
+    required_id,
+    required_time,
+    string,
+    web_address,
+)
 from stream_app.pipeline.posts.language import network_language
+from stream_app.pipeline.posts.post import Network, PostKind, Withdrawal
 
 _NAME = "normalised post"
+_KINDS = frozenset(get_args(PostKind))
+_NETWORKS = frozenset(get_args(Network))
+_AS_GIVEN = ("text", "edited", "edit_of", "local_id", "degraded")
 _KEY = re.compile(r"[0-9a-f]{16}")
 
 
-def read(value: Fields) -> Fields:
-    """The fields of a Post as given, checked by the model itself; ``root_id`` is ``id`` when it is left out.
+def read(value: Fields) -> Fields | Withdrawal:
+    """The fields of a Post as given; what may be left out and is malformed is unknown. ``root_id`` is ``id`` if absent.
 
-    An author key that is not 16 hex digits is taken for a raw id and hashed: raw ids never travel on.
+    An author key that is not 16 hex digits is taken for a raw id and hashed: raw ids never travel on. With ``deleted``
+    (true, or a time) and no text it takes the post back.
 
     Raises:
         PostError: the id or time is missing.
     """
     post_id = required_id(value.get("id"), "id", _NAME)
+    network = value.get("network")
+    if (value.get("deleted") or value.get("deleted_at")) and not value.get("text") and network in _NETWORKS:
+        when = moment(value.get("deleted_at")) or moment(value.get("deleted"))
+        return Withdrawal(network=network, id=post_id, reason="deleted", at=when)
     author = mapping(value.get("author"))
     key = author.get("key")
     if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
-        author = {**author, "key": author_key(str(value.get("network")), key)}
+        author = {**author, "key": author_key(str(network), key)}
+    kind = value.get("kind")
+    tags = value.get("hashtags")
+    given = {name: value[name] for name in _AS_GIVEN if value.get(name) is not None}
     return {
-        **value,
+        **given,
+        "network": network,
         "id": post_id,
-        "root_id": value.get("root_id") or post_id,
+        "root_id": identifier(value.get("root_id")) or post_id,
+        "kind": kind if kind in _KINDS else "original",
         "url": web_address(value.get("url")),
         "created_at": required_time(moment(value.get("created_at")), "created_at", _NAME),
         "language": network_language(value.get("language")),
-        "author": author,
+        "author": _author(author),
+        "place": _place(mapping(value.get("place"))),
+        "media": _media(value.get("media")),
+        "links": count(value.get("links")) or 0,
+        "mentions": count(value.get("mentions")) or 0,
+        "hashtags": hashtags(tags) if isinstance(tags, list) else (),
+        "favourites": count(value.get("favourites")),
+        "reposts": count(value.get("reposts")),
     }
+
+
+def _author(author: Fields) -> Fields:
+    return {
+        "key": author.get("key"),
+        "followers": count(author.get("followers")),
+        "friends": count(author.get("friends")),
+        "statuses": count(author.get("statuses")),
+        "verified": flag(author.get("verified")),
+        "created_at": moment(author.get("created_at")),
+    }
+
+
+def _place(place: Fields) -> Fields | None:
+    """The place without what is wrong in it; without ``source`` a position is a point."""
+    longitude, latitude = place.get("longitude"), place.get("latitude")
+    numbered = type(longitude) in (int, float) and type(latitude) in (int, float)
+    found = position(longitude, latitude) if numbered else None  # type: ignore[arg-type]
+    name, code = string(place.get("name")), country(place.get("country_code"))
+    if not (found or name or code):
+        return None
+    source = place.get("source")
+    known = source if source in ("point", "place", "gazetteer") else "point" if found else "place"
+    return {**(found or {}), "name": name, "country_code": code, "source": known}
+
+
+def _media(media: object) -> list[Fields]:
+    """Links as objects or as plain addresses, one or a list of them."""
+    found = []
+    for row in media if isinstance(media, list) else [media]:
+        if isinstance(row, dict):
+            found += media_link(row.get("url"), row.get("alt_text"))
+        else:
+            found += media_link(row)
+    return found

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails
 
-from stream_app.pipeline.posts import bluesky, mastodon, own, x_v1, x_v2
+from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
-from stream_app.pipeline.posts.facts import Fields
+from stream_app.pipeline.posts.facts import Fields, NoTime
 from stream_app.pipeline.posts.post import Post, Withdrawal
+from stream_app.pipeline.posts.shapes import Part, parts
 
 __all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record"]
 
 MAX_TEXT = 100_000
 """Characters; four times the longest post that X sells."""
+
+_NEEDED = frozenset({"network", "id", "root_id", "text", "created_at"})
+_DIGITS = re.compile(rb"\d{5,20}")
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -35,25 +41,31 @@ class Parsed(NamedTuple):
     problems: tuple[PostError, ...] = ()
 
 
-def parse_record(value: bytes | None, headers: Headers = (), timestamp: float | None = None) -> Parsed:  # noqa: ARG001
-    """Read all that a record holds: X API v2, X v1.1, Bluesky, Mastodon or our own Post, told apart by shape.
+def parse_record(
+    value: bytes | None,
+    headers: Headers = (),  # noqa: ARG001 - what a CloudEvent's headers say is in its data too
+    timestamp: float | None = None,
+    key: bytes | None = None,
+) -> Parsed:
+    """All that a record holds, whatever the format (docs/formats.md); never raises.
 
     Args:
-        value: The record's value, or a line of a file.
+        value: The record's value, or a line of a file; None takes back the post that ``key`` names.
         headers: The record's headers.
-        timestamp: The record's own time in seconds since 1970, for a post whose time cannot be.
+        timestamp: The record's own time in seconds since 1970, for a post that has none.
+        key: The record's key.
     """
+    if value is None and key:
+        return Parsed(withdrawals=(_tombstone(key),))
     if not value or value.isspace():
         return Parsed(notices=("A blank line keeps a stream alive and is not a post.",))
+    seen = datetime.fromtimestamp(timestamp, UTC) if timestamp and 0 < timestamp < 1e11 else None
     try:
-        parsed = from_json(value, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
-        return Parsed(problems=(PostError(f"The value is not valid JSON: {error}."),))
-    if not isinstance(parsed, dict):
-        return Parsed(
-            problems=(PostError(f"The value is a JSON {_kind(parsed)}; one object with one post was expected."),)
-        )
-    return _gather(_parts(parsed))
+        return _gather(parts(decode(value)), seen)
+    except PostError as error:
+        return Parsed(problems=(error,))
+    except RecursionError:
+        return Parsed(problems=(PostError("The value is JSON nested too deeply to be a post."),))
 
 
 def parse_post(value: bytes) -> Post:
@@ -73,68 +85,90 @@ def parse_post(value: bytes) -> Post:
     return found.posts[0]
 
 
-def _gather(parts: Iterable[tuple[Fields, bool]]) -> Parsed:
-    posts, notices, problems = [], [], []
-    for part, alone in parts:
+def _tombstone(key: bytes) -> Withdrawal:
+    """What the key of an emptied record names: ``network/id``, or an id that tells its network."""
+    name = key.decode("utf-8", "replace")
+    network, _, rest = name.partition("/")
+    if network in ("x", "bluesky", "mastodon", "other") and rest:
+        return Withdrawal(network=network, id=rest, reason="deleted")
+    if name.startswith("at://"):
+        return Withdrawal(network="bluesky", id=name, reason="deleted")
+    if name.startswith(("https://", "http://")):
+        return Withdrawal(network="mastodon", id=name, reason="deleted")
+    return Withdrawal(network="x" if _DIGITS.fullmatch(key) else "other", id=name, reason="deleted")
+
+
+def _gather(found: Iterator[Part], seen: datetime | None) -> Parsed:
+    posts: list[Post] = []
+    withdrawals: list[Withdrawal] = []
+    notices: list[str] = []
+    problems: list[PostError] = []
+    for part in found:
         try:
-            posts.append(_post(_read(part)))
+            answer = part.read(part.value)
+            if isinstance(answer, dict):
+                posts.append(_post(answer, seen))
+            elif isinstance(answer, Withdrawal):
+                withdrawals.append(answer)
+            else:
+                withdrawals += answer
         except NotAPost as notice:
             notices.append(notice.reason)
         except PostError as error:
-            problems.append(error if alone else PostError(error.reason, _json(part)))
-    return Parsed(tuple(posts), (), tuple(notices), tuple(problems))
+            problems.append(error if part.alone else PostError(error.reason, _json(part.value)))
+        except Exception as error:  # noqa: BLE001 - a reader that fails costs this part only
+            reason = f"The reader of this format failed: {error!r:.300}."
+            problems.append(PostError(reason, None if part.alone else _json(part.value)))
+    return Parsed(tuple(posts), tuple(withdrawals), tuple(notices), tuple(problems))
 
 
-def _json(part: Fields) -> bytes:
+def _json(part: Fields) -> bytes | None:
     try:
         return orjson.dumps(part)
     except TypeError:  # whole numbers of more than 64 bits
         return json.dumps(part).encode()
 
 
-def _parts(value: Fields) -> Iterator[tuple[Fields, bool]]:
-    """The posts of a page each by itself; whatever else it is, whole (and True)."""
-    data = value.get("data")
-    if isinstance(data, list):
-        yield from ((part, False) for part in x_v2.posts_of_page(value))
-    else:
-        yield value, True
-
-
-def _post(fields: Fields) -> Post:
-    try:
-        post = Post.model_validate(fields)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise PostError(f"{fields.get('network')!r:.40} post: {where} is wrong: {problem['msg']}.") from None
+def _post(fields: Fields, seen: datetime | None) -> Post:
+    if isinstance(fields["created_at"], NoTime):
+        if seen is None:
+            raise PostError(fields["created_at"].reason)
+        fields["created_at"] = seen
+    text = fields.get("text")
+    if isinstance(text, str) and "\0" in text:
+        fields["text"] = text.replace("\0", "")
+    post = _validated(fields)
     if len(post.text) > MAX_TEXT:
         raise PostError(f"The text has {len(post.text):,} characters; the longest accepted has {MAX_TEXT:,}.")
     return post
 
 
-def _read(value: Fields) -> Fields:
-    """Choose the format by the fields that only it has."""
-    if "data" in value:
-        if isinstance(value["data"], dict):
-            return x_v2.read(value)
-        raise PostError(f"X API v2 line: data is a JSON {_kind(value['data'])}, neither a post nor a list of posts.")
-    if "network" in value:
-        return own.read(value)
-    if "did" in value:
-        return bluesky.read(value)
-    if "account" in value:
-        return mastodon.read(value)
-    if "event" in value:
-        return mastodon.read_event(value)
-    if "text" in value or "full_text" in value or "retweeted_status" in value:
-        return x_v1.read(value)
-    if control := sorted(x_v1.CONTROL & value.keys()) or sorted({"errors"} & value.keys()):
-        raise NotAPost(f"X stream: a {control[0]} notice is not a post.")
-    names = ", ".join(sorted(value)[:6])[:200]
-    raise PostError(f"An object with the fields [{names}] is in none of the known formats (docs/formats.md).")
+def _validated(fields: Fields) -> Post:
+    """The Post; a wrong value in a field that it can do without makes that fact unknown."""
+    for attempt in range(3):
+        try:
+            return Post.model_validate(fields)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+            bad = next((each for each in problems if each["loc"][0] in _NEEDED), None)
+            if bad is not None or attempt == 2:
+                problem = bad or problems[0]
+                where = ".".join(str(part) for part in problem["loc"])
+                raise PostError(f"{fields.get('network')!r:.40} post: {where} is wrong: {problem['msg']}.") from None
+            fields = _without(fields, problems, whole=attempt == 1)
+    raise AssertionError("unreachable")
 
 
-def _kind(value: Any) -> str:
-    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number", dict: "object"}
-    return names.get(type(value), "null")
+def _without(fields: Fields, problems: Sequence[ErrorDetails], *, whole: bool) -> Fields:
+    """The fields without the values that are wrong, or without the ``whole`` fact that holds them."""
+    fields = dict(fields)
+    for problem in problems:
+        name, *inside = problem["loc"]
+        holder: Any = fields.get(str(name))
+        if whole or not inside or not isinstance(holder, dict | list):
+            fields.pop(str(name), None)
+        elif isinstance(holder, dict):
+            fields[str(name)] = {key: value for key, value in holder.items() if key != inside[0]}
+        else:
+            fields[str(name)] = [None if at == inside[0] else value for at, value in enumerate(holder)]
+    return {k: [each for each in v if each is not None] if isinstance(v, list) else v for k, v in fields.items()}

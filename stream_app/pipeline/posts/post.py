@@ -74,6 +74,9 @@ class Post(Frozen):
     edit_of: str | None = Field(
         None, description="id of the version before, where the network gives each version an id of its own (X)"
     )
+    local_id: str | None = Field(
+        None, description="id on the server it was read from, by which Mastodon's stream says that it was deleted"
+    )
     degraded: tuple[str, ...] = Field((), description="what the post has that could not be read, a sentence each")
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stream_app.pipeline.posts.facts import Fields, centre, country, numbers, position, rows, string
+from stream_app.pipeline.posts.facts import Fields, centre, country, identifier, numbers, position, rows, string
 
 _EPOCH = datetime(2010, 11, 4, 1, 42, 54, 657000, tzinfo=UTC)
 _FIRST_SNOWFLAKE = 2**34  # smaller ids were given out before November 2010 and tell no time
@@ -36,6 +36,14 @@ def snowflake_time(post_id: str) -> datetime | None:
 def url(post_id: str) -> str:
     """The post's page, which needs no user name."""
     return f"https://x.com/i/web/status/{post_id}"
+
+
+def versions(post_id: str, history: Any) -> Fields:
+    """``edited`` and ``edit_of`` of a post from the ids of its versions, oldest first; nothing for the first."""
+    ids = [identifier(each) for each in history] if isinstance(history, list) else []
+    if post_id not in ids[1:]:
+        return {}
+    return {"edited": post_id, "edit_of": ids[ids.index(post_id) - 1]}
 
 
 def links(urls: Any) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-
 from stream_app.pipeline.posts.errors import PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
@@ -24,44 +21,41 @@ from stream_app.pipeline.posts.facts import (
     string,
 )
 from stream_app.pipeline.posts.language import network_language
-from stream_app.pipeline.posts.x import links, place, snowflake_time, unescape, url, without_retweet_prefix
+from stream_app.pipeline.posts.x import links, place, snowflake_time, unescape, url, versions, without_retweet_prefix
 
 _NAME = "X v1.1 status"
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
-_TIME = re.compile(r"\w{3} (\w{3}) (\d\d) (\d\d):(\d\d):(\d\d) ([+-]\d{4}) (\d{4})", re.ASCII)
 
-CONTROL = frozenset(
-    {"delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "disconnect", "warning", "friends"}
-)
+CONTROL = frozenset({"limit", "disconnect", "warning", "friends", "friends_str"})
 """Keys that mark a line of a stream as a notice, not a status."""
 
 
-def read(status: Fields) -> Fields:
+def read(status: Fields, name: str = _NAME) -> Fields:
     """The fields of a Post from a status; a retweet carries the facts of its ``retweeted_status``.
 
     Raises:
         PostError: the id, text or time is missing.
     """
-    post_id = required_id(status.get("id_str") or status.get("id"), "id_str", _NAME)
+    post_id = required_id(status.get("id_str") or status.get("id"), "id_str", name)
     root = mapping(status.get("retweeted_status"))
     body = root or status
-    kind = "repost" if root else _kind(status)
-    root_id = required_id(root.get("id_str") or root.get("id"), "retweeted_status.id_str", _NAME) if root else post_id
+    repeats = bool(root) or status.get("retweet_of_unknown") is True
+    kind = "repost" if repeats else _kind(status)
+    root_id = required_id(root.get("id_str") or root.get("id"), "retweeted_status.id_str", name) if root else post_id
     full = mapping(body.get("extended_tweet"))
     text = string(full.get("full_text")) or string(body.get("full_text")) or body.get("text")
     if not isinstance(text, str):
-        raise PostError(f"{_NAME}: none of full_text, extended_tweet.full_text and text is a string.")
+        raise PostError(f"{name}: none of full_text, extended_tweet.full_text and text is a string.")
     entities = mapping(full.get("entities")) or mapping(body.get("entities"))
-    created_at = _time(status.get("created_at")) or snowflake_time(post_id)
+    created_at = moment(status.get("created_at")) or snowflake_time(post_id)
     return {
         "network": "x",
         "id": post_id,
         "root_id": root_id,
         "kind": kind,
         "url": url(post_id),
-        "text": unescape(without_retweet_prefix(text) if root else text),
+        "text": unescape(without_retweet_prefix(text) if repeats else text),
         "language": network_language(body.get("lang")),
-        "created_at": required_time(created_at, "created_at", _NAME),
+        "created_at": required_time(created_at, "created_at", name),
         "place": _place(body),
         "author": _author(mapping(body.get("user"))),
         "media": _media(body, full, entities),
@@ -70,7 +64,17 @@ def read(status: Fields) -> Fields:
         "hashtags": hashtags(row.get("text") for row in rows(entities.get("hashtags"))),
         "favourites": count(body.get("favorite_count")),
         "reposts": count(body.get("retweet_count")),
+        **versions(post_id, mapping(status.get("edit_history")).get("edit_tweet_ids")),
     }
+
+
+def id_of(status: Fields) -> str:
+    """The id of a status.
+
+    Raises:
+        PostError: it has none.
+    """
+    return required_id(status.get("id_str") or status.get("id"), "id_str", _NAME)
 
 
 def _kind(status: Fields) -> str:
@@ -80,21 +84,6 @@ def _kind(status: Fields) -> str:
     return "reply" if identifier(answered) is not None else "original"
 
 
-def _time(value: object) -> datetime | None:
-    """``Wed Oct 10 20:19:24 +0000 2018`` in UTC, read by hand: ``strptime`` is slow and follows the locale."""
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return moment(value)
-    month, day, hour, minute, second, zone, year = found.groups()
-    try:
-        local = datetime(
-            int(year), _MONTHS.index(month) // 3 + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
-        )
-        return local - timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
-    except (ValueError, OverflowError):
-        return None
-
-
 def _author(user: Fields) -> Fields:
     return {
         "key": author_key("x", user.get("id_str") or user.get("id")),
@@ -102,7 +91,7 @@ def _author(user: Fields) -> Fields:
         "friends": count(user.get("friends_count")),
         "statuses": count(user.get("statuses_count")),
         "verified": flag(user.get("verified")),
-        "created_at": _time(user.get("created_at")),
+        "created_at": moment(user.get("created_at")),
     }
 
 

@@ -23,7 +23,7 @@ from stream_app.pipeline.posts.facts import (
     string,
 )
 from stream_app.pipeline.posts.language import network_language
-from stream_app.pipeline.posts.x import links, place, snowflake_time, unescape, url, without_retweet_prefix
+from stream_app.pipeline.posts.x import links, place, snowflake_time, unescape, url, versions, without_retweet_prefix
 
 _NAME = "X API v2 line"
 _KINDS = {"retweeted": "repost", "quoted": "quote", "replied_to": "reply"}
@@ -66,6 +66,7 @@ def read(line: Fields) -> Fields:
         "hashtags": hashtags(row.get("tag") for row in rows(entities.get("hashtags"))),
         "favourites": count(metrics.get("like_count")),
         "reposts": count(metrics.get("retweet_count")),
+        **versions(post_id, data.get("edit_history_tweet_ids")),
     }
 
 

@@ -12,6 +12,12 @@ from hypothesis import strategies as st
 from stream_app.pipeline.posts.identity import keys
 from stream_app.pipeline.posts.parse import PostError, parse_post
 
+KEYS = [
+    "data", "network", "did", "account", "event", "payload", "text", "id", "commit", "uri", "record", "post", "verb",
+    "object", "type", "actor", "@context", "author_id", "referenced_tweets", "Text", "Id", "_type", "rawContent", "delete",  # noqa: E501
+    "action", "reason", "specversion", "schema", "statuses", "tweet", "value", "meta", "date", "content", "user",
+]  # fmt: skip
+
 FORMATS = ["x_v2", "x_v2_retweet", "x_v1", "bluesky", "bluesky_repost", "mastodon", "own"]
 
 leaves = (
@@ -45,6 +51,7 @@ def answers(value: bytes) -> None:
     assert caught.value.reason == str(caught.value)
     assert caught.value.reason.endswith(".")
     assert len(caught.value.reason) < 600
+    assert "reader of this format failed" not in caught.value.reason
 
 
 def paths(value, path=()):
@@ -70,11 +77,7 @@ def test_any_bytes(value):
 
 
 @fuzz
-@given(
-    st.dictionaries(
-        st.sampled_from(["data", "network", "did", "account", "event", "payload", "text", "id", "commit"]), anything
-    )
-)
+@given(st.dictionaries(st.sampled_from(KEYS), st.dictionaries(st.sampled_from(KEYS), anything, max_size=5) | anything))
 def test_any_object_that_looks_like_a_post(value):
     answers(json.dumps(value).encode())
 

@@ -1,0 +1,235 @@
+"""What a JSON value holds: envelopes are opened, pages taken apart, and each part given to the reader of its format."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from stream_app.pipeline.posts import activitypub, bluesky, mastodon, own, x_forms, x_notices, x_v1, x_v2
+from stream_app.pipeline.posts.decode import decode
+from stream_app.pipeline.posts.errors import NotAPost, PostError
+from stream_app.pipeline.posts.facts import Fields, content_token, mapping, string
+from stream_app.pipeline.posts.post import Withdrawal
+
+Reader = Callable[[Fields], Fields | Withdrawal | Iterable[Withdrawal]]
+
+_DEPTH = 6
+"""Envelopes within envelopes that are opened."""
+_LISTS = ("statuses", "posts", "feed", "tweets", "results", "records", "items", "orderedItems", "hits", "events",
+          "messages", "data", "notifications")  # fmt: skip
+"""Where pages keep their posts."""
+_WRAPPERS = ("payload", "data", "tweet", "status", "post", "value", "message", "record", "body", "_source", "after",
+             "detail", "Message", "object", "toot", "item", "hits", "event", "document", "fullDocument")  # fmt: skip
+"""What envelopes call what they carry, tried in this order once no format was recognised."""
+_NOTICES = frozenset({*x_v1.CONTROL, "errors", "info", "heartbeat"})
+_MASTODON_EVENTS = frozenset(
+    {"update", "status.update", "delete", "notification", "filters_changed", "conversation", "announcement",
+     "announcement.reaction", "announcement.delete", "encrypted_message", "notifications_merged"}
+)  # fmt: skip
+_EMPTY_PAGE = frozenset({"meta", "includes", "cursor", "links", "next", "paging", "search_metadata", "hitsTotal"})
+
+
+class Part(NamedTuple):
+    """One thing that a record holds, and who reads it; ``alone`` where the record holds nothing else."""
+
+    read: Reader
+    value: Fields
+    alone: bool
+
+
+def parts(value: Any, *, alone: bool = True, depth: int = 0) -> Iterator[Part]:
+    """The parts of a JSON value, in order: one for most records, many for a page, none for an empty page.
+
+    Raises:
+        PostError: it is no object and no list of objects.
+    """
+    if isinstance(value, str) and depth < _DEPTH and value.lstrip()[:1] in ("{", "[", '"'):
+        value = decode(value.encode("utf-8", "replace"))
+        yield from parts(value, alone=alone, depth=depth + 1)
+    elif isinstance(value, dict):
+        yield from _of_object(value, alone, depth)
+    elif isinstance(value, list) and value and depth < _DEPTH:
+        for each in value:
+            yield from _of_item(each, depth + 1, alone=alone and len(value) == 1)
+    else:
+        raise PostError(f"The value is a JSON {kind_of(value)}; one object with one post was expected.")
+
+
+def _of_item(item: Any, depth: int, *, alone: bool = False) -> Iterator[Part]:
+    """As :func:`parts`, but what is no post costs only itself."""
+    try:
+        yield from parts(item, alone=alone, depth=depth)
+    except PostError as error:
+        yield Part(_refusing(error), {"value": item}, alone)
+
+
+def _of_object(value: Fields, alone: bool, depth: int) -> Iterator[Part]:
+    data = value.get("data")
+    if isinstance(data, list) and data and "specversion" not in value and _is_v2_page(value, data):
+        pages = list(x_v2.posts_of_page(value))
+        yield from (Part(x_v2.read, each, len(pages) == 1) for each in pages)
+        return
+    reader = None if "specversion" in value else reader_of(value)
+    if reader is not None:
+        yield Part(reader, value, alone)
+        return
+    inside = _inside(value) if depth < _DEPTH else None
+    if inside is not None:
+        yield from (
+            _of_item(inside, depth + 1, alone=alone)
+            if not isinstance(inside, list)
+            else (part for each in inside for part in _of_item(each, depth + 1, alone=alone and len(inside) == 1))
+        )
+        return
+    yield Part(_nothing, value, alone)
+
+
+def _is_v2_page(value: Fields, data: list[Any]) -> bool:
+    """A page of X: rows without another format's marks."""
+    return bool({"includes", "meta"} & value.keys()) or any(
+        isinstance(row, dict) and "text" in row and "id" in row and _is_v2(row) for row in data
+    )
+
+
+def _is_v2(data: Fields) -> bool:
+    return not {"network", "did", "account", "uri", "user", "full_text"} & data.keys()
+
+
+def reader_of(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - a table of formats, most common first
+    """The reader of the format whose fields the object has; None for none of them, an envelope perhaps."""
+    data = value.get("data")
+    if isinstance(data, dict):
+        if x_notices.is_compliance(data):
+            return lambda line: x_notices.read_compliance(line["data"])
+        if _is_v2(data) and ("text" in data or ("id" in data and reader_of(data) is None) or not data):
+            return x_v2.read
+    if "network" in value:
+        return own.read
+    if "did" in value:
+        return bluesky.read
+    if (string(value.get("uri")) or "").startswith("at://"):
+        return bluesky.read_view
+    if (string(mapping(value.get("post")).get("uri")) or "").startswith("at://"):
+        return bluesky.read_feed_view
+    if "account" in value:
+        return mastodon.read
+    if "verb" in value and ("actor" in value or "object" in value):
+        return _gnip(value)
+    if activitypub.is_activity(value):
+        return activitypub.read
+    if "event" in value and ("payload" in value or _MASTODON_EVENTS.issuperset([str(value["event"])])):
+        return _frame(value)
+    return _x_reader(value)
+
+
+def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911 - as above
+    if x_notices.is_batch_line(value):
+        return x_notices.read_batch_line
+    if x_forms.is_scraped(value):
+        return x_forms.read_scraped
+    if x_forms.is_connect(value):
+        return x_forms.read_connect
+    if "text" in value and x_forms.is_flattened(value):
+        return x_forms.read_flattened
+    if "text" in value or "full_text" in value or "retweeted_status" in value:
+        return _deleted if "deleted_at" in value else x_v1.read
+    if any(isinstance(value.get(name), dict) for name in x_notices.V1):
+        return x_notices.read_v1
+    if "StatusId" in value and "UserId" in value:
+        return lambda line: Withdrawal(network="x", id=str(line["StatusId"]), reason="deleted")
+    return None
+
+
+def _deleted(status: Fields) -> Withdrawal:
+    """A line of a personal archive's deleted posts."""
+    return Withdrawal(network="x", id=x_v1.id_of(status), reason="deleted")
+
+
+def _gnip(activity: Fields) -> Reader | None:
+    if activity["verb"] in ("post", "share"):
+        return x_forms.read_gnip if "body" in activity or "postedTime" in activity else None
+    return x_notices.read_gnip if isinstance(activity["verb"], str) else None
+
+
+def _frame(value: Fields) -> Reader | None:
+    """A frame of Mastodon's streaming API; any other object with an event and a payload may be an envelope."""
+    if value["event"] in ("update", "status.update"):
+        return _status
+    if value["event"] == "delete":
+        return lambda frame: mastodon.deletion(frame.get("payload"))
+    if not _MASTODON_EVENTS.issuperset([str(value["event"])]):
+        return None
+    return None if _may_hold_post(value.get("payload")) else _other_event
+
+
+def _may_hold_post(payload: Any) -> bool:
+    return any(name in payload for name in ("text", "content", "body")) if isinstance(payload, dict) else False
+
+
+def _status(frame: Fields) -> Fields:
+    payload = frame.get("payload")
+    if isinstance(payload, str):
+        try:
+            payload = decode(payload.encode("utf-8", "replace"))
+        except PostError:
+            raise PostError("Mastodon stream: payload is not valid JSON.") from None
+    if not isinstance(payload, dict):
+        raise PostError("Mastodon stream: payload is missing or is not an object.")
+    fields = mastodon.read(payload)
+    if frame["event"] == "status.update" and not fields.get("edited"):
+        fields["edited"] = content_token(fields)
+    return fields
+
+
+def _other_event(frame: Fields) -> Fields:
+    raise NotAPost(f"Mastodon stream: an event {frame.get('event')!r:.40} is not a post.")
+
+
+def _inside(value: Fields) -> Any:
+    """What an envelope carries: a CloudEvent's data, a page's list, a wrapper's object; None for no envelope."""
+    if "specversion" in value and "data_base64" in value:
+        try:
+            return base64.b64decode(value["data_base64"], validate=True).decode("utf-8", "replace")
+        except (binascii.Error, ValueError, TypeError):
+            return None
+    for name in _LISTS:
+        if isinstance(value.get(name), list) and any(isinstance(row, dict | str) for row in value[name]):
+            return value[name]
+    for name in _WRAPPERS:
+        found = value.get(name)
+        if (isinstance(found, dict) and found) or (isinstance(found, str) and found.lstrip()[:1] == "{"):
+            return found
+    return None
+
+
+def _nothing(value: Fields) -> Fields:
+    """Says why an object is no post.
+
+    Raises:
+        NotAPost: a notice of a stream, an empty page, an emptied envelope.
+        PostError: it is in no known format.
+    """
+    if control := sorted(_NOTICES & value.keys()):
+        raise NotAPost(f"X stream: a {control[0]} notice is not a post.")
+    lists = [name for name in _LISTS if value.get(name) == []]
+    if lists or mapping(value.get("meta")).get("result_count") == 0 or (value and _EMPTY_PAGE.issuperset(value)):
+        raise NotAPost("An empty page holds no post.")
+    if "payload" in value and value["payload"] is None:
+        raise NotAPost("An envelope without a payload holds no post.")
+    names = ", ".join(sorted(map(str, value))[:6])[:200]
+    raise PostError(f"An object with the fields [{names}] is in none of the known formats (docs/formats.md).")
+
+
+def _refusing(error: PostError) -> Reader:
+    def refuse(_: Fields) -> Fields:
+        raise error
+
+    return refuse
+
+
+def kind_of(value: Any) -> str:
+    """JSON's word for a value."""
+    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number", dict: "object"}
+    return names.get(type(value), "null")

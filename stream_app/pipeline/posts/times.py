@@ -1,0 +1,86 @@
+"""Times as producers write them, read without the locale; what cannot be a post's time is no time."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_X = re.compile(r"\w{3} (\w{3}) +(\d\d?) (\d\d):(\d\d):(\d\d) ([+-]\d{4}) (\d{4})", re.ASCII)
+_NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
+_LEAP = re.compile(r"(\d\d:\d\d):60")
+_FIRST = 946_684_800.0  # 2000-01-01
+_DAY = 86_400.0
+_UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
+
+
+def moment(value: object) -> datetime | None:
+    """A time in UTC, or None for what is none or lies before 2000 or more than a day ahead.
+
+    ISO 8601 (without a zone UTC), ``Wed Oct 10 20:19:24 +0000 2018`` (X), RFC 2822, ``2018-10-10 20:19:24 UTC``, or
+    seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by size, as a number or in a string.
+    Second 60 of a leap second is read as second 59.
+    """
+    if type(value) is str:
+        found = _written(value)
+    elif type(value) in (int, float):
+        found = _counted(value)  # type: ignore[arg-type]
+    else:
+        return None
+    if found is None or not _FIRST <= found.timestamp() <= time.time() + _DAY:
+        return None
+    return found
+
+
+def _written(value: str) -> datetime | None:
+    if len(value) > 64:
+        return None
+    if value[3:4] in (" ", ","):  # a weekday's name: X and RFC 2822
+        return _other(value.strip())
+    try:
+        parsed = datetime.fromisoformat(value)
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
+    except ValueError:
+        return _other(value.strip())
+
+
+def _other(value: str) -> datetime | None:
+    if _NUMBER.fullmatch(value):
+        return _counted(float(value))
+    value = _LEAP.sub(r"\1:59", value)
+    if (found := _X.fullmatch(value)) is not None:
+        return _x(*found.groups())
+    for ending in (" UTC", " GMT", "Z"):
+        value = value.removesuffix(ending)
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        try:
+            parsed = parsedate_to_datetime(value)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    try:
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
+
+
+def _x(month: str, day: str, hour: str, minute: str, second: str, zone: str, year: str) -> datetime | None:
+    try:
+        local = datetime(
+            int(year), _MONTHS.index(month) // 3 + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+        return local - timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _counted(number: float) -> datetime | None:
+    for limit, unit in _UNITS:
+        if 0 < number < limit:
+            return datetime.fromtimestamp(number / unit, UTC)
+    return None

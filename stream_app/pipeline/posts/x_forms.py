@@ -1,0 +1,251 @@
+"""X posts as tools and partners keep them, turned into one of the API's two forms, which then are read as ever.
+
+twarc2 ``flatten`` (https://twarc-project.readthedocs.io), GNIP activity streams, the TitleCase of Kafka Connect's
+Twitter source (twitter4j), snscrape and twscrape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from stream_app.pipeline.posts import x_v1, x_v2
+from stream_app.pipeline.posts.facts import Fields, identifier, mapping, rows, string
+
+BARE_V2 = frozenset(
+    {
+        "author_id", "referenced_tweets", "edit_history_tweet_ids", "conversation_id", "public_metrics", "note_tweet",
+        "attachments", "context_annotations", "reply_settings", "possibly_sensitive", "edit_controls",
+    }
+)  # fmt: skip
+"""Fields of a v2 post without its ``data``; v1.1 shares the last but one, and has ``user`` or ``id_str`` beside it."""
+
+
+def read_flattened(post: Fields) -> Fields:
+    """The fields of a Post from a v2 post that holds what it refers to inside itself, or holds none of it."""
+    references = post.get("referenced_tweets")
+    if isinstance(references, dict):  # as a table's columns name them: referenced_tweets.retweeted.id
+        references = [{**mapping(row), "type": kind} for kind, row in references.items()]
+    referred = rows(references)
+    everyone = [post, *referred]
+    data, *tweets = [_with_keys(each) for each in everyone]
+    data["referenced_tweets"] = referred
+    includes = {
+        "tweets": [tweet for tweet in tweets if string(tweet.get("text"))],
+        "users": [
+            {**mapping(each.get("author")), "id": each.get("author_id") or mapping(each.get("author")).get("id")}
+            for each in everyone
+        ],
+        "media": [row for each in everyone for row in rows(mapping(each.get("attachments")).get("media"))],
+        "places": [
+            {**geo, "id": geo.get("place_id") or geo.get("id")}
+            for each in everyone
+            if (geo := mapping(each.get("geo")))
+        ],
+    }
+    return x_v2.read({"data": data, "includes": includes})
+
+
+def _with_keys(post: Fields) -> Fields:
+    """A copy with the media keys and the author's id that its own media and author have."""
+    attachments = mapping(post.get("attachments"))
+    media = rows(attachments.get("media"))
+    changed = dict(post)
+    if media:
+        changed["attachments"] = {**attachments, "media_keys": [row.get("media_key") for row in media]}
+    if "author_id" not in post and "author" in post:
+        changed["author_id"] = mapping(post["author"]).get("id")
+    return changed
+
+
+def read_connect(record: Fields) -> Fields:
+    """The fields of a Post from twitter4j's names, in TitleCase or camelCase."""
+    return x_v1.read(_connect(record), "Kafka Connect Twitter record")
+
+
+def _connect(record: Fields) -> Fields:
+    get = {str(name)[:1].upper() + str(name)[1:]: value for name, value in record.items()}.get
+    user, named, point = _titled(get("User")), _titled(get("Place")), _titled(get("GeoLocation"))
+    answered = identifier(get("InReplyToStatusId"))
+    status: Fields = {
+        "id": get("Id"),
+        "text": get("Text"),
+        "created_at": get("CreatedAt"),
+        "lang": get("Lang"),
+        "favorite_count": get("FavoriteCount"),
+        "retweet_count": get("RetweetCount"),
+        "in_reply_to_status_id": None if answered in (None, "-1") else answered,
+        "user": {
+            "id": user.get("Id"),
+            "followers_count": user.get("FollowersCount"),
+            "friends_count": user.get("FriendsCount"),
+            "statuses_count": user.get("StatusesCount"),
+            "verified": user.get("Verified", user.get("IsVerified")),
+            "created_at": user.get("CreatedAt"),
+        },
+        "entities": {
+            "hashtags": [{"text": _titled(row).get("Text")} for row in rows(get("HashtagEntities"))],
+            "user_mentions": rows(get("UserMentionEntities")),
+            "urls": [{"display_url": _titled(row).get("DisplayURL")} for row in rows(get("URLEntities"))],
+            "media": [_photo(_titled(row)) for row in rows(get("MediaEntities"))],
+        },
+        "place": {
+            "full_name": named.get("FullName"),
+            "name": named.get("Name"),
+            "country_code": named.get("CountryCode"),
+        }
+        if named
+        else None,
+        "geo": {"coordinates": [point.get("Latitude"), point.get("Longitude")]} if point else None,
+    }
+    if root := mapping(get("RetweetedStatus")):
+        status["retweeted_status"] = _connect(root)
+    elif get("Retweet") is True:
+        status["retweet_of_unknown"] = True
+    return status
+
+
+def _photo(row: Fields) -> Fields:
+    return {
+        "media_url_https": row.get("MediaURLHttps") or row.get("MediaURLHTTPS") or row.get("MediaURL"),
+        "ext_alt_text": row.get("ExtAltText"),
+    }
+
+
+def _titled(value: object) -> Fields:
+    return {str(name)[:1].upper() + str(name)[1:]: each for name, each in mapping(value).items()}
+
+
+def read_gnip(activity: Fields) -> Fields:
+    """The fields of a Post from an activity of GNIP (Decahose, PowerTrack, Historical) of verb post or share."""
+    return x_v1.read(_gnip(activity), "GNIP activity")
+
+
+def _gnip(activity: Fields) -> Fields:
+    long, actor, place = mapping(activity.get("long_object")), mapping(activity.get("actor")), activity.get("location")
+    entities = mapping(long.get("twitter_entities")) or mapping(activity.get("twitter_entities"))
+    body = string(long.get("body")) or activity.get("body")
+    status: Fields = {
+        "id": gnip_id(activity.get("id")),
+        "text": body if body is not None else mapping(activity.get("object")).get("summary"),
+        "created_at": activity.get("postedTime"),
+        "lang": activity.get("twitter_lang"),
+        "favorite_count": activity.get("favoritesCount"),
+        "retweet_count": activity.get("retweetCount"),
+        "entities": entities,
+        "extended_entities": mapping(long.get("twitter_extended_entities"))
+        or mapping(activity.get("twitter_extended_entities")),
+        "user": {
+            "id": (identifier(actor.get("id")) or "").rpartition(":")[2] or None,
+            "followers_count": actor.get("followersCount"),
+            "friends_count": actor.get("friendsCount"),
+            "statuses_count": actor.get("statusesCount"),
+            "verified": actor.get("verified"),
+            "created_at": actor.get("postedTime"),
+        },
+        "geo": activity.get("geo"),
+        "place": _gnip_place(mapping(place)),
+        "is_quote_status": "twitter_quoted_status" in activity,
+        "in_reply_to_status_id": string(mapping(activity.get("inReplyTo")).get("link")),
+    }
+    root = mapping(activity.get("object"))
+    if activity.get("verb") == "share" and root:
+        status["retweeted_status"] = _gnip(root)
+    return status
+
+
+def gnip_id(tag: object) -> str | None:
+    """``tag:search.twitter.com,2005:123`` as 123."""
+    return (identifier(tag) or "").rpartition(":")[2] or None
+
+
+def _gnip_place(location: Fields) -> Fields | None:
+    if not location:
+        return None
+    return {
+        "full_name": location.get("displayName") or location.get("name"),
+        "country_code": location.get("twitter_country_code"),
+        "bounding_box": mapping(location.get("geo")),
+    }
+
+
+def read_scraped(tweet: Fields) -> Fields:
+    """The fields of a Post from a line of snscrape or twscrape."""
+    return x_v1.read(_scraped(tweet), "snscrape line")
+
+
+def _scraped(tweet: Fields) -> Fields:
+    user, point, named = mapping(tweet.get("user")), mapping(tweet.get("coordinates")), mapping(tweet.get("place"))
+    get = tweet.get
+    status: Fields = {
+        "id": get("id_str") or get("id"),
+        "text": _first(get("rawContent"), get("content"), get("renderedContent")),
+        "created_at": get("date"),
+        "lang": get("lang"),
+        "favorite_count": get("likeCount"),
+        "retweet_count": get("retweetCount"),
+        "in_reply_to_status_id": get("inReplyToTweetId"),
+        "is_quote_status": bool(get("quotedTweet")),
+        "user": {
+            "id": user.get("id_str") or user.get("id"),
+            "followers_count": user.get("followersCount"),
+            "friends_count": user.get("friendsCount"),
+            "statuses_count": user.get("statusesCount"),
+            "verified": user.get("verified"),
+            "created_at": user.get("created"),
+        },
+        "entities": {
+            "hashtags": [{"text": tag} for tag in _list(get("hashtags"))],
+            "user_mentions": rows(get("mentionedUsers")),
+            "urls": [{} for _ in _list(get("links") or get("outlinks"))],
+            "media": [_scraped_photo(row) for row in _scraped_media(get("media"))],
+        },
+        "coordinates": {"coordinates": [point.get("longitude"), point.get("latitude")]} if point else None,
+        "place": {
+            "full_name": named.get("fullName"),
+            "name": named.get("name"),
+            "country_code": named.get("countryCode"),
+        }
+        if named
+        else None,
+    }
+    if root := mapping(get("retweetedTweet")):
+        status["retweeted_status"] = _scraped(root)
+    return status
+
+
+def _scraped_media(media: object) -> list[Fields]:
+    """Snscrape lists media; twscrape keeps photos, videos and animations apart."""
+    if isinstance(media, dict):
+        return [row for name in ("photos", "videos", "animated") for row in rows(media.get(name))]
+    return rows(media)
+
+
+def _scraped_photo(row: Fields) -> Fields:
+    video = "thumbnailUrl" in row
+    shown = row.get("thumbnailUrl") if video else _first(row.get("fullUrl"), row.get("url"), row.get("previewUrl"))
+    return {"media_url_https": shown, "ext_alt_text": row.get("altText")}
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if isinstance(value, str)), None)
+
+
+def _list(values: object) -> Iterable[object]:
+    return values if isinstance(values, list) else ()
+
+
+def is_flattened(value: Fields) -> bool:
+    """Whether it is a v2 post without ``data``: v1.1 has a user or an ``id_str`` beside its text."""
+    return not BARE_V2.isdisjoint(value) and "user" not in value and "id_str" not in value
+
+
+def is_connect(value: Fields) -> bool:
+    """Whether it has twitter4j's names."""
+    return ("Text" in value and "Id" in value) or ("createdAt" in value and "text" in value and "user" in value)
+
+
+def is_scraped(value: Fields) -> bool:
+    """Whether it is a line of snscrape or twscrape about X."""
+    kind = string(value.get("_type")) or ""
+    return "twitter" in kind or "rawContent" in value or ("date" in value and "content" in value and "user" in value)
