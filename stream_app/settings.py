@@ -96,12 +96,15 @@ class MediaSettings(Section):
 
     max_bytes: int = Field(8 * 1024 * 1024, gt=0)
     total_timeout_s: float = Field(8.0, gt=0, description="one fetch, connect to last byte, redirects included")
-    deadline_s: float = Field(2.0, gt=0, description="a post waits this long for its images, then goes on without")
+    deadline_s: float = Field(
+        2.0, gt=0, description="a post goes on without an image that is not here this long after the post was read"
+    )
     max_pixels: int = Field(25_000_000, gt=0)
     max_redirects: int = Field(3, ge=0)
     max_images: int = Field(4, ge=0, description="images used per post; 0 turns fetching off")
-    concurrency: int = Field(64, ge=1)
-    per_host: int = Field(16, ge=1)
+    requests: int = Field(512, ge=1, description="requests under way at once, most of them waiting for their host")
+    concurrency: int = Field(64, ge=1, description="answers read at once, up to max_bytes of each in memory")
+    per_host: int = Field(16, ge=1, description="requests to one registered domain at once")
     decode_threads: int = Field(2, ge=1)
     cached_images: int = Field(512, ge=0, description="decoded images remembered by URL; about 150 kB each")
     allowed_private: tuple[str, ...] = Field(
@@ -117,6 +120,9 @@ class LabellingSettings(Section):
     deadline_ms: float = Field(50.0, gt=0, description="scored when full or when its oldest post is this old")
     duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
     max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")
+    max_in_flight_mb: float = Field(
+        64.0, gt=0, description="and their bytes as they came, with decoded images; what is made of them takes more"
+    )
     unsure_below: float = Field(
         0.6,
         ge=0,
@@ -167,6 +173,9 @@ class WorkerSettings(Section):
         default_factory=socket.gethostname, description="names this replica's transactional id; unique and stable"
     )
     drain_timeout_s: float = Field(10.0, gt=0)
+    stall_s: float = Field(
+        60.0, gt=0, description="/healthz turns red when posts wait and nothing was committed for this long"
+    )
     http_host: str = "127.0.0.1"
     http_port: int = Field(8080, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
 

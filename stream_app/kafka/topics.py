@@ -60,7 +60,12 @@ async def _led(settings: Settings, topics: Collection[str]) -> None:
 
 def _product_topics(settings: Settings) -> list[NewTopic]:
     topics = settings.topics
-    plain = [topics.posts, topics.events, *map(topics.alerts, CONCEPTS), topics.dead_letters, topics.feedback]
+    outputs = [topics.events, *map(topics.alerts, CONCEPTS), topics.dead_letters, topics.feedback]
     partitions, replicas = settings.kafka.partitions, settings.kafka.replication_factor
-    compacted = NewTopic(topics.incidents, partitions, replicas, topic_configs={"cleanup.policy": "compact"})
-    return [*(NewTopic(name, partitions, replicas) for name in plain), compacted]
+    # What we write Kafka stamps: it refuses records from a clock that is an hour ahead, and a worker could only end.
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    return [
+        NewTopic(topics.posts, partitions, replicas),
+        *(NewTopic(name, partitions, replicas, topic_configs=stamped) for name in outputs),
+        NewTopic(topics.incidents, partitions, replicas, topic_configs={**stamped, "cleanup.policy": "compact"}),
+    ]

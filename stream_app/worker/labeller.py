@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,18 +35,29 @@ from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.publisher import Finished, Outcome, Publisher
+from stream_app.worker.room import size_of
 
 _CHUNK = 128
 """Records parsed at a stretch: about 10 ms, after which scoring and publishing get their turn."""
 _BEHIND = 4
 """Full batches before the model with which it is behind."""
+_AHEAD = 8
+"""Full batches before the model with which no more is read."""
+_LOOK_AGAIN_S = 0.2
+_DECODE_AHEAD = 2
+"""Batches whose images may be here and wait to be decoded: read on, and more came than are decoded in time."""
 
 
 class Fetcher(Protocol):
     """Fetches a post's images; see :class:`stream_app.pipeline.media.fetch.MediaFetcher`."""
 
-    def fetch(self, links: Sequence[MediaLink]) -> Awaitable[tuple[MediaOutcome, ...]]:
-        """One outcome per link, within the deadline."""
+    @property
+    def decoding(self) -> int:
+        """Images that are here and not yet decoded."""
+        ...
+
+    def fetch(self, links: Sequence[MediaLink], since: float) -> Awaitable[tuple[MediaOutcome, ...]]:
+        """One outcome per link, within the deadline that began at ``since`` (``time.monotonic``)."""
         ...
 
 
@@ -110,7 +121,7 @@ class Labeller(Service):
         self._batcher: Batcher[Work] = Batcher(settings.labelling.batch_size, settings.labelling.deadline_ms / 1000)
         self._on_the_way: dict[str, Work] = {}
         self._round = 0
-        self._with_images = self._new_room_for_images()
+        self._eased = asyncio.Event()
 
     async def on_start(self) -> None:
         """Open the image fetcher."""
@@ -123,16 +134,19 @@ class Labeller(Service):
             task.cancel()
         self._batcher.clear()
         self._on_the_way.clear()
-        self._with_images = self._new_room_for_images()
+        self._eased.set()
         self.room.clear()
 
-    def _new_room_for_images(self) -> asyncio.Semaphore:
-        """How many posts may hold images between the start of their fetch and their score.
+    @property
+    def _far_ahead(self) -> bool:
+        """Whether so much is read that more would only get late.
 
-        A post's deadline runs from the start of its fetch, so that reading far ahead makes no photo late; and memory
-        stays bounded however much faster images come than the model takes them.
+        A photo's deadline runs from the moment that its post was read. So no post is read before there is a thread to
+        decode its photo and a model to take it. How long hosts take plays no part in this: only their photos wait.
         """
-        return asyncio.Semaphore(max(self.settings.media.concurrency, 2 * self.settings.labelling.batch_size))
+        batch = self.settings.labelling.batch_size
+        decoding = self._fetcher.decoding if self._fetcher else 0
+        return len(self._batcher) >= _AHEAD * batch or decoding >= _DECODE_AHEAD * batch
 
     @property
     def _behind(self) -> bool:
@@ -146,10 +160,14 @@ class Labeller(Service):
     @Service.task  # type: ignore[untyped-decorator]
     async def _read(self) -> None:
         while not self.should_stop:
+            while self._far_ahead:
+                self._eased.clear()
+                with suppress(TimeoutError):  # what was dropped ends without a word
+                    await asyncio.wait_for(self._eased.wait(), _LOOK_AGAIN_S)
             records = await self.feed.take(min(await self.room.wait(), _CHUNK), hurry=not self._behind)
             if records:
                 self.last_read = time.monotonic()
-                self.room.enter(len(records))
+                self.room.enter(len(records), sum(map(size_of, records)))
             for record in records:
                 self._admit(record)
             await asyncio.sleep(0)
@@ -211,25 +229,27 @@ class Labeller(Service):
             task.add_done_callback(self._fetching.discard)
         else:
             work.fetched = work.arrived
-            self._batcher.add(work)
+            self._batcher.add(work, pending.finished.source.partition)
 
     async def _fetch(self, work: Work) -> None:
         assert self._fetcher is not None
         links = work.post.media
-        await self._with_images.acquire()
         try:
-            work.outcomes = await self._fetcher.fetch(links)
+            work.outcomes = await self._fetcher.fetch(links, work.arrived)
         except Exception as error:
             self.log.exception("the image fetcher failed")
             work.outcomes = tuple(
                 MediaOutcome(link.url, "failed", reason=f"fetcher failed: {error!r}") for link in links
             )
         work.fetched = time.monotonic()
-        self._batcher.add(work)
+        self.room.hold(_pixels(work))
+        self._eased.set()
+        self._batcher.add(work, work.pending.finished.source.partition)
 
     async def _score_batches(self) -> None:
         while not self.should_stop:
             batch = await self._batcher.take()
+            self._eased.set()
             began, this_round = time.monotonic(), self._round
             inputs = [model_input(work.post, work.outcomes) for work in batch]
             try:
@@ -248,8 +268,8 @@ class Labeller(Service):
 
     def _conclude(self, work: Work, answer: Answer, model: ModelInfo, began: float, took: float) -> None:
         """Publish one scored post and those that waited for its labels."""
-        if work.post.media:
-            self._with_images.release()
+        if pixels := _pixels(work):
+            self.room.leave(0, pixels)
         for key in work.keys:
             self._on_the_way.pop(key, None)
         if isinstance(answer, Exception):
@@ -306,6 +326,11 @@ class Labeller(Service):
             pending.left -= 1
         if pending.left == 0:
             self.publisher.put(pending.finished, hurry=not self._behind)
+
+
+def _pixels(work: Work) -> int:
+    """Bytes of a post's decoded images."""
+    return sum(outcome.image.nbytes for outcome in work.outcomes if outcome.image is not None)
 
 
 def _alone(pending: Pending, post: Post) -> bytes | None:

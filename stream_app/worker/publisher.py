@@ -15,7 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
-from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    InvalidMessageError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 from aiokafka.partitioner import murmur2
 from mode import Service
 
@@ -27,7 +33,7 @@ from stream_app.pipeline.events.publish import Record
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
-from stream_app.worker.room import Room
+from stream_app.worker.room import Room, size_of
 
 _PRODUCE_BYTES = 256 * 1024
 """Bytes per produce batch: far under every broker's limit, so only a record that is itself too large is refused."""
@@ -36,8 +42,15 @@ _BACKOFF_MS = 5
 """Wait while the broker still writes the markers of the last transaction; the default of 100 is felt by every post."""
 
 _MAX_POSTS = 2048
+_FIRST_BYTES, _MAX_BYTES, _MIN_BYTES = 2 * 2**20, 8 * 2**20, 2**16
+"""Of one transaction: what it begins with, at most and at least. One that takes a quarter of the time that Kafka gives
+it is too large for this Kafka: the next has half as many, and more again when they are quick."""
 _TOGETHER, _TOGETHER_S = 256, 0.5
 """Posts, or seconds, that make a transaction while the model is behind: one costs Kafka 6 ms, whatever it holds."""
+_CLOCK = (
+    "Kafka refuses the time of this machine's clock: set the clock, or let Kafka stamp what is published, by "
+    "message.timestamp.type=LogAppendTime on the topics of events, alerts and dead letters"
+)
 _REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError)
 
 
@@ -68,6 +81,11 @@ class Finished:
         """How much of the room it took; see :class:`~stream_app.worker.room.Room`."""
         return max(len(self.outcomes), 1)
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is to be published."""
+        return sum(map(_size, self.outcomes))
+
 
 class Publisher(Service):
     """Writes finished posts and their offsets, transaction after transaction."""
@@ -79,6 +97,8 @@ class Publisher(Service):
         self._arrived = asyncio.Event()
         self._publishing = asyncio.Lock()
         self._published = 0.0
+        self._bytes = _FIRST_BYTES
+        self.commits = 0
         self._producer: AIOKafkaProducer | None = None
         worker = settings.worker
         self._transactional_id = f"{settings.topics.prefix}{worker.group_id}.{worker.replica}"
@@ -99,10 +119,13 @@ class Publisher(Service):
         self._producer = await self._new_producer()
 
     async def on_stop(self) -> None:
-        """Let the running transaction end."""
-        async with asyncio.timeout(self.settings.worker.drain_timeout_s), self._publishing:
-            if self._producer is not None:
-                await self._producer.stop()
+        """Close the producer; a transaction that was waited for in vain is left to Kafka, which aborts it."""
+        if self._producer is None:
+            return
+        if self._publishing.locked():
+            await close_unflushed(self._producer)
+        else:
+            await self._producer.stop()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _publish_all(self) -> None:
@@ -110,7 +133,7 @@ class Publisher(Service):
             await self._arrived.wait()
             self._arrived.clear()
             async with self._publishing:
-                batch, self._waiting = _first_posts(self._waiting, _MAX_POSTS)
+                batch, self._waiting = _first_posts(self._waiting, _MAX_POSTS, self._bytes)
                 held = [each for each in batch if not self.feed.fits(each.source)]
                 ready = [each for each in batch if self.feed.fits(each.source)] if held else batch
                 self._waiting = held + self._waiting
@@ -122,6 +145,8 @@ class Publisher(Service):
     async def _publish(self, batch: Sequence[Finished]) -> None:
         try:
             await self._transact(batch)
+        except InvalidTimestampError as error:
+            raise InvalidTimestampError(_CLOCK) from error
         except _REFUSED as error:
             await self._restart_producer()
             if len(batch) > 1:
@@ -146,9 +171,18 @@ class Publisher(Service):
                 raise answer
         await producer.commit_transaction()
         self.feed.finish(sources)
-        self.room.leave(sum(each.posts for each in batch))
+        self.room.leave(sum(each.posts for each in batch), sum(map(size_of, sources)))
         self._published = time.monotonic()
+        self.commits += 1
+        self._fit(sum(each.size for each in batch), time.perf_counter() - began)
         self._count(batch, time.perf_counter() - began)
+
+    def _fit(self, size: int, seconds: float) -> None:
+        """Make the next transactions as large as Kafka's pace allows."""
+        if seconds > self.settings.kafka.transaction_timeout_s / 4:
+            self._bytes = max(min(self._bytes, size) // 2, _MIN_BYTES)
+        elif size > self._bytes / 2:
+            self._bytes = min(2 * self._bytes, _MAX_BYTES)
 
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> list[asyncio.Future[object]]:
         """Hand records to the producer in whole batches; a message at a time would cost a future each."""
@@ -220,12 +254,13 @@ class Publisher(Service):
                 self.metrics.dead_letter(outcome.failure.stage)
 
 
-def _first_posts(waiting: list[Finished], most: int) -> tuple[list[Finished], list[Finished]]:
-    """The first records with at most so many posts, one record at least, and the rest."""
-    posts = 0
+def _first_posts(waiting: list[Finished], most: int, most_bytes: int) -> tuple[list[Finished], list[Finished]]:
+    """The first records with at most so many posts and bytes to publish, one record at least, and the rest."""
+    posts = size = 0
     for number, each in enumerate(waiting):
         posts += each.posts
-        if posts > most and number:
+        size += each.size
+        if number and (posts > most or size > most_bytes):
             return waiting[:number], waiting[number:]
     return waiting, []
 

@@ -27,6 +27,10 @@ from stream_app.worker.metrics import Metrics
 from stream_app.worker.publisher import Publisher
 from stream_app.worker.room import Room
 
+_WATCH_S = 0.2
+_STALLED_DRAIN_S = 1.0
+"""What has not moved for long is not waited for when the process is to end."""
+
 
 class Replica(Service):
     """A replica: admin server, model, publisher, feed and labeller, started in this order.
@@ -57,7 +61,7 @@ class Replica(Service):
         self.metrics = Metrics()
         self.models = Models(settings.model, load)
         self.feed = Feed(settings, self.drain)
-        self.room = Room(settings.labelling.max_in_flight)
+        self.room = Room(settings.labelling.max_in_flight, int(settings.labelling.max_in_flight_mb * 2**20))
         self.publisher = Publisher(settings, self.feed, self.room, self.metrics)
         self.labeller = Labeller(
             settings,
@@ -69,6 +73,7 @@ class Replica(Service):
         )
         self.admin = Admin(settings.worker, self)
         self._once_idle_s, self._on_idle = once_idle_s, on_idle
+        self._well_at = time.monotonic()
 
     def on_init_dependencies(self) -> list[ServiceT]:
         """The services, in the order they start; they stop in reverse."""
@@ -92,7 +97,7 @@ class Replica(Service):
         """Let the running transaction end while Kafka still counts us as a member; what waits is our successor's."""
         asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         try:
-            async with asyncio.timeout(self.settings.worker.drain_timeout_s):
+            async with asyncio.timeout(_STALLED_DRAIN_S if self._stalled() else self.settings.worker.drain_timeout_s):
                 await self.drain()
         except TimeoutError:
             self.log.warning("the last transaction did not end in time; Kafka will abort it")
@@ -112,7 +117,23 @@ class Replica(Service):
 
     def ill(self) -> str | None:
         """Why the process should be restarted, or None."""
-        return f"crashed: {self.crash_reason!r}" if self.crashed else None
+        return f"crashed: {self.crash_reason!r}" if self.crashed else self._stalled()
+
+    def _stalled(self) -> str | None:
+        silent = time.monotonic() - self._well_at
+        if silent < self.settings.worker.stall_s:
+            return None
+        return f"posts wait and nothing was committed for {silent:.0f} s: is Kafka well, and is each topic there?"
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _watch(self) -> None:
+        """Note when there was last nothing to do, or something done."""
+        commits = -1
+        while not self.should_stop:
+            busy = self.room.taken or (self.feed.partitions and self.feed.waiting())
+            if not busy or commits != self.publisher.commits:
+                self._well_at, commits = time.monotonic(), self.publisher.commits
+            await self.sleep(_WATCH_S)
 
     def unready(self) -> str | None:
         """Why no posts are labelled yet, or None."""

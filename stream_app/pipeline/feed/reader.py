@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 from mode import Service
 
@@ -21,6 +22,7 @@ _FETCH_BYTES = 64 * 1024
 few hundred posts a second, worker and broker would spend more on asking and answering than on the posts."""
 _UNHURRIED_MS = 200
 """Kafka may wait this long for more while the model is behind: what came now would only stand in line."""
+_ENDS_EVERY_S = 5.0
 
 Drain = Callable[[], Awaitable[None]]
 
@@ -43,6 +45,10 @@ class Feed(Service, ConsumerRebalanceListener):
         self.partitions: frozenset[TopicPartition] = frozenset()
         self._drain = drain
         self._progress: dict[int, Progress] = {}
+        self._turn = 0
+        self._round = 0
+        self._starts: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._wait_ms = max(int(settings.labelling.deadline_ms / 2), 1)
 
@@ -87,10 +93,29 @@ class Feed(Service, ConsumerRebalanceListener):
         """
         assert self._consumer is not None
         wait_for_more(self._consumer, self._wait_ms if hurry else _UNHURRIED_MS)
-        # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
-        # checks right before it returns, without giving up the event loop in between.
-        batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
+        this_round = self._round
+        batches = await self._in_turn(limit)
+        if not batches:
+            # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
+            # checks right before it returns, without giving up the event loop in between.
+            this_round, batches = -1, await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
+        if this_round not in (-1, self._round):
+            return []  # they changed hands between two of them, and whoever has them reads again what was taken
         return [record for partition, records in batches.items() for record in self._new(partition.partition, records)]
+
+    async def _in_turn(self, limit: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """What is here already, an equal share of each partition: one with a backlog does not hold up the others."""
+        assert self._consumer is not None
+        mine = sorted(self.partitions)
+        self._turn += 1
+        order = [mine[(self._turn + number) % len(mine)] for number in range(len(mine))]
+        batches: dict[TopicPartition, list[ConsumerRecord]] = {}
+        for number, partition in enumerate(order):
+            share = -(-limit // (len(order) - number))
+            found = await self._consumer.getmany(partition, timeout_ms=0, max_records=share) if share else {}
+            batches |= found
+            limit -= sum(map(len, found.values()))
+        return batches
 
     def fits(self, record: ConsumerRecord) -> bool:
         """Whether ``record`` may be finished now; see :meth:`Progress.fits`."""
@@ -114,18 +139,46 @@ class Feed(Service, ConsumerRebalanceListener):
         What is read and finished counts, not what is committed: the marker that closes a feeder's transaction takes an
         offset, is never committed, and would wait for ever at the end of a quiet feed.
         """
-        if self._consumer is None:
-            return {}
-        lags = {}
-        for partition in self.partitions:
-            end, state = self._consumer.highwater(partition), self._progress.get(partition.partition)
-            if end is not None and state is not None:
-                lags[partition] = max(end - state.reached(position_now(self._consumer, partition)), 0)
-        return lags
+        return {partition: lag for partition in self.partitions if (lag := self._lag(partition)) is not None}
+
+    def waiting(self) -> bool:
+        """Whether there are records that could be read and have not been; those of open transactions could not."""
+        assert self._consumer is not None
+        return any(
+            (self._consumer.last_stable_offset(each) or 0) > position_now(self._consumer, each) >= 0
+            for each in self.partitions
+        )
+
+    def _lag(self, partition: TopicPartition) -> int | None:
+        """None as long as nobody has told where the partition ends."""
+        assert self._consumer is not None
+        ends = [end for end in (self._consumer.highwater(partition), self._ends.get(partition)) if end is not None]
+        if not ends:
+            return None
+        state, position = self._progress.get(partition.partition), position_now(self._consumer, partition)
+        if state is not None:
+            return max(max(ends) - state.reached(position), 0)
+        committed, _ = self.membership.committed.get(partition, (-1, ""))
+        return max(max(ends) - max(position, committed, self._starts.get(partition, 0)), 0)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _look_for_ends(self) -> None:
+        """Ask where partitions end: nothing may have been read of some, and the last fetch of others be long ago."""
+        while not self.should_stop:
+            mine = sorted(self.partitions)
+            if mine and self._consumer is not None:
+                with suppress(
+                    KafkaError, AssertionError
+                ):  # while Kafka is away there is no news; the feed itself says so
+                    self._starts = await self._consumer.beginning_offsets(mine)
+                    self._ends = await self._consumer.end_offsets(mine)
+            await self.sleep(_ENDS_EVERY_S if mine else 0.2)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Finish or drop all work before the partitions go to another worker."""
         self.partitions = frozenset()
+        self._round += 1
+        self._starts, self._ends = {}, {}
         if revoked:
             self.log.info("giving up %d partitions", len(revoked))
         await self._drain()

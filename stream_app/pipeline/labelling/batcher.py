@@ -1,13 +1,14 @@
 """Gathers posts into batches: given out when full, or when the oldest has waited long enough and the model is idle.
 
 A batch that is not full would only stand at a busy model's door, while those who come meanwhile could still join it.
+Lanes take turns, so that a post is not behind the backlog of another partition.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,23 +24,26 @@ class Batcher(Generic[T]):
 
     def __init__(self, size: int, deadline_s: float) -> None:
         self._size, self._deadline_s = size, deadline_s
-        self._waiting: deque[tuple[float, T]] = deque()
+        self._lanes: OrderedDict[int, deque[tuple[float, T]]] = OrderedDict()
+        self._waiting = 0
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
         self._out = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._waiting
 
-    def add(self, item: T) -> None:
-        """Add one item; its age counts from now."""
-        self._waiting.append((time.monotonic(), item))
-        if len(self._waiting) == 1 or len(self._waiting) >= self._size:
+    def add(self, item: T, lane: int = 0) -> None:
+        """Add one item to the end of its lane; its age counts from now."""
+        self._lanes.setdefault(lane, deque()).append((time.monotonic(), item))
+        self._waiting += 1
+        if self._waiting == 1 or self._waiting >= self._size:
             self._changed.set()
 
     def clear(self) -> None:
         """Drop everything that waits."""
-        self._waiting.clear()
+        self._lanes.clear()
+        self._waiting = 0
 
     def done(self) -> None:
         """A batch that was taken is through the model."""
@@ -47,14 +51,14 @@ class Batcher(Generic[T]):
         self._changed.set()
 
     async def take(self) -> list[T]:
-        """Wait for the next batch, 1 to ``size`` items, oldest first; say :meth:`done` after it.
+        """Wait for the next batch, 1 to ``size`` items, one lane's oldest after the other's; say :meth:`done` after it.
 
         Callers get their turns in order.
         """
         async with self._turn:
-            while len(self._waiting) < self._size:
+            while self._waiting < self._size:
                 idle = self._waiting and not self._out
-                left = self._waiting[0][0] + self._deadline_s - time.monotonic() if idle else None
+                left = self._oldest() + self._deadline_s - time.monotonic() if idle else None
                 if left is not None and left <= 0:
                     break
                 self._changed.clear()
@@ -63,4 +67,15 @@ class Batcher(Generic[T]):
                 except TimeoutError:
                     continue
             self._out += 1
-            return [self._waiting.popleft()[1] for _ in range(min(self._size, len(self._waiting)))]
+            return [self._next() for _ in range(min(self._size, self._waiting))]
+
+    def _oldest(self) -> float:
+        return min(lane[0][0] for lane in self._lanes.values())
+
+    def _next(self) -> T:
+        number, lane = self._lanes.popitem(last=False)
+        item = lane.popleft()[1]
+        if lane:
+            self._lanes[number] = lane  # behind the others
+        self._waiting -= 1
+        return item

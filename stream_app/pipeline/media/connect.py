@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import ip_address
@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import AddrInfoType, ClientSession, ClientTimeout, DummyCookieJar, StreamReader, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
 from yarl import URL
 
@@ -26,6 +27,8 @@ from stream_app import __version__
 from stream_app.pipeline.media.addresses import Network, classify, parse_networks
 from stream_app.pipeline.media.outcome import NotUsedError
 from stream_app.settings import MediaSettings
+
+Meet = Callable[[str], None]
 
 MAX_URL = 2048
 """Characters of the longest address that is tried."""
@@ -64,10 +67,13 @@ def check_url(url: str | URL, ports: Sequence[int]) -> URL:
 
 
 class SocketGuard:
-    """Makes the sockets of outgoing connections, for public addresses and ``allowed`` networks only."""
+    """Makes the sockets of outgoing connections, for public addresses and ``allowed`` networks only.
 
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        self._allowed = allowed
+    ``meet`` is told of each address before it is dialled, and may raise an ``OSError`` of its own.
+    """
+
+    def __init__(self, allowed: Sequence[Network], meet: Meet = lambda _: None) -> None:
+        self._allowed, self._meet = allowed, meet
 
     def __call__(self, info: AddrInfoType) -> socket.socket:
         """Open the socket for one resolved address.
@@ -78,6 +84,7 @@ class SocketGuard:
         family, kind, protocol, _, peer = info
         if refusal := classify(ip_address(str(peer[0])), self._allowed):
             raise PermissionError(errno.EACCES, f"the host is at {peer[0]}, {refusal}")
+        self._meet(str(peer[0]))
         return socket.socket(family, kind, protocol)
 
 
@@ -96,9 +103,22 @@ class _Wire(ResponseHandler):
 
 
 class _Connector(TCPConnector):
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, meet: Meet, **options: Any) -> None:
         super().__init__(**options)
+        self._meet = meet
         self._factory = partial(_Wire, loop=self._loop)  # type: ignore[assignment]  # a subclass will do
+
+    async def connect(self, req: Any, traces: Any, timeout: ClientTimeout) -> Connection:
+        """A connection, a new one or one that was kept; of a kept one nobody has told ``meet`` yet."""
+        connection = await super().connect(req, traces, timeout)
+        peer = connection.transport.get_extra_info("peername") if connection.transport else None
+        try:
+            if peer:
+                self._meet(str(peer[0]))
+        except OSError:
+            connection.release()
+            raise
+        return connection
 
 
 class ThreadResolver(AbstractResolver):
@@ -130,16 +150,21 @@ class ThreadResolver(AbstractResolver):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def open_session(settings: MediaSettings, resolver: AbstractResolver | None = None) -> ClientSession:
+def open_session(
+    settings: MediaSettings, resolver: AbstractResolver | None = None, meet: Meet = lambda _: None
+) -> ClientSession:
     """A client session that reaches public addresses only; close it, and ``resolver`` with it.
+
+    ``meet`` hears each address that a request uses, and may raise an ``OSError`` to refuse it.
 
     Raises:
         ValueError: ``settings.allowed_private`` holds something that is no network.
     """
     connector = _Connector(
+        meet,
         # Twice as many as fetches: lookups that were given up may still occupy theirs for a while.
         resolver=resolver or ThreadResolver(2 * settings.concurrency),
-        socket_factory=SocketGuard(parse_networks(settings.allowed_private)),
+        socket_factory=SocketGuard(parse_networks(settings.allowed_private), meet),
         limit=0,  # the fetcher counts, per host and in all
     )
     return ClientSession(

@@ -1,7 +1,8 @@
 """Fetches the images posts point at, from hosts that may be slow, broken or hostile.
 
 Nothing runs that no post waits for: when the last post waiting for an image has gone on without it, its fetch ends.
-So what is held in memory is bounded by the posts in flight, and a host that dawdles only makes its own images late.
+So what is held in memory is bounded by the posts in flight, and a host that dawdles only makes its own images late:
+waiting for an answer holds up nobody else's until ``requests`` are out at once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -20,14 +22,15 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from stream_app.pipeline.media.connect import check_url, open_session
-from stream_app.pipeline.media.decode import Prepare, decode
-from stream_app.pipeline.media.hosts import Hosts
+from stream_app.pipeline.media.decode import Decoded, Prepare, decode
+from stream_app.pipeline.media.hosts import BusyError, Hosts, PausedError
 from stream_app.pipeline.media.outcome import MediaOutcome, NotUsedError, Status, brief
 from stream_app.pipeline.media.sniff import SNIFFED, sniff
 from stream_app.pipeline.posts.post import MediaLink
 from stream_app.settings import MediaSettings
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+BUSY = frozenset({429, 503})
 
 LASTING: frozenset[Status] = frozenset({"used", "unsupported", "too_large"})
 """Outcomes that the image itself decides, and that asking again would not change."""
@@ -52,7 +55,9 @@ class MediaFetcher:
         self._prepare = prepare
         self._resolver = resolver
         self._hosts = Hosts(settings.per_host, patience_s=settings.deadline_s / 2)
+        self._requests = asyncio.Semaphore(settings.requests)
         self._slots = asyncio.Semaphore(settings.concurrency)
+        self._decoding = 0
         self._under_way: dict[str, _Fetch] = {}
         self._known: OrderedDict[str, MediaOutcome] = OrderedDict()
         self._threads: ThreadPoolExecutor
@@ -60,7 +65,7 @@ class MediaFetcher:
 
     async def __aenter__(self) -> Self:
         self._threads = ThreadPoolExecutor(self._settings.decode_threads, thread_name_prefix="decode")
-        self._session = open_session(self._settings, self._resolver)
+        self._session = open_session(self._settings, self._resolver, self._hosts.meet)
         return self
 
     async def __aexit__(
@@ -73,14 +78,26 @@ class MediaFetcher:
         await self._session.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def fetch(self, links: Sequence[MediaLink]) -> tuple[MediaOutcome, ...]:
-        """One outcome per link, in order, within ``deadline_s``; whatever goes wrong with an image is its outcome."""
-        wanted = self._settings.max_images
-        used = await asyncio.gather(*(self._outcome(link.url) for link in links[:wanted]))
+    @property
+    def decoding(self) -> int:
+        """Images that are here and wait for a thread to decode them, or are being decoded."""
+        return self._decoding
+
+    async def fetch(self, links: Sequence[MediaLink], since: float | None = None) -> tuple[MediaOutcome, ...]:
+        """One outcome per link, in order; whatever goes wrong with an image is its outcome.
+
+        It is here ``deadline_s`` after ``since``, a time of ``time.monotonic`` and now by default, whatever the images
+        have to wait for: their hosts, those before them, or us.
+        """
+        wanted, due = (
+            self._settings.max_images,
+            (time.monotonic() if since is None else since) + self._settings.deadline_s,
+        )
+        used = await asyncio.gather(*(self._outcome(link.url, due) for link in links[:wanted]))
         reason = f"only {wanted} images of a post are used"
         return *used, *(MediaOutcome(link.url, "skipped", reason) for link in links[wanted:])
 
-    async def _outcome(self, url: str) -> MediaOutcome:
+    async def _outcome(self, url: str, due: float) -> MediaOutcome:
         if known := self._known.get(url):
             self._known.move_to_end(url)
             return replace(known, elapsed_ms=0.0)
@@ -88,13 +105,13 @@ class MediaFetcher:
         fetch = self._under_way.get(url)
         if fetch is None:
             fetch = self._under_way[url] = _Fetch(asyncio.create_task(self._run(url)))
-        outcome = await self._wait(url, fetch)
+        outcome = await self._wait(url, fetch, due)
         return replace(outcome, elapsed_ms=(time.perf_counter() - began) * 1000)
 
-    async def _wait(self, url: str, fetch: _Fetch) -> MediaOutcome:
+    async def _wait(self, url: str, fetch: _Fetch, due: float) -> MediaOutcome:
         fetch.waiting += 1
         try:
-            done, _ = await asyncio.wait({fetch.task}, timeout=self._settings.deadline_s)
+            done, _ = await asyncio.wait({fetch.task}, timeout=max(due - time.monotonic(), 0))
         finally:
             fetch.waiting -= 1
             if fetch.waiting == 0:
@@ -110,9 +127,7 @@ class MediaFetcher:
         try:
             async with asyncio.timeout(self._settings.total_timeout_s):
                 data = await self._download(url)
-                image = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, decode, data, self._prepare, self._settings.max_pixels
-                )
+                image = await self._decode(data)
         except NotUsedError as error:
             outcome = MediaOutcome(url, error.status, error.reason)
         except TimeoutError:
@@ -134,6 +149,15 @@ class MediaFetcher:
         self._remember(outcome)
         return outcome
 
+    async def _decode(self, data: bytes) -> Decoded:
+        self._decoding += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, decode, data, self._prepare, self._settings.max_pixels
+            )
+        finally:
+            self._decoding -= 1
+
     def _remember(self, outcome: MediaOutcome) -> None:
         if outcome.status in LASTING:
             self._known[outcome.url] = outcome
@@ -144,14 +168,16 @@ class MediaFetcher:
         url = check_url(address, self._settings.allowed_ports)
         for _ in range(self._settings.max_redirects + 1):
             assert url.host is not None
-            # Each hop takes its turn at its own host, so a link shortener does not answer for where it leads.
+            # Each hop takes its turn at its own host, so a link shortener does not answer for where it leads. To wait
+            # for an answer takes a socket, to read one takes memory: slow hosts hold many of the former, few of these.
             async with (
-                self._hosts.turn(url.host),
-                self._slots,
+                self._hosts.turn(url.host) as turn,
+                turn.excused(self._requests),
                 self._session.get(url, allow_redirects=False) as response,
             ):
                 if response.status not in REDIRECTS:
-                    return await _read(response, self._settings.max_bytes)
+                    async with turn.excused(self._slots):
+                        return await _read(response, self._settings.max_bytes)
                 url = self._next(url, response)
         raise NotUsedError("refused", f"more than {self._settings.max_redirects} redirects")
 
@@ -165,6 +191,8 @@ class MediaFetcher:
 
 async def _read(response: ClientResponse, max_bytes: int) -> bytes:
     """Read an image's bytes, giving up as soon as they are too many or no image."""
+    if response.status in BUSY:
+        raise BusyError(f"the host answered {response.status}", retry_after_s(response.headers.get("Retry-After", "")))
     if response.status != 200:
         raise NotUsedError("failed", f"the host answered {response.status}")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -182,9 +210,24 @@ async def _read(response: ClientResponse, max_bytes: int) -> bytes:
     return bytes(data)
 
 
+def retry_after_s(said: str) -> float | None:
+    """Seconds of a Retry-After header, which holds them or a date (RFC 9110, section 10.2.3); None of anything else."""
+    if said.strip().isdecimal():
+        return float(said.strip()[:9])
+    try:
+        moment = parsedate_to_datetime(said)
+        return moment.timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+
+
 def _explain(error: Exception) -> tuple[Status, str]:
     if isinstance(error, InvalidUrlClientError):
         return "refused", "the host is a number that is no proper IP address"
+    if isinstance(error, PausedError):
+        return "skipped", str(error)
+    if isinstance(error, ClientConnectorError) and isinstance(error.os_error, PausedError):
+        return "skipped", str(error.os_error)
     if isinstance(error, ClientConnectorError) and isinstance(error.os_error, PermissionError):
         said = str(error.os_error.strerror)  # one sentence of SocketGuard's, or those on all the host's addresses
         return "refused", said[max(said.rfind("the host is at"), 0) :]

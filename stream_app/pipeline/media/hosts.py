@@ -1,7 +1,9 @@
 """Manners towards hosts: so many fetches of one at a time, and none for a while from one that keeps us waiting.
 
-A circuit breaker per host name (Nygard, "Release It!", 2007): closed while the host answers, open after ``STRIKES``
-fetches in a row were given up on it, half-open when ``PAUSE_S`` is over: then one fetch tries, the others still skip.
+Circuit breakers (Nygard, "Release It!", 2007) for each registered domain and for each address: closed while pictures
+come in time, open after a few slow fetches in a row, half-open when ``PAUSE_S`` is over: then one fetch tries, the
+others still skip. Names below one domain cost nothing, and neither do domains, but somebody must pay for an address. A
+host that says how long it wants to be left alone (Retry-After: RFC 9110, section 10.2.3) is left alone.
 """
 
 from __future__ import annotations
@@ -10,77 +12,207 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import ip_address
+
+from publicsuffixlist import PublicSuffixList
 
 from stream_app.pipeline.media.outcome import NotUsedError
 
 STRIKES = 3
+ADDRESS_STRIKES = 6
+"""More than for a domain: behind one address of a large network's there may be many who are not to blame."""
 PAUSE_S = 60.0
+MAX_PAUSE_S = 600.0
+"""However long a host asks to be left alone."""
 REMEMBERED = 4096
-"""Hosts whose state is kept; the longest unseen is forgotten first."""
+"""Domains, and addresses, whose state is kept; the longest unseen is forgotten first."""
+
+
+class BusyError(NotUsedError):
+    """The host answered 429 or 503; ``pause_s`` is how long it asked to be left alone, None where it did not say."""
+
+    def __init__(self, reason: str, pause_s: float | None) -> None:
+        super().__init__("failed", reason)
+        self.pause_s = pause_s
+
+
+class PausedError(ConnectionError):
+    """An address is left alone for now. An ``OSError``, so that aiohttp tries the host's next address."""
 
 
 @dataclass(slots=True)
-class _Host:
-    turns: asyncio.Semaphore
+class _Breaker:
+    limit: int
+    per_host: int
+    turns: asyncio.Semaphore = field(init=False)
     strikes: int = 0
     open_until: float = 0.0
+    asked: bool = False
+
+    def __post_init__(self) -> None:
+        self.turns = asyncio.Semaphore(self.per_host)
+
+    def refusal(self, now: float) -> str | None:
+        if now >= self.open_until:
+            return None
+        if self.asked:
+            return f"asked to be left alone for another {self.open_until - now:.0f} s"
+        return f"did not answer in time {self.strikes} times in a row"
+
+    def admit(self, now: float) -> str | None:
+        """Why not, or None; after a pause one fetch is the probe, and the next must wait for its result."""
+        if (reason := self.refusal(now)) is None and (self.strikes >= self.limit or self.asked):
+            self.open_until, self.asked = now + PAUSE_S, False
+            self.strikes = max(self.strikes, self.limit)
+        return reason
+
+    def strike(self, now: float) -> None:
+        self.strikes += 1
+        if self.strikes >= self.limit:
+            self.open_until = max(self.open_until, now + PAUSE_S)
+
+    def pause(self, now: float, seconds: float) -> None:
+        self.open_until, self.asked = now + min(max(seconds, 1.0), MAX_PAUSE_S), True
+
+    def forgive(self) -> None:
+        self.strikes = 0
+        if not self.asked:
+            self.open_until = 0.0
+
+
+class Turn:
+    """One fetch at a host: how long it has waited for something else than the host, and the addresses it met."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.addresses: set[str] = set()
+        self._clock = clock
+        self._began = clock()
+        self._excused = 0.0
+
+    @asynccontextmanager
+    async def excused(self, room: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
+        """Enter ``room``; waiting for it is not the host's fault."""
+        began = self._clock()
+        try:
+            await room.__aenter__()
+        finally:
+            self._excused += self._clock() - began
+        try:
+            yield
+        finally:
+            await room.__aexit__(None, None, None)
+
+    @property
+    def took_s(self) -> float:
+        """Seconds that the host has had so far."""
+        return self._clock() - self._began - self._excused
+
+
+_TURN: ContextVar[Turn | None] = ContextVar("turn", default=None)
+"""The turn on whose behalf a connection is made: aiohttp dials deep below, and maybe for another task of ours."""
 
 
 class Hosts:
-    """State of every host lately fetched from.
+    """State of every domain and address lately fetched from.
 
-    ``patience_s``: a fetch given up after at least this long is a strike. Sooner, and the time went elsewhere.
+    ``patience_s``: a fetch that takes its host at least this long is a strike, whether something came of it or not.
     """
 
     def __init__(self, per_host: int, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_host = per_host
         self._patience_s = patience_s
         self._clock = clock
-        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+        self._domains: OrderedDict[str, _Breaker] = OrderedDict()
+        self._addresses: OrderedDict[str, _Breaker] = OrderedDict()
+        self.last_strike = -float("inf")
+        """When a host was last too slow, on the clock."""
 
     @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
-        """Wait for a turn at host ``name`` and hold it; being cancelled inside counts against the host.
+    async def turn(self, name: str) -> AsyncIterator[Turn]:
+        """Wait for a turn at host ``name`` and hold it.
+
+        Only a picture, a redirect or a file that is no picture, in time, speaks for the host. An error does not.
 
         Raises:
-            NotUsedError: skipped, because the host keeps timing out.
+            NotUsedError: skipped, because the host keeps being late or asked to be left alone.
         """
-        host = self._host(name)
-        self._refuse_if_open(host)
-        async with host.turns:
-            self._admit(host)
-            began = self._clock()
+        domain = self._of(self._domains, registered_domain(name), STRIKES)
+        if reason := domain.refusal(self._clock()):
+            raise NotUsedError("skipped", f"the host {reason}")
+        async with domain.turns:
+            if reason := domain.admit(self._clock()):  # it may have opened while this fetch waited for its turn
+                raise NotUsedError("skipped", f"the host {reason}")
+            turn = Turn(self._clock)
+            token = _TURN.set(turn)
             try:
-                yield
-            except asyncio.CancelledError:
-                if self._clock() - began >= self._patience_s:
-                    self._strike(host)
+                yield turn
+            except BusyError as busy:
+                self._judge(domain, turn, well=False)
+                if busy.pause_s is None:
+                    domain.strike(self._clock())
+                else:
+                    domain.pause(self._clock(), busy.pause_s)
+                raise
+            except NotUsedError as error:
+                self._judge(domain, turn, well=error.status in ("unsupported", "too_large"))
                 raise
             except BaseException:
-                host.strikes = 0  # an error is an answer
+                self._judge(domain, turn, well=False)
                 raise
             else:
-                host.strikes = 0
+                self._judge(domain, turn, well=True)
+            finally:
+                _TURN.reset(token)
 
-    def _host(self, name: str) -> _Host:
-        host = self._hosts.setdefault(name, _Host(asyncio.Semaphore(self._per_host)))
-        self._hosts.move_to_end(name)
-        if len(self._hosts) > REMEMBERED:
-            self._hosts.popitem(last=False)
-        return host
+    def meet(self, address: str) -> None:
+        """Note that a fetch is about to use ``address``, or has a connection to it already.
 
-    def _strike(self, host: _Host) -> None:
-        host.strikes += 1
-        if host.strikes >= STRIKES:
-            host.open_until = self._clock() + PAUSE_S
+        Raises:
+            PausedError: whatever is there keeps being late.
+        """
+        turn = _TURN.get()
+        if turn is None or address in turn.addresses:
+            return
+        if reason := self._of(self._addresses, address, ADDRESS_STRIKES).admit(self._clock()):
+            raise PausedError(f"the host at {address} {reason}")
+        turn.addresses.add(address)
 
-    def _refuse_if_open(self, host: _Host) -> None:
-        if host.strikes >= STRIKES and self._clock() < host.open_until:
-            raise NotUsedError("skipped", f"the host did not answer in time {host.strikes} times in a row")
+    def _judge(self, domain: _Breaker, turn: Turn, *, well: bool) -> None:
+        now, late = self._clock(), turn.took_s >= self._patience_s
+        if late:
+            self.last_strike = now
+        for breaker in (domain, *(self._of(self._addresses, each, ADDRESS_STRIKES) for each in turn.addresses)):
+            if late:
+                breaker.strike(now)
+            elif well:
+                breaker.forgive()
 
-    def _admit(self, host: _Host) -> None:
-        self._refuse_if_open(host)  # it may have opened while this fetch waited for its turn
-        if host.strikes >= STRIKES:  # half-open: this fetch is the probe, the next must wait for its result
-            host.open_until = self._clock() + PAUSE_S
+    def _of(self, known: OrderedDict[str, _Breaker], name: str, limit: int) -> _Breaker:
+        breaker = known.get(name)
+        if breaker is None:
+            breaker = known[name] = _Breaker(limit, self._per_host)
+        known.move_to_end(name)
+        if len(known) > REMEMBERED:
+            known.popitem(last=False)
+        return breaker
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+def registered_domain(name: str) -> str:
+    """What somebody registered of a host's name, by the public suffix list of the library; an address as it is.
+
+    https://publicsuffix.org: below ``co.uk`` or ``github.io`` anybody may have a name, so those are nobody's domain.
+    """
+    try:
+        return str(ip_address(name.strip("[]")))
+    except ValueError:
+        lower = name.lower().rstrip(".")
+        return str(_suffixes().privatesuffix(lower) or lower)

@@ -41,13 +41,15 @@ def a_post(number, text="the bridge collapsed", **more):
 class NoImages:
     """A fetcher whose images never come."""
 
+    decoding = 0
+
     async def __aenter__(self):
         return self
 
     async def __aexit__(self, *_):
         return None
 
-    async def fetch(self, links):
+    async def fetch(self, links, since):
         from stream_app.pipeline.media.outcome import MediaOutcome
 
         return tuple(MediaOutcome(link.url, "late", reason="never comes") for link in links)
@@ -107,8 +109,9 @@ async def eventually(condition, timeout_s=20):
             await asyncio.sleep(0.02)
 
 
-async def events(collect, settings, count):
-    return [Event.model_validate_json(each.value) for each in await collect(settings.topics.events, count)]
+async def events(collect, settings, count, timeout_s=20):
+    found = await collect(settings.topics.events, count, timeout_s)
+    return [Event.model_validate_json(each.value) for each in found]
 
 
 async def test_posts_become_events_and_alerts(settings, send, replica, collect):
@@ -197,9 +200,9 @@ async def test_an_image_that_does_not_come_degrades_the_event_and_is_tried_again
     fetched = []
 
     class Late(NoImages):
-        async def fetch(self, links):
+        async def fetch(self, links, since):
             fetched.append(links)
-            return await super().fetch(links)
+            return await super().fetch(links, since)
 
     media = [{"url": "https://a.example/1.jpg"}]
     await send([a_post(1, media=media)])
@@ -217,7 +220,7 @@ async def test_posts_do_not_wait_for_another_posts_image(settings, send, replica
     release = asyncio.Event()
 
     class Slow(NoImages):
-        async def fetch(self, links):
+        async def fetch(self, links, since):
             await release.wait()
             return tuple(MediaOutcome(link.url, "late", reason="slow") for link in links)
 
@@ -454,7 +457,7 @@ async def test_what_is_read_stays_within_its_room(settings, send, replica, colle
     release, most = asyncio.Event(), []
 
     class Slow(NoImages):
-        async def fetch(self, links):
+        async def fetch(self, links, since):
             most.append(running.room.taken)
             await release.wait()
             return tuple(MediaOutcome(link.url, "late", reason="slow") for link in links)
@@ -470,25 +473,86 @@ async def test_what_is_read_stays_within_its_room(settings, send, replica, colle
 
 
 async def test_reading_far_ahead_starts_only_so_many_fetches(settings, send, replica, collect):
-    """A post's deadline runs from the start of its fetch: a flat-out replay must not make photos late."""
-    running = most = 0
+    """A post's deadline runs from when it was read: a flat-out replay must not make photos late for lack of us."""
+    most = 0
 
-    class Counting(NoImages):
-        async def fetch(self, links):
-            nonlocal running, most
-            running += 1
-            most = max(most, running)
+    class Decoding(NoImages):
+        async def fetch(self, links, since):
+            nonlocal most
+            self.decoding += 1
+            most = max(most, self.decoding)
             await asyncio.sleep(0.02)
-            running -= 1
-            return await super().fetch(links)
+            self.decoding -= 1
+            return await super().fetch(links, since)
 
-    narrow = settings.model_copy(
-        update={
-            "media": settings.media.model_copy(update={"concurrency": 4}),
-            "labelling": settings.labelling.model_copy(update={"batch_size": 2}),
-        }
+    narrow = settings.model_copy(update={"labelling": settings.labelling.model_copy(update={"batch_size": 2})})
+    await send([a_post(i, media=[{"url": f"https://a.example/{i}.jpg"}]) for i in range(400)])
+    async with replica(settings=narrow, fetcher=Decoding):
+        await events(collect, settings, 400)
+    assert most < 4 + 128
+
+
+async def test_the_room_is_counted_in_bytes_too(settings, send, replica, collect):
+    most = 0
+
+    class Watched(FixedScorer):
+        def score(self, posts):
+            nonlocal most
+            most = max(most, running.room.held)
+            return super().score(posts)
+
+    small = settings.model_copy(update={"labelling": settings.labelling.model_copy(update={"max_in_flight_mb": 1.0})})
+    await send([a_post(i, "flood " * 10_000) for i in range(200)])
+    async with replica(settings=small, load=loads(Watched)) as running:
+        assert len(await events(collect, settings, 200, 60)) == 200
+        await eventually(lambda: not running.room.taken)
+        assert running.room.held == 0
+    assert most < 2**20 + 128 * 60_100, "no more than one chunk above it"
+
+
+async def test_posts_wait_and_nothing_is_committed(settings, send, replica, collect):
+    """The topic of events is deleted: that is told, and the process is to be restarted."""
+    impatient = settings.model_copy(update={"worker": settings.worker.model_copy(update={"stall_s": 1.0})})
+    await send([a_post(0)])
+    async with replica(settings=impatient) as running:
+        await events(collect, settings, 1)
+        assert running.ill() is None
+        async with admin_client(settings.kafka) as admin:
+            await admin.delete_topics([settings.topics.events])
+        await send([a_post(i) for i in range(1, 10)])
+        await eventually(lambda: "nothing was committed" in (running.ill() or ""))
+
+
+async def test_lag_counts_partitions_of_which_nothing_was_read(settings, send, replica):
+    class Waits(FixedScorer):
+        def score(self, posts):
+            time.sleep(0.2)
+            return super().score(posts)
+
+    tiny = settings.model_copy(
+        update={"labelling": settings.labelling.model_copy(update={"max_in_flight": 1, "batch_size": 1})}
     )
-    await send([a_post(i, media=[{"url": f"https://a.example/{i}.jpg"}]) for i in range(60)])
-    async with replica(settings=narrow, fetcher=Counting):
-        await events(collect, settings, 60)
-    assert most <= 4
+    await send([a_post(i) for i in range(200)])
+    async with replica(settings=tiny, load=loads(Waits)) as running:
+        await eventually(lambda: sum(running.feed.lag().values()) > 150)
+        assert set(running.feed.lag()) == running.feed.partitions
+
+
+async def test_a_fresh_post_does_not_wait_for_another_partitions_backlog(settings, replica, collect):
+    class Slowly(FixedScorer):
+        def score(self, posts):
+            time.sleep(0.02)
+            return super().score(posts)
+
+    few = settings.model_copy(update={"labelling": settings.labelling.model_copy(update={"batch_size": 8})})
+    async with AIOKafkaProducer(**client_options(settings.kafka), linger_ms=5) as producer:
+        sent = [await producer.send(settings.topics.posts, a_post(i), partition=0) for i in range(1500)]
+        await asyncio.gather(*sent)
+        async with replica(settings=few, load=loads(Slowly)) as running:
+            await eventually(lambda: running.publisher.commits)
+            await producer.send_and_wait(settings.topics.posts, a_post("fresh"), partition=1)
+            done: list[str] = []
+            async with asyncio.timeout(30):
+                while "fresh" not in done:
+                    done = [each.post.id for each in await events(collect, settings, 1)]
+    assert len(done) < 1400, "the backlog was not through"

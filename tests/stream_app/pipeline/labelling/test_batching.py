@@ -61,6 +61,17 @@ async def test_a_full_batch_does_not_wait_for_the_model():
     assert await asyncio.wait_for(batcher.take(), 5) == [2, 3]
 
 
+async def test_lanes_take_turns_so_that_a_fresh_post_is_not_behind_a_backlog():
+    batcher = Batcher(4, deadline_s=60)
+    for item in range(100):
+        batcher.add(item, lane=0)
+    batcher.add("fresh", lane=1)
+    assert await batcher.take() == [0, "fresh", 1, 2]
+    assert await batcher.take() == [3, 4, 5, 6]
+    batcher.clear()
+    assert len(batcher) == 0
+
+
 def test_memory_forgets_what_was_not_used_for_longest():
     memory = Memory(2)
     for name in "abc":

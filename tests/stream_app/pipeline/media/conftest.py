@@ -79,6 +79,9 @@ class HostileHost:
     async def _missing(self, request):
         raise web.HTTPNotFound
 
+    async def _busy(self, request):
+        return web.Response(status=429, headers={"Retry-After": "60"})
+
     async def _empty(self, request):
         return web.Response(body=b"", content_type="image/jpeg")
 

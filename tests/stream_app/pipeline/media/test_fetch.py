@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from aiohttp.abc import AbstractResolver
 
+from stream_app.pipeline.media.fetch import retry_after_s
+from stream_app.pipeline.media.hosts import ADDRESS_STRIKES
 from stream_app.pipeline.posts.post import MediaLink
 
 
@@ -343,3 +347,50 @@ async def test_closing_ends_what_is_under_way(host, fetcher_of, settings):
     await fetcher.__aexit__(None, None, None)
     assert (await waiting).status == "late"
     assert time.perf_counter() - began < 1
+
+
+async def test_the_deadline_runs_from_when_the_post_arrived(host, fetcher_of):
+    fetcher = await fetcher_of(deadline_s=30.0)
+    (outcome,) = await fetcher.fetch([MediaLink(url=host.url("silent"))], time.monotonic() - 29.8)
+    assert outcome.status == "late"
+
+
+async def test_hosts_that_dawdle_hold_up_no_other_hosts_photo(host, fetcher_of):
+    """One answer is read at a time here, and many are waited for."""
+    fetcher = await fetcher_of(concurrency=1, deadline_s=5.0)
+    waiting = [asyncio.create_task(fetcher.fetch([MediaLink(url=host.url(f"silent/{n}"))])) for n in range(10)]
+    await asyncio.sleep(0.2)
+    (outcome,) = await fetcher.fetch([MediaLink(url=host.url("photo"))])
+    assert outcome.status == "used"
+    host.release.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_a_host_that_says_when_to_come_back_is_not_asked_before(host, fetcher_of):
+    fetcher = await fetcher_of()
+    first = await fetcher.fetch([MediaLink(url=host.url("busy"))])
+    second = await fetcher.fetch([MediaLink(url=host.url("photo"))])
+    assert (first[0].status, second[0].status) == ("failed", "skipped")
+    assert "left alone" in second[0].reason
+    assert host.hits == {"busy": 1}
+
+
+async def test_an_address_that_is_late_again_and_again_is_skipped_under_a_new_name(host, fetcher_of):
+    names = [f"example{n}.com" for n in range(ADDRESS_STRIKES)]
+    resolver = Answers(**{name: ["127.0.0.1"] for name in [*names, "fresh.example.org"]})
+    fetcher = await fetcher_of(resolver=resolver, deadline_s=0.1)
+    late = [MediaLink(url=host.url("silent", name)) for name in names]
+    assert {(await fetcher.fetch([link]))[0].status for link in late} == {"late"}
+    (outcome,) = await fetcher.fetch([MediaLink(url=host.url("photo", "fresh.example.org"))])
+    assert outcome.status == "skipped"
+    assert "127.0.0.1 did not answer in time 6 times" in outcome.reason
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("120", 120.0), (" 0 ", 0.0), ("", None), ("soon", None), ("-5", None)])
+def test_retry_after_is_seconds(said, seconds):
+    assert retry_after_s(said) == seconds
+
+
+def test_retry_after_is_a_date():
+    soon = retry_after_s(format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
+    assert 85 < soon <= 90

@@ -7,7 +7,17 @@ import contextlib
 
 import pytest
 
-from stream_app.pipeline.media.hosts import PAUSE_S, REMEMBERED, STRIKES, Hosts
+from stream_app.pipeline.media.hosts import (
+    ADDRESS_STRIKES,
+    MAX_PAUSE_S,
+    PAUSE_S,
+    REMEMBERED,
+    STRIKES,
+    BusyError,
+    Hosts,
+    PausedError,
+    registered_domain,
+)
 from stream_app.pipeline.media.outcome import NotUsedError
 
 
@@ -57,12 +67,102 @@ async def test_an_answer_in_between_forgives(hosts, clock):
         await answer(hosts, "h")
 
 
-async def test_an_error_is_an_answer(hosts, clock):
-    for _ in range(STRIKES * 2):
-        await give_up(hosts, clock, "h", 1.5)
-        with pytest.raises(ConnectionError):
+@pytest.mark.parametrize("error", [ConnectionError(), NotUsedError("failed", "the host answered 404")])
+async def test_an_error_speaks_neither_for_nor_against_a_host(hosts, clock, error):
+    for _ in range(STRIKES):
+        with contextlib.suppress(type(error)):
             async with hosts.turn("h"):
-                raise ConnectionError
+                raise error
+        await give_up(hosts, clock, "h", 1.5)
+    with pytest.raises(NotUsedError, match="3 times in a row"):
+        await answer(hosts, "h")
+    for _ in range(STRIKES * 2):
+        with contextlib.suppress(type(error)):
+            async with hosts.turn("other"):
+                raise error
+    await answer(hosts, "other")
+
+
+@pytest.mark.parametrize("error", [None, NotUsedError("too_large", "large")])
+async def test_a_slow_answer_is_a_strike_too(hosts, clock, error):
+    for _ in range(STRIKES):
+        with contextlib.suppress(NotUsedError):
+            async with hosts.turn("h"):
+                clock.now += 1.0
+                if error:
+                    raise error
+    with pytest.raises(NotUsedError, match="did not answer in time"):
+        await answer(hosts, "h")
+
+
+async def test_what_a_fetch_waited_for_elsewhere_is_not_the_hosts_fault(hosts, clock):
+    @contextlib.asynccontextmanager
+    async def full():
+        clock.now += 5
+        yield
+
+    for _ in range(STRIKES * 2):
+        async with hosts.turn("h") as turn, turn.excused(full()):
+            clock.now += 0.9
+    await answer(hosts, "h")
+
+
+async def test_names_below_one_domain_are_one_host_and_those_below_a_public_suffix_are_not(hosts, clock):
+    for number in range(STRIKES):
+        await give_up(hosts, clock, f"p{number}.slow.example.co.uk", 1.5)
+        await give_up(hosts, clock, f"p{number}.github.io", 1.5)
+    with pytest.raises(NotUsedError):
+        await answer(hosts, "another.example.co.uk")
+    await answer(hosts, "another.github.io")
+    await answer(hosts, "other.co.uk")
+    assert registered_domain("127.0.1.5") == "127.0.1.5"
+    assert registered_domain("[2001:DB8::1]") == "2001:db8::1"
+
+
+async def test_names_without_end_at_one_address_are_found_out_by_the_address(hosts, clock):
+    for number in range(ADDRESS_STRIKES):
+        with contextlib.suppress(asyncio.CancelledError):
+            async with hosts.turn(f"slow{number}.example"):
+                hosts.meet("192.0.2.1")
+                clock.now += 1.5
+                raise asyncio.CancelledError
+    with pytest.raises(PausedError, match=r"at 192\.0\.2\.1 did not answer in time 6 times"):
+        async with hosts.turn("fresh.example"):
+            hosts.meet("192.0.2.1")
+    async with hosts.turn("fresh.example"):
+        hosts.meet("192.0.2.2")
+
+
+async def test_a_good_answer_from_an_address_forgives_it(hosts, clock):
+    for number in range(ADDRESS_STRIKES * 2):
+        with contextlib.suppress(asyncio.CancelledError):
+            async with hosts.turn(f"slow{number}.example"):
+                hosts.meet("192.0.2.1")
+                clock.now += 1.5
+                raise asyncio.CancelledError
+        async with hosts.turn("good.example"):
+            hosts.meet("192.0.2.1")
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(30.0, 30.0), (0.0, 1.0), (1e9, MAX_PAUSE_S)])
+async def test_a_host_that_asks_for_it_is_left_alone(hosts, clock, asked, kept):
+    with pytest.raises(BusyError):
+        async with hosts.turn("h"):
+            raise BusyError("the host answered 429", asked)
+    clock.now += kept - 0.5
+    with pytest.raises(NotUsedError, match="asked to be left alone"):
+        await answer(hosts, "h")
+    clock.now += 1
+    await answer(hosts, "h")
+
+
+async def test_busy_without_a_time_is_a_strike(hosts):
+    for _ in range(STRIKES):
+        with pytest.raises(BusyError):
+            async with hosts.turn("h"):
+                raise BusyError("the host answered 503", None)
+    with pytest.raises(NotUsedError, match="did not answer in time"):
+        await answer(hosts, "h")
 
 
 async def test_a_fetch_given_up_early_is_not_the_hosts_fault(hosts, clock):
@@ -119,7 +219,7 @@ async def test_those_who_waited_for_a_turn_skip_once_it_opens(hosts, clock):
     await entered.wait()
     queued = [asyncio.create_task(hold()) for _ in range(2)]
     await asyncio.sleep(0)
-    hosts._hosts["h"].strikes = STRIKES - 1
+    hosts._domains["h"].strikes = STRIKES - 1
     clock.now += 5
     for task in holders:
         task.cancel()
@@ -130,4 +230,4 @@ async def test_those_who_waited_for_a_turn_skip_once_it_opens(hosts, clock):
 async def test_what_is_remembered_is_bounded(hosts):
     for number in range(REMEMBERED + 100):
         await answer(hosts, f"host{number}")
-    assert len(hosts._hosts) == REMEMBERED
+    assert len(hosts._domains) == REMEMBERED
