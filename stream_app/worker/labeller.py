@@ -209,7 +209,7 @@ class Labeller(Service):
         """Send one post the shortest way: known, being labelled already, or to be labelled."""
         try:
             known_by = keys(post)
-            work = Work(pending, post, keys_to_remember(post, known_by), time.monotonic())
+            work = Work(pending, enrich(post), keys_to_remember(post, known_by), time.monotonic())
         except Exception as error:  # noqa: BLE001 - as above
             self._bury(pending, "parse", f"parser failed: {error!r}", _alone(pending, post))
             return
@@ -222,7 +222,6 @@ class Labeller(Service):
                 return
         for key in work.keys:
             self._on_the_way[key] = work
-        work.post = enrich(post)
         if post.media:
             task = asyncio.create_task(self._fetch(work))
             self._fetching.add(task)

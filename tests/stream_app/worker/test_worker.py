@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -183,6 +184,20 @@ async def test_reposts_and_copies_share_the_labels_of_one(settings, send, replic
     last = next(each for each in found if each.post.id == "300")
     assert last.duplicate_of is not None
     assert last.duplicates_seen >= 20
+
+
+async def test_copies_and_posts_come_again_keep_their_place_and_language(settings, send, replica, collect):
+    first, copy, repost = a_post(1), a_post(2), a_post(3, root_id="1", kind="repost")
+    told = [
+        re.sub(b"the bridge collapsed .", b"The bridge in Colombo, Sri Lanka has collapsed", post)
+        for post in (first, copy, repost)
+    ]
+    await send(told[:2])  # one on the heels of the other
+    async with replica():
+        await events(collect, settings, 2)
+        await send([told[0], told[2]])  # come again, and a repost: known by now
+        found = await events(collect, settings, 4)
+    assert [(each.post.place.name, each.post.language) for each in found] == [("Colombo", "en")] * 4
 
 
 async def test_an_empty_repost_does_not_give_its_labels_to_the_root_that_comes_later(settings, send, replica, collect):
