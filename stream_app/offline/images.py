@@ -76,6 +76,7 @@ class LocalImages:
         return MediaOutcome(
             url,
             "used",
+            image.flaw,
             content_type=image.content_type,
             size_bytes=len(data),
             width=image.width,

@@ -53,10 +53,14 @@ def describe(
 
 
 def degraded_reasons(outcomes: Sequence[MediaOutcome]) -> tuple[str, ...]:
-    """Why images the post has were not used; empty when all were, or when the surplus over the limit was skipped."""
+    """Why images the post has were not used, or not whole; empty when all were, or when only a surplus was skipped."""
     some_used = any(outcome.status == "used" for outcome in outcomes)
     missed = [o for o in outcomes if o.status != "used" and not (o.status == "skipped" and some_used)]
-    return tuple(f"image {o.status}: {o.reason or 'no reason given'} ({o.url:.200})" for o in missed)
+    flawed = [outcome for outcome in outcomes if outcome.status == "used" and outcome.reason]
+    return (
+        *(f"image {o.status}: {o.reason or 'no reason given'} ({o.url:.200})" for o in missed),
+        *(f"{o.reason} ({o.url:.200})" for o in flawed),
+    )
 
 
 def review_reasons(

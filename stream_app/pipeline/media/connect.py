@@ -66,6 +66,15 @@ def check_url(url: str | URL, ports: Sequence[int]) -> URL:
     return parsed.with_fragment(None)
 
 
+def is_compressed(codings: Sequence[str]) -> bool:
+    """Whether a body's ``Content-Encoding`` headers name one that changes it.
+
+    ``aws-chunked`` says how a file was once sent to S3, which keeps the word with it and undoes the framing itself.
+    """
+    names = {name.strip().lower() for coding in codings for name in coding.split(",")}
+    return bool(names - {"", "identity", "aws-chunked"})
+
+
 class SocketGuard:
     """Makes the sockets of outgoing connections, for public addresses and ``allowed`` networks only.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 
+from stream_app.pipeline.media.avif import without_metadata
 from stream_app.pipeline.media.outcome import NotUsedError
 from stream_app.pipeline.media.sniff import Format
 
@@ -23,19 +24,20 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
 _CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _EXIF = b"Exif\0\0"
-_ORIENTATION, _SHORT = 0x0112, 3
+_ORIENTATION, _INTEGERS = 0x0112, {3: "H", 4: "L"}  # a SHORT by the standard; some write a LONG
 
 
 def essential(data: bytes, form: Format) -> tuple[bytes, int]:
     """The file as a decoder may have it, and its EXIF orientation (1 to 8; 1, upright, where it has none).
 
-    A WebP comes back whole: opening one reads no metadata.
+    A WebP comes back whole: opening one reads no metadata. An AVIF's orientation is a property of its picture, which
+    Pillow tells.
 
     Raises:
         NotUsedError: unsupported, in more than ``MAX_PARTS`` parts; or failed, when it is cut off before its picture.
     """
     try:
-        return {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}[form](data)
+        return {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "AVIF": _avif}[form](data)
     except (struct.error, IndexError, ValueError) as error:
         raise NotUsedError("failed", "the image is broken: it ends within its head") from error
 
@@ -89,6 +91,10 @@ def _webp(data: bytes) -> tuple[bytes, int]:
     return data, 1
 
 
+def _avif(data: bytes) -> tuple[bytes, int]:
+    return without_metadata(data), 1
+
+
 def orientation(exif: bytes) -> int:
     """The orientation tag of the first directory of EXIF data, with or without its ``Exif`` prefix; 1 for none."""
     tiff = exif.removeprefix(_EXIF)
@@ -99,9 +105,11 @@ def orientation(exif: bytes) -> int:
         (start,) = struct.unpack_from(f"{order}L", tiff, 4)
         (count,) = struct.unpack_from(f"{order}H", tiff, start)
         for number in range(count):
-            tag, kind, _, value = struct.unpack_from(f"{order}HHLH", tiff, start + 2 + 12 * number)
+            at = start + 2 + 12 * number
+            tag, kind = struct.unpack_from(f"{order}HH", tiff, at)
             if tag == _ORIENTATION:
-                return value if kind == _SHORT and 1 <= value <= 8 else 1
+                (value,) = struct.unpack_from(f"{order}{_INTEGERS.get(kind, 'B')}", tiff, at + 8)
+                return value if kind in _INTEGERS and 1 <= value <= 8 else 1
     except struct.error:
         pass
     return 1

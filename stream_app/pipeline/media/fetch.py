@@ -21,11 +21,11 @@ from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSes
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from stream_app.pipeline.media.connect import check_url, open_session
+from stream_app.pipeline.media.connect import check_url, is_compressed, open_session
 from stream_app.pipeline.media.decode import Decoded, Prepare, decode
 from stream_app.pipeline.media.hosts import BusyError, Hosts, PausedError
 from stream_app.pipeline.media.outcome import MediaOutcome, NotUsedError, Status, brief
-from stream_app.pipeline.media.sniff import SNIFFED, sniff
+from stream_app.pipeline.media.sniff import SNIFFED, not_read, sniff
 from stream_app.pipeline.posts.post import MediaLink
 from stream_app.settings import MediaSettings
 
@@ -138,6 +138,7 @@ class MediaFetcher:
             outcome = MediaOutcome(
                 url,
                 "used",
+                image.flaw,
                 content_type=image.content_type,
                 size_bytes=len(data),
                 width=image.width,
@@ -195,7 +196,7 @@ async def _read(response: ClientResponse, max_bytes: int) -> bytes:
         raise BusyError(f"the host answered {response.status}", retry_after_s(response.headers.get("Retry-After", "")))
     if response.status != 200:
         raise NotUsedError("failed", f"the host answered {response.status}")
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if is_compressed(response.headers.getall("Content-Encoding", [])):
         raise NotUsedError("unsupported", "the host compressed the image, which it was asked not to")
     if (response.content_length or 0) > max_bytes:
         raise NotUsedError("too_large", f"the host announced more than {max_bytes:,} bytes")
@@ -204,7 +205,7 @@ async def _read(response: ClientResponse, max_bytes: int) -> bytes:
         sniffed = len(data) >= SNIFFED
         data += chunk
         if not sniffed and len(data) >= SNIFFED and sniff(data) is None:
-            raise NotUsedError("unsupported", "not a JPEG, PNG or WebP image")
+            raise NotUsedError("unsupported", not_read(data))
         if len(data) > max_bytes:
             raise NotUsedError("too_large", f"more than {max_bytes:,} bytes")
     return bytes(data)

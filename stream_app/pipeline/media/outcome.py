@@ -15,7 +15,8 @@ Status = Literal["used", "refused", "failed", "late", "unsupported", "too_large"
 class MediaOutcome:
     """One image's fate. ``image`` is the model-ready array [S, S, 3] uint8 when ``status`` is ``used``, else None.
 
-    ``reason`` is one plain sentence when the image was not used; ``elapsed_ms`` covers fetch and decode.
+    ``reason`` is one plain sentence when the image was not used, or says what is wrong with one that was;
+    ``elapsed_ms`` covers fetch and decode.
     """
 
     url: str

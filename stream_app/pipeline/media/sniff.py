@@ -1,18 +1,26 @@
 """What the first bytes of a file say it is; what a host says it is decides nothing.
 
-Sources: JPEG ITU-T T.81 annex B; PNG W3C Recommendation (third edition) sections 5.2 and 11.2.1; WebP RFC 9649.
+Sources: JPEG ITU-T T.81 annex B; PNG W3C Recommendation (third edition) sections 5.2 and 11.2.1; WebP RFC 9649; brands
+of AVIF and HEIC: ISO/IEC 14496-12 section 4.3, AV1 Image File Format 1.1.0 section 6, ISO/IEC 23008-12 annex B.4.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-Format = Literal["JPEG", "PNG", "WEBP"]
+Format = Literal["JPEG", "PNG", "WEBP", "AVIF"]
 
-CONTENT_TYPES: dict[Format, str] = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+CONTENT_TYPES: dict[Format, str] = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+}
 
-SNIFFED = 12
+SNIFFED = 32
 """Bytes that are enough to tell."""
+
+_HEIC = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 
 
 def sniff(head: bytes | bytearray) -> Format | None:
@@ -23,7 +31,22 @@ def sniff(head: bytes | bytearray) -> Format | None:
         return "PNG"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    return None
+    return "AVIF" if b"avif" in _brands(head) else None
+
+
+def not_read(head: bytes | bytearray) -> str:
+    """Why a file that :func:`sniff` has no format for is not read."""
+    if not _HEIC.isdisjoint(_brands(head)):
+        return "a HEIC image, which is not read: post it as JPEG"
+    return "not a JPEG, PNG, WebP or AVIF image"
+
+
+def _brands(head: bytes | bytearray) -> frozenset[bytes]:
+    """What a file of boxes says it can be read as: its major brand and those it is compatible with."""
+    if head[4:8] != b"ftyp":
+        return frozenset()
+    end = min(int.from_bytes(head[:4], "big"), len(head), SNIFFED)
+    return frozenset(bytes(head[at : at + 4]) for at in (8, *range(16, end, 4)))
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:

@@ -20,6 +20,7 @@ from stream_app.pipeline.posts.post import Author, Place, Post
 texts = st.text(st.characters(blacklist_categories=["Cs"]))
 USED = MediaOutcome("https://a/1", "used")
 LATE = MediaOutcome("https://a/2", "late", reason="no answer within 2 s")
+CUT = replace(USED, reason="image cut short")
 SKIPPED = MediaOutcome("https://a/3", "skipped", reason="more than 4 images")
 SCORER = FixedScorer()
 MODEL = SCORER.info
@@ -86,7 +87,16 @@ def test_a_duplicate_keeps_its_own_identity_and_shares_the_rest():
 
 @pytest.mark.parametrize(
     ("outcomes", "count"),
-    [([], 0), ([USED], 0), ([LATE], 1), ([USED, LATE], 1), ([USED, SKIPPED], 0), ([SKIPPED], 1), ([LATE, LATE], 2)],
+    [
+        ([], 0),
+        ([USED], 0),
+        ([LATE], 1),
+        ([USED, LATE], 1),
+        ([USED, SKIPPED], 0),
+        ([SKIPPED], 1),
+        ([LATE, LATE], 2),
+        ([CUT], 1),
+    ],
 )
 def test_degraded_when_something_the_post_has_was_not_used(outcomes, count):
     reasons = degraded_reasons(outcomes)

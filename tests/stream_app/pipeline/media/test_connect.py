@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.pipeline.media.addresses import parse_networks
-from stream_app.pipeline.media.connect import MAX_URL, SocketGuard, ThreadResolver, check_url, open_session
+from stream_app.pipeline.media.connect import (
+    MAX_URL,
+    SocketGuard,
+    ThreadResolver,
+    check_url,
+    is_compressed,
+    open_session,
+)
 from stream_app.pipeline.media.outcome import NotUsedError
 from stream_app.settings import MediaSettings
 
@@ -109,3 +116,22 @@ async def test_the_session_takes_nothing_from_its_surroundings(monkeypatch):
 def test_a_wrong_exemption_is_named():
     with pytest.raises(ValueError, match="nonsense"):
         parse_networks(MediaSettings(allowed_private=("nonsense",)).allowed_private)
+
+
+@pytest.mark.parametrize(
+    ("codings", "compressed"),
+    [
+        ([], False),
+        ([""], False),
+        (["  "], False),
+        (["identity"], False),
+        (["aws-chunked"], False),
+        (["aws-chunked,"], False),
+        (["AWS-chunked", "Identity"], False),
+        (["gzip"], True),
+        (["aws-chunked,gzip"], True),
+        (["identity", "br"], True),
+    ],
+)
+def test_only_what_changes_the_body_is_compression(codings, compressed):
+    assert is_compressed(codings) is compressed

@@ -166,3 +166,12 @@ def test_damage_never_makes_a_file_longer_and_never_raises_anything_else(form, a
         kept, turned = essential(damaged, form)
         assert len(kept) <= len(damaged)
         assert 1 <= turned <= 8
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("value", range(1, 9))
+def test_an_orientation_written_as_a_long_counts(value, order):
+    """Some programs do so; exif.org's example images have it too."""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    tiff = mark + struct.pack(f"{order}IHHHII", 8, 1, 0x0112, 4, 1, value) + bytes(4)
+    assert orientation(b"Exif\0\0" + tiff) == value
