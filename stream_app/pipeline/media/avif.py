@@ -70,7 +70,7 @@ def boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _meta(data: bytes) -> Span:
-    found = {}
+    found: dict[bytes, Span] = {}
     for kind, start, end in boxes(data, 0, len(data)):
         found.setdefault(kind, (start + 4, end))
     if b"moov" in found:
