@@ -23,7 +23,7 @@ demo: setup
 	$(BIN)/crisis-stream demo $(if $(ONCE),--once)
 
 test: setup browser promtool
-	$(BIN)/python -m pytest -n $(AT_ONCE) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(AT_ONCE) --dist worksteal
 
 lint: setup
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -15,6 +16,10 @@ from stream_app.kafka.broker import LocalBroker
 from stream_app.kafka.clients import client_options
 from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import KafkaSettings, ModelSettings, Settings, TopicSettings, WorkerSettings
+
+# Time is never asserted: a machine that is busy is no fault of the code.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 Collect = Callable[..., Awaitable[list[ConsumerRecord]]]
 

@@ -233,12 +233,10 @@ def test_a_refusal_says_what_to_check_whichever_command(environment, tmp_path, c
         ["dead-letters", "list"],
         ["feedback", "add", "e", "--damage", "mild_damage"],
     ):
-        began = time.monotonic()
         done = call(mine, *command)
         assert done.returncode == 1, command
         assert expected in done.stderr, f"{command}: {done.stderr}"
         assert "Traceback" not in done.stderr, f"{command}: {done.stderr}"
-        assert time.monotonic() - began < 60
 
 
 async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(secure, tmp_path):

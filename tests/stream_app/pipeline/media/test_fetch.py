@@ -277,23 +277,20 @@ async def test_a_slow_host_delays_no_other(host, fetcher_of):
     fetcher = await fetcher_of(resolver=resolver, per_host=2, concurrency=4, deadline_s=0.6)
     slow = [asyncio.create_task(fetch_one(fetcher, host.url(f"silent/{n}", "slow.example"))) for n in range(30)]
     await asyncio.sleep(0.1)
-    began = time.perf_counter()
     quick = await asyncio.gather(*(fetch_one(fetcher, host.url(f"photo/{n}", "quick.example")) for n in range(10)))
-    took = time.perf_counter() - began
     assert {each.status for each in quick} == {"used"}
-    assert took < 0.5
+    assert not any(each.done() for each in slow)  # these are still waiting
     assert {each.status for each in await asyncio.gather(*slow)} == {"late"}
 
 
 async def test_a_host_that_keeps_us_waiting_is_skipped_at_once(host, fetcher_of):
     fetcher = await fetcher_of(deadline_s=0.2)
     first = [(await fetch_one(fetcher, host.url(f"silent/{n}"))).status for n in range(3)]
-    began = time.perf_counter()
     outcome = await fetch_one(fetcher, host.url("photo"))
     assert first == ["late"] * 3
     assert outcome.status == "skipped"
     assert "3 times in a row" in outcome.reason
-    assert time.perf_counter() - began < 0.1
+    assert not host.hits["photo"]
 
 
 async def test_a_redirect_to_a_slow_host_is_not_held_against_the_one_that_redirects(host, fetcher_of):
@@ -343,10 +340,8 @@ async def test_closing_ends_what_is_under_way(host, fetcher_of, settings):
     fetcher = await fetcher_of(deadline_s=5.0)
     waiting = asyncio.create_task(fetch_one(fetcher, host.url("silent")))
     await asyncio.sleep(0.1)
-    began = time.perf_counter()
     await fetcher.__aexit__(None, None, None)
-    assert (await waiting).status == "late"
-    assert time.perf_counter() - began < 1
+    assert (await asyncio.wait_for(waiting, 2.0)).status == "late"
 
 
 async def test_the_deadline_runs_from_when_the_post_arrived(host, fetcher_of):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import time
 
 import numpy as np
 import pytest
@@ -65,10 +64,8 @@ async def answers():
     ids=["status line", "header name", "header value", "headers", "trailers", "trailer"],
 )
 async def test_an_endless_head_is_given_up_at_once(answers, head, unit):
-    began = time.perf_counter()
     outcome, _ = await answers(head, unit)
-    assert outcome.status == "failed"
-    assert time.perf_counter() - began < 0.4
+    assert outcome.status == "failed"  # "late" would say that it was heard out until the deadline
 
 
 @pytest.mark.parametrize(
@@ -89,10 +86,8 @@ async def test_interim_answers_are_heard_out_but_not_for_ever(answers):
     outcome, _ = await answers(hint * 16 + OK + WHOLE, paths=3)
     assert outcome.status == "used"
     for unit in (hint * 1000, b"HTTP/1.1 100 Continue\r\n\r\n" * 100):
-        began = time.perf_counter()
         outcome, _ = await answers(b"", unit)
         assert (outcome.status, "interim answers" in outcome.reason) == ("failed", True)
-        assert time.perf_counter() - began < 0.4
     outcome, _ = await answers(hint * 17 + OK + WHOLE)
     assert outcome.status == "failed"
 
