@@ -40,7 +40,7 @@ async def answers():
 
         servers.append(await asyncio.start_server(serve, "127.0.0.1", 0))
         port = servers[-1].sockets[0].getsockname()[1]
-        limits = MediaSettings(allowed_private=("127.0.0.1/32",), allowed_ports=(port,), deadline_s=0.5)
+        limits = MediaSettings(allowed_private=("127.0.0.1/32",), allowed_ports=(port,), deadline_s=3.0)
         async with MediaFetcher(limits, np.asarray) as fetcher:
             for number in range(paths):
                 (outcome,) = await fetcher.fetch([MediaLink(url=f"http://127.0.0.1:{port}/{number}")])
