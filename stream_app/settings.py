@@ -110,6 +110,9 @@ class MediaSettings(Section):
     allowed_private: tuple[str, ...] = Field(
         (), description="networks in CIDR form that may be fetched though not public, e.g. 127.0.0.1/32 for a demo"
     )
+    refused_networks: tuple[str, ...] = Field(
+        (), description="networks in CIDR form that are never fetched from, public or allowed ones too, e.g. your own"
+    )
     allowed_ports: tuple[int, ...] = Field((80, 443), description="ports images may be fetched from")
 
 
@@ -191,6 +194,9 @@ class DashboardSettings(Section):
     incidents: int = Field(500, ge=1, description="incidents kept on show")
     thumbnails: int = Field(500, ge=1, description="re-encoded photos kept in memory")
     max_browsers: int = Field(100, ge=1)
+    max_browsers_per_client: int = Field(
+        25, ge=1, description="of one address; behind a proxy all have the proxy's, so as many as max_browsers"
+    )
 
 
 class IncidentSettings(Section):

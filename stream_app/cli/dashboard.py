@@ -44,6 +44,12 @@ def command(
             fg="yellow",
             err=True,
         )
+        if not changed.allowed_hosts:
+            click.secho(
+                "It answers to localhost and 127.0.0.1 only: name what browsers reach it by with --allowed-host.",
+                fg="yellow",
+                err=True,
+            )
     try:
         asyncio.run(_serve(settings.model_copy(update={"dashboard": changed})))
     except OSError as error:

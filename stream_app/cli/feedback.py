@@ -44,13 +44,21 @@ def command(ctx: click.Context, bootstrap: str | None, prefix: str | None) -> No
 @click.option("--damage", type=click.Choice(LABELS["damage"]), help="the right label")
 @click.option("--analyst", default=getpass.getuser, help="who says so  [default: your user name]")
 @click.option("--note")
+@click.option("--force", is_flag=True, help="also where Kafka does not have the event, since it kept it no longer")
 @click.pass_obj
-def add(settings: Settings, /, event: str, analyst: str, note: str | None, **labels: str | None) -> None:
+def add(
+    settings: Settings, /, event: str, analyst: str, note: str | None, *, force: bool, **labels: str | None
+) -> None:
     """Record the right labels of the event with id EVENT; tasks you leave out are not judged."""
     given = {concept: label for concept, label in labels.items() if label is not None}
     if not given:
         raise click.UsageError("say the right label of at least one task: --informativeness, --humanitarian, --damage")
     verdict = Verdict.model_validate({"event": event, "labels": given, "analyst": analyst, "note": note})
+    if not force and not _run(settings, _known(settings, event)):
+        raise click.ClickException(
+            f"{settings.topics.events} has no event {event!r}: `crisis-stream watch --format jsonl` shows their ids; "
+            "say --force for one that is older than what Kafka keeps"
+        )
     _run(settings, add_verdict(settings, verdict))
     click.echo(f"Recorded in {settings.topics.feedback}.", err=True)
 
@@ -114,6 +122,13 @@ def refit(settings: Settings, precision: float | None, out: Path | None) -> None
         click.echo(f"Wrote {out}: put its sections into crisis-stream.toml and restart the workers.", err=True)
     elif fragment:
         click.echo(fragment)
+
+
+async def _known(settings: Settings, event: str) -> bool:
+    try:
+        return bool(await read_events(settings, [event]))
+    except UnknownTopicOrPartitionError:
+        return False
 
 
 async def _counted(settings: Settings) -> list[VerdictCount]:

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from stream_app.dashboard.body import json_object
 from stream_app.dashboard.guard import add_headers, allowed_names, guard
 from stream_app.dashboard.hub import Hub
 from stream_app.dashboard.state import DashboardState
@@ -58,7 +59,7 @@ def build_app(desk: Desk) -> web.Application:
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
     """Serve ``app`` until exit; yields its address, with the real port when ``port`` is 0."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -84,9 +85,12 @@ async def _stream(request: web.Request) -> web.StreamResponse:
     desk = request.app[DESK]
     if len(desk.hub) >= desk.settings.max_browsers:
         raise web.HTTPServiceUnavailable(text="Too many browsers are open on this dashboard; close some.\n")
+    client = request.remote or ""
+    if desk.hub.open_from(client) >= desk.settings.max_browsers_per_client:
+        raise web.HTTPTooManyRequests(text="Too many pages of this dashboard are open from your address; close some.\n")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
-    with desk.hub.subscribe() as subscription:
+    with desk.hub.subscribe(client) as subscription:
         for frame in desk.hub.missed(request.headers.get("Last-Event-ID")):
             subscription.put(frame)
         try:
@@ -102,22 +106,32 @@ async def _stream(request: web.Request) -> web.StreamResponse:
 
 async def _photo(request: web.Request) -> web.Response:
     desk = request.app[DESK]
-    url = desk.state.image_url(request.match_info["card"], int(request.match_info["index"]))
-    thumbnail = None if url is None else await desk.thumbnails.get(url)
-    if thumbnail is None:
+    seen = desk.state.image(request.match_info["card"], int(request.match_info["index"]))
+    thumbnail = None if seen is None else await desk.thumbnails.get(seen.url)
+    if seen is None or thumbnail is None:
         raise web.HTTPNotFound(text="No such photo on show.\n")
-    return web.Response(body=thumbnail, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    if seen.sha256 is not None and thumbnail.sha256 != seen.sha256:
+        raise web.HTTPConflict(text="Changed since: at this address is another photo than the model saw.\n")
+    return web.Response(
+        body=thumbnail.jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+    )
 
 
 async def _verdict(request: web.Request) -> web.Response:
+    desk = request.app[DESK]
     try:
-        body = await request.json()
-        await request.app[DESK].record(body)
+        body = await json_object(request)
+        if not desk.state.knows(body.get("event")):
+            raise web.HTTPNotFound(
+                text="This event is not on show: reload the page. One that has gone is judged by "
+                "`crisis-stream feedback add`.\n"
+            )
+        await desk.record(body)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
         raise web.HTTPBadRequest(text=f"Not a verdict: {problems}\n") from error
     except (ValueError, TypeError) as error:
-        raise web.HTTPBadRequest(text="Not a verdict: the body is not a JSON object.\n") from error
+        raise web.HTTPBadRequest(text="Not a verdict: its text cannot be written down.\n") from error
     except KafkaError as error:
         raise web.HTTPServiceUnavailable(text=f"Kafka did not take it: {error}\n") from error
     return web.Response(status=204)

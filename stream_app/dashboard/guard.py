@@ -37,14 +37,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def allowed_names(host: str, extra: tuple[str, ...]) -> frozenset[str] | None:
-    """Names that ``Host`` may carry for a server listening on ``host``; None means any.
+def allowed_names(host: str, extra: tuple[str, ...]) -> frozenset[str]:
+    """Names that ``Host`` may carry for a server listening on ``host``: ``extra``, and perhaps loopback's.
 
-    On loopback only loopback's names and ``extra``; elsewhere ``extra`` when given, else any.
+    Loopback's names are answered where it listens on loopback, and where no name was given: a page whose name was
+    rebound would else read everything.
     """
+    own = frozenset({"127.0.0.1", "localhost", "::1"})
     if is_loopback(host):
-        return frozenset({"127.0.0.1", "localhost", "::1", host, *extra})
-    return frozenset(extra) or None
+        return own | {host, *extra}
+    return frozenset(extra) or own
 
 
 def _name(authority: str) -> str | None:
@@ -57,15 +59,18 @@ def _name(authority: str) -> str | None:
 def same_origin(request: web.Request) -> bool:
     """Whether a request that changes something comes from our own page, judged by ``Origin``."""
     origin = request.headers.get("Origin", "")
-    return bool(origin) and urlsplit(origin).netloc == request.host
+    try:
+        return bool(origin) and urlsplit(origin).netloc == request.host
+    except ValueError:  # such as an address in brackets that do not close
+        return False
 
 
-def guard(names: frozenset[str] | None) -> Middleware:
+def guard(names: frozenset[str]) -> Middleware:
     """Middleware: refuses a foreign ``Host`` and cross-site writes, with a sentence that says what to do."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if names is not None and _name(request.host) not in names:
+        if _name(request.host) not in names:
             return web.Response(
                 status=421,
                 text="This dashboard does not answer to that host name. Use the address it printed at its start, "

@@ -71,11 +71,15 @@ class Hub:
         self._run = secrets.token_hex(4)
         self._number = 0
         self._journal: deque[tuple[int, bytes]] = deque(maxlen=journal)
-        self._open: set[Subscription] = set()
+        self._open: dict[Subscription, str] = {}
 
     def __len__(self) -> int:
         """Browsers connected."""
         return len(self._open)
+
+    def open_from(self, client: str) -> int:
+        """Browsers connected from one address."""
+        return sum(each == client for each in self._open.values())
 
     def _id(self) -> str:
         return f"{self._run}-{self._number}"
@@ -103,14 +107,14 @@ class Hub:
             subscription.end()
 
     @contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
+    def subscribe(self, client: str = "") -> Iterator[Subscription]:
         """Join the audience until exit; ask :meth:`missed` before the first await so that nothing falls between."""
         subscription = Subscription(self._backlog)
-        self._open.add(subscription)
+        self._open[subscription] = client
         try:
             yield subscription
         finally:
-            self._open.discard(subscription)
+            self._open.pop(subscription, None)
 
 
 async def broadcast(state: DashboardState, hub: Hub) -> None:

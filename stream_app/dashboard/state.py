@@ -10,7 +10,7 @@ from typing import Any
 
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
-from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.events.event import Event, EventMedia
 from stream_app.settings import DashboardSettings
 
 RATE_SECONDS = 60
@@ -178,13 +178,17 @@ class DashboardState:
         self.counts["dead_letters"] += 1
         self._dead_letters.append({"at": at.isoformat(), "stage": stage, "error": error})
 
-    def image_url(self, card: str, index: int) -> str | None:
-        """Address of the ``index``-th image of a card that is on show, if the worker could use that image."""
+    def knows(self, event: object) -> bool:
+        """Whether this is the id of an event on show."""
+        return isinstance(event, str) and event in self._card_of
+
+    def image(self, card: str, index: int) -> EventMedia | None:
+        """The ``index``-th image of a card that is on show, if the worker could use that image."""
         shown = self._cards.get(card)
         if shown is None or not 0 <= index < len(shown.event.media):
             return None
         media = shown.event.media[index]
-        return media.url if media.status == "used" else None
+        return media if media.status == "used" else None
 
     def take_changes(self) -> Changes:
         """The changes since the last call, each card and incident once however often it changed."""

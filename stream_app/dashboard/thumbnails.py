@@ -10,6 +10,7 @@ import asyncio
 import io
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -45,16 +46,24 @@ def encode(pixels: NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small copy as JPEG, and the SHA-256 of the file it was made from."""
+
+    jpeg: bytes
+    sha256: str | None
+
+
 class Thumbnails:
     """The ``size`` most recently shown thumbnails; an address is fetched once however many browsers ask."""
 
     def __init__(self, fetcher: Fetcher, size: int) -> None:
         self._fetcher = fetcher
         self._size = size
-        self._cached: OrderedDict[str, asyncio.Task[bytes | None]] = OrderedDict()
+        self._cached: OrderedDict[str, asyncio.Task[Thumbnail | None]] = OrderedDict()
 
-    async def get(self, url: str) -> bytes | None:
-        """JPEG of the image at ``url``, or None when it cannot be had now (it is tried again when next asked for)."""
+    async def get(self, url: str) -> Thumbnail | None:
+        """Copy of the image at ``url``, or None when it cannot be had now (it is tried again when next asked for)."""
         task = self._cached.get(url)
         if task is None:
             task = self._cached[url] = asyncio.create_task(self._make(url))
@@ -66,6 +75,8 @@ class Thumbnails:
             del self._cached[url]
         return thumbnail
 
-    async def _make(self, url: str) -> bytes | None:
+    async def _make(self, url: str) -> Thumbnail | None:
         (outcome,) = await self._fetcher.fetch([MediaLink(url=url)])
-        return None if outcome.image is None else await asyncio.to_thread(encode, outcome.image)
+        if outcome.image is None:
+            return None
+        return Thumbnail(await asyncio.to_thread(encode, outcome.image), outcome.sha256)

@@ -61,7 +61,7 @@ class Admin(Service):
                 web.post("/model", self._model),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.settings.http_host, self.settings.http_port, shutdown_timeout=1)
         try:
@@ -106,7 +106,12 @@ class Admin(Service):
             source = body.get("source")
             if source is not None and not isinstance(source, str):
                 raise ValueError("source is not a string")  # noqa: TRY301
-        except (ValueError, AttributeError):
+        except (
+            ValueError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+        ):  # what it says its charset is, and deep nesting
             return web.Response(text='send {"source": "folder of weights"}\n', status=HTTPStatus.BAD_REQUEST)
         try:
             model = await self.replica.swap_model(source)

@@ -35,6 +35,7 @@ _REFUSED_V4: tuple[tuple[IPv4Network, Refusal], ...] = tuple(
         ("10.0.0.0/8", "a private address", "RFC 1918"),
         ("100.64.0.0/10", "a carrier's shared address", "RFC 6598"),
         ("127.0.0.0/8", "a loopback address", "RFC 1122"),
+        ("168.63.129.16/32", "a cloud's own address (Azure's wire server)", "Microsoft Learn"),
         ("169.254.0.0/16", "a link-local address", "RFC 3927"),
         ("172.16.0.0/12", "a private address", "RFC 1918"),
         ("192.0.0.0/24", "an address for protocol assignments", "RFC 6890"),
@@ -103,14 +104,21 @@ def embedded(address: IPv6Address) -> Iterator[tuple[str, IPv4Address]]:
         yield "the ISATAP form (RFC 5214)", _bits(address, 0)
 
 
-def classify(address: Address, allowed: Sequence[Network] = ()) -> Refusal | None:
+REFUSED_HERE = Refusal("in a network that is refused here", "media.refused_networks")
+
+
+def classify(address: Address, allowed: Sequence[Network] = (), refused: Sequence[Network] = ()) -> Refusal | None:
     """Why ``address`` may not be fetched from, or None when it may.
 
+    ``refused`` networks are so before all else, also where an address only carries one of theirs.
     ``allowed`` networks are exempt. An IPv4-mapped IPv6 address is its IPv4 address for every purpose; an exemption
     does not reach through the other forms, because there it is a stranger's translator that would be trusted.
     """
     if isinstance(address, IPv6Address) and address in _MAPPED:
         address = _bits(address, 0)
+    carried = [inner for _, inner in embedded(address)] if isinstance(address, IPv6Address) else []
+    if any(each in network for network in refused for each in (address, *carried)):
+        return REFUSED_HERE
     if any(address in network for network in allowed):
         return None
     if isinstance(address, IPv4Address):

@@ -76,13 +76,15 @@ def is_compressed(codings: Sequence[str]) -> bool:
 
 
 class SocketGuard:
-    """Makes the sockets of outgoing connections, for public addresses and ``allowed`` networks only.
+    """Makes the sockets of outgoing connections, for public addresses and ``allowed`` networks only, never ``refused``.
 
     ``meet`` is told of each address before it is dialled, and may raise an ``OSError`` of its own.
     """
 
-    def __init__(self, allowed: Sequence[Network], meet: Meet = lambda _: None) -> None:
-        self._allowed, self._meet = allowed, meet
+    def __init__(
+        self, allowed: Sequence[Network], meet: Meet = lambda _: None, refused: Sequence[Network] = ()
+    ) -> None:
+        self._allowed, self._meet, self._refused = allowed, meet, refused
 
     def __call__(self, info: AddrInfoType) -> socket.socket:
         """Open the socket for one resolved address.
@@ -91,7 +93,7 @@ class SocketGuard:
             PermissionError: the address is refused. An ``OSError`` so that aiohttp tries the host's next address.
         """
         family, kind, protocol, _, peer = info
-        if refusal := classify(ip_address(str(peer[0])), self._allowed):
+        if refusal := classify(ip_address(str(peer[0])), self._allowed, self._refused):
             raise PermissionError(errno.EACCES, f"the host is at {peer[0]}, {refusal}")
         self._meet(str(peer[0]))
         return socket.socket(family, kind, protocol)
@@ -167,13 +169,15 @@ def open_session(
     ``meet`` hears each address that a request uses, and may raise an ``OSError`` to refuse it.
 
     Raises:
-        ValueError: ``settings.allowed_private`` holds something that is no network.
+        ValueError: ``settings.allowed_private`` or ``refused_networks`` holds something that is no network.
     """
     connector = _Connector(
         meet,
         # Twice as many as fetches: lookups that were given up may still occupy theirs for a while.
         resolver=resolver or ThreadResolver(2 * settings.concurrency),
-        socket_factory=SocketGuard(parse_networks(settings.allowed_private), meet),
+        socket_factory=SocketGuard(
+            parse_networks(settings.allowed_private), meet, parse_networks(settings.refused_networks)
+        ),
         limit=0,  # the fetcher counts, per host and in all
     )
     return ClientSession(

@@ -32,15 +32,32 @@ def send(settings, topic: str, records: list[tuple[bytes, list]]) -> None:
 
 def test_a_verdict_is_recorded_and_the_latest_of_an_analyst_counts(settings, feedback):
     send(settings, settings.topics.feedback, [(b"poison", [])])
+    event = make_event("p1")
+    send(settings, settings.topics.events, [(event.model_dump_json().encode(), headers_of(event))])
+    e1 = event.id
     for label in ("mild_damage", "severe_damage"):
-        assert feedback("add", "e1", "--damage", label, "--analyst", "ann").exit_code == 0
-    assert feedback("add", "e1", "--damage", "mild_damage", "--analyst", "bo", "--note", "blurred").exit_code == 0
+        assert feedback("add", e1, "--damage", label, "--analyst", "ann").exit_code == 0
+    assert feedback("add", e1, "--damage", "mild_damage", "--analyst", "bo", "--note", "blurred").exit_code == 0
     rows = [json.loads(line) for line in feedback("list", "--format", "jsonl").stdout.splitlines()]
     assert sorted((row["analyst"], row["labels"]["damage"]) for row in rows) == [
         ("ann", "severe_damage"),
         ("bo", "mild_damage"),
     ]
     assert "at least one task" in feedback("add", "e1").output
+
+
+def test_a_verdict_on_an_event_that_there_is_not_must_be_forced(settings, feedback):
+    refused = feedback("add", "nosuch", "--damage", "mild_damage")
+    assert refused.exit_code == 1
+    assert "has no event 'nosuch'" in refused.output
+    send(
+        settings, settings.topics.events, [(make_event("p1").model_dump_json().encode(), headers_of(make_event("p1")))]
+    )
+    assert feedback("add", "nosuch", "--damage", "mild_damage").exit_code == 1
+    assert feedback("add", "nosuch", "--damage", "mild_damage", "--force").exit_code == 0
+    assert [json.loads(line)["event"] for line in feedback("list", "--format", "jsonl").stdout.splitlines()] == [
+        "nosuch"
+    ]
 
 
 def test_a_note_is_shown_as_it_was_written_whatever_it_looks_like(settings, feedback):

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import io
 import json
 from datetime import UTC, datetime
@@ -164,7 +165,10 @@ async def test_a_photo_that_cannot_be_had_is_a_404(make_bench, make_event, web):
         assert response.status == 404
 
 
-@pytest.mark.parametrize("origin", [None, "http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "origin",
+    [None, "http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1", "http://[", "http://[::1"],
+)
 async def test_a_verdict_from_elsewhere_is_refused(make_bench, web, origin):
     bench = make_bench()
     headers = {"Origin": origin} if origin else {}
@@ -173,18 +177,22 @@ async def test_a_verdict_from_elsewhere_is_refused(make_bench, web, origin):
     assert bench.verdicts == []
 
 
-async def test_a_verdict_from_our_own_page_is_recorded(make_bench, web):
+async def test_a_verdict_from_our_own_page_is_recorded(make_bench, make_event, web):
     bench = make_bench()
+    event = make_event(1)
+    bench.state.add_event(event, NOW)
     async with bench.serve() as address:
         headers = {"Origin": address.rstrip("/")}
-        async with web.post(address + "verdicts", json={"event": "e1"}, headers=headers) as response:
+        async with web.post(address + "verdicts", json={"event": event.id}, headers=headers) as response:
             assert response.status == 204
+        async with web.post(address + "verdicts", json={"event": "nosuch"}, headers=headers) as response:
+            assert response.status == 404
         async with web.post(address + "verdicts", data=b"{", headers=headers) as response:
             assert response.status == 400
             assert "Not a verdict" in await response.text()
         async with web.post(address + "verdicts", data=b"x" * 20_000, headers=headers) as response:
             assert response.status == 413
-    assert bench.verdicts == [{"event": "e1"}]
+    assert bench.verdicts == [{"event": event.id}]
 
 
 async def test_health_tells_of_kafka(make_bench, web):
@@ -192,3 +200,65 @@ async def test_health_tells_of_kafka(make_bench, web):
     bench.state.problems["crisis.events"] = "Kafka is away"
     async with bench.serve() as address, web.get(address + "health") as response:
         assert await response.json() == {"status": "up", "problems": ["Kafka is away"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"[" * 16_000, {}, 400),
+        (b'{"a":' * 3_000, {}, 400),
+        (b"\xff\xfe", {}, 400),
+        (b"[1]", {}, 400),
+        (b"null", {}, 400),
+        (b"{}", {"Content-Type": "application/json; charset=nosuch"}, 415),
+        (b"{}", {"Content-Type": "application/json; charset=utf-16"}, 415),
+        (gzip.compress(b"0" * 10_000_000), {"Content-Encoding": "gzip"}, 415),
+        (b"no gzip", {"Content-Encoding": "gzip"}, 415),
+        (b"no deflate", {"Content-Encoding": "deflate"}, 415),
+        (b"x" * 20_000, {}, 413),
+    ],
+    ids=str,
+)
+async def test_a_body_that_is_none_is_refused_by_a_number(make_bench, web, body, headers, status, caplog):
+    bench = make_bench()
+    async with bench.serve() as address:
+        headers = {"Origin": address.rstrip("/"), **headers}
+        async with web.post(address + "verdicts", data=body, headers=headers) as response:
+            assert response.status == status
+            assert await response.text()
+    assert bench.verdicts == []
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_one_client_cannot_take_every_stream(make_bench, web):
+    bench = make_bench(DashboardSettings(max_browsers_per_client=2))
+    async with bench.serve() as address:
+        async with web.get(address + "stream") as first, web.get(address + "stream") as second:
+            await read_events(first, 1)
+            await read_events(second, 1)
+            async with web.get(address + "stream") as third:
+                assert third.status == 429
+            assert bench.hub.open_from("192.0.2.1") == 0
+        async with asyncio.timeout(10):
+            await until(lambda: len(bench.hub) < 2)
+        async with web.get(address + "stream") as again:
+            assert again.status == 200
+
+
+@pytest.mark.parametrize(("sha256", "status"), [("5" * 64, 200), ("6" * 64, 409), (None, 200)])
+async def test_another_photo_than_the_model_saw_is_not_shown(make_bench, make_event, web, sha256, status):
+    bench = make_bench()
+    bench.state.add_event(make_event(1, media=[{**PHOTO, "sha256": sha256}]), NOW)
+    async with bench.serve() as address, web.get(f"{address}photos/{card_id('bluesky', 'p1')}/0") as response:
+        assert response.status == status
+        assert (response.content_type == "image/jpeg") is (status == 200)
+        assert status == 200 or "Changed since" in await response.text()
+
+
+async def test_on_all_addresses_without_a_name_only_loopbacks_own_names_are_answered(make_bench, web):
+    bench = make_bench(DashboardSettings(host="0.0.0.0"))
+    async with bench.serve() as address:
+        for host, status in (("evil.example", 421), ("10.0.0.5:8090", 421), ("localhost:8090", 200)):
+            async with web.get(address, headers={"Host": host}) as response:
+                assert response.status == status

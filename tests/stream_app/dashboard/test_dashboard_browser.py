@@ -183,6 +183,13 @@ def test_photos_come_through_the_server_only(page, served, make_event):
     assert served.bench.fetcher.asked == [PHOTO["url"]]
 
 
+def test_a_photo_that_changed_since_is_said_to_have(page, served, make_event):
+    show(served, make_event(1, media=[{**PHOTO, "sha256": "6" * 64}]))
+    page.goto(served.address)
+    expect(page.locator(".photos .missing")).to_contain_text("Changed since")
+    expect(page.locator(".photos img")).to_have_count(0)
+
+
 def test_the_why_is_drawn_and_said(page, served, make_event):
     show(served, make_event(1, media=[PHOTO], damage="severe_damage"))
     page.goto(served.address)

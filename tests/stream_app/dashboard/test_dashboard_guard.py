@@ -17,6 +17,6 @@ def test_names_on_loopback_are_loopbacks_own_and_those_given():
     assert allowed_names("127.0.0.1", ("desk.example.org",)) == {"127.0.0.1", "localhost", "::1", "desk.example.org"}
 
 
-def test_names_elsewhere_are_any_unless_given():
-    assert allowed_names("0.0.0.0", ()) is None
+def test_names_elsewhere_are_those_given_and_never_any():
+    assert allowed_names("0.0.0.0", ()) == {"127.0.0.1", "localhost", "::1"}
     assert allowed_names("0.0.0.0", ("desk.example.org",)) == {"desk.example.org"}

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.dashboard.server import dashboard
+from stream_app.dashboard.state import DashboardState
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka.broker import LocalBroker
 from stream_app.kafka.clients import client_options
@@ -107,21 +108,24 @@ async def test_the_marker_that_closes_a_transaction_is_no_waiting_post(desk):
     assert view["stats"]["lag"]["partitions"] == [{"partition": 0, "lag": 0}, {"partition": 1, "lag": 2}]
 
 
-async def test_a_verdict_lands_in_the_feedback_topic(desk, collect):
+async def test_a_verdict_lands_in_the_feedback_topic(desk, collect, producer, make_event):
+    event = make_event(1)
+    await producer.send_and_wait(desk.topics.events, event.model_dump_json().encode())
     async with dashboard(desk) as address, aiohttp.ClientSession(headers={"Origin": address.rstrip("/")}) as web:
-        body = {"event": "e1", "labels": {"damage": "mild_damage"}, "analyst": "desk-2", "note": "an old photo"}
+        await view_until(address, lambda view: view["cards"])
+        body = {"event": event.id, "labels": {"damage": "mild_damage"}, "analyst": "desk-2", "note": "an old photo"}
         async with web.post(address + "verdicts", json=body) as response:
             assert response.status == 204
-        for wrong in ({"event": "e1", "labels": {"damage": "huge"}}, {"event": "", "labels": {}}, {}, [], "x"):
+        for wrong in ({"event": event.id, "labels": {"damage": "huge"}}, {"event": "", "labels": {}}, {}, [], "x"):
             async with web.post(address + "verdicts", json=wrong) as response:
                 assert response.status == 400
                 assert "Not a verdict" in await response.text()
     (record,) = await collect(desk.topics.feedback, count=1)
     verdict = Verdict.model_validate_json(record.value)
-    assert (verdict.event, verdict.labels) == ("e1", {"damage": "mild_damage"})
+    assert (verdict.event, verdict.labels) == (event.id, {"damage": "mild_damage"})
     assert (verdict.analyst, verdict.note) == ("desk-2", "an old photo")
-    assert dict(record.headers)["ce_subject"] == b"e1"
-    assert record.key == b"e1"
+    assert dict(record.headers)["ce_subject"] == event.id.encode()
+    assert record.key == event.id.encode()
     assert verdict.at is not None
 
 
@@ -160,7 +164,8 @@ async def test_a_kafka_that_goes_away_is_told_of_and_found_again(desk, tmp_path)
             await view_until(address, lambda view: view["stats"]["lag"] and not view["stats"]["problems"], timeout_s=60)
 
 
-async def test_it_starts_and_says_so_while_kafka_is_away(unused_port):
+async def test_it_starts_and_says_so_while_kafka_is_away(unused_port, monkeypatch):
+    monkeypatch.setattr(DashboardState, "knows", lambda *_: True)
     away = Settings(
         kafka=KafkaSettings(bootstrap_servers=f"127.0.0.1:{unused_port}"), dashboard=DashboardSettings(port=0)
     )

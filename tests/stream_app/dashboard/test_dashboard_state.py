@@ -114,13 +114,13 @@ def test_only_images_that_are_on_show_and_were_used_have_an_address(state, make_
     ]
     state.add_event(make_event(1, media=media), NOW)
     card = card_id("bluesky", "p1")
-    assert state.image_url(card, 0) == "https://example.org/a.jpg"
-    assert state.image_url(card, 1) is None
-    assert state.image_url(card, 2) is None
-    assert state.image_url("0" * 16, 0) is None
+    assert state.image(card, 0).url == "https://example.org/a.jpg"
+    assert state.image(card, 1) is None
+    assert state.image(card, 2) is None
+    assert state.image("0" * 16, 0) is None
     for number in range(2, 6):
         state.add_event(make_event(number), NOW)
-    assert state.image_url(card, 0) is None
+    assert state.image(card, 0) is None
 
 
 def said(event, **labels):

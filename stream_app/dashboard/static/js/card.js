@@ -87,7 +87,11 @@ function picture(card, photo, index) {
     width: photo.width ?? 480,
     height: photo.height ?? 360,
   });
-  image.addEventListener("error", () => image.replaceWith(missing({ reason: "The photo cannot be had now." })));
+  image.addEventListener("error", async () => {
+    // An <img> does not tell why it failed, and whoever judges must know when this is no longer what the model saw.
+    const status = await fetch(image.src, { method: "HEAD" }).then((answer) => answer.status, () => 0);
+    image.replaceWith(missing({ reason: status === 409 ? "Changed since: the address now shows another photo than the model saw." : "The photo cannot be had now." }));
+  });
   return image;
 }
 

@@ -169,3 +169,15 @@ def test_the_reason_reads_as_a_sentence():
         str(classify(ip_address("2002:a00:1::")))
         == "the 6to4 form (RFC 3056) of 10.0.0.1, a private address (RFC 1918)"
     )
+
+
+@pytest.mark.parametrize("address", ["168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110"])
+def test_a_clouds_own_public_address_is_refused(address):
+    assert "cloud" in str(classify(ip_address(address)))
+
+
+@pytest.mark.parametrize("address", ["8.8.4.4", "::ffff:8.8.4.4", "64:ff9b::808:404", "2002:808:404::1", "2600:1::5"])
+def test_networks_refused_here_are_so_before_all_else(address):
+    refused = parse_networks(["8.8.4.0/24", "2600:1::/32"])
+    assert classify(ip_address(address)) is None
+    assert "media.refused_networks" in str(classify(ip_address(address), parse_networks([address]), refused))
