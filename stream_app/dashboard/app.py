@@ -121,7 +121,8 @@ async def _verdict(request: web.Request) -> web.Response:
     desk = request.app[DESK]
     try:
         body = await json_object(request)
-        if not desk.state.knows(body.get("event")):
+        event = body.get("event")
+        if isinstance(event, str) and event and not desk.state.knows(event):
             raise web.HTTPNotFound(
                 text="This event is not on show: reload the page. One that has gone is judged by "
                 "`crisis-stream feedback add`.\n"

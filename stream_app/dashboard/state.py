@@ -178,9 +178,9 @@ class DashboardState:
         self.counts["dead_letters"] += 1
         self._dead_letters.append({"at": at.isoformat(), "stage": stage, "error": error})
 
-    def knows(self, event: object) -> bool:
-        """Whether this is the id of an event on show."""
-        return isinstance(event, str) and event in self._card_of
+    def knows(self, event: str) -> bool:
+        """Whether the event with this id is on show."""
+        return event in self._card_of
 
     def image(self, card: str, index: int) -> EventMedia | None:
         """The ``index``-th image of a card that is on show, if the worker could use that image."""
