@@ -85,8 +85,8 @@ def verify(folder: Path, known: str | None = None) -> None:
             what = "is missing" if name not in there else "is not known" if name not in wanted else "was changed"
             raise BrokerError(
                 f"{folder / name} {what}: its SHA-256 is {there.get(name)}, and must be {wanted.get(name)}. "
-                f"Nothing was run. Remove {folder.parent} and try again; if it comes back, distrust what is between you "
-                "and Maven Central"
+                f"Nothing was run. Remove {folder.parent} and try again; if it comes back, distrust what lies between "
+                "you and Maven Central"
             )
 
 
