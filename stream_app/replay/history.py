@@ -15,10 +15,6 @@ class ReplayError(Exception):
     """A replay cannot start or go on; the message says what is wrong with which source."""
 
 
-class BrokenOffError(ReplayError):
-    """Kafka ended the open transaction for good. What was committed is kept; a resumed replay goes on after it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Item:
     """One message to send, its bytes untouched.
