@@ -221,6 +221,42 @@ class IncidentSettings(Section):
     publish_every_s: float = Field(2.0, gt=0)
 
 
+class BlueskySettings(Section):
+    """Jetstream, Bluesky's stream of JSON (its ``/subscribe``)."""
+
+    hosts: tuple[str, ...] = Field(
+        (
+            "wss://jetstream2.us-east.bsky.network/subscribe",
+            "wss://jetstream1.us-east.bsky.network/subscribe",
+            "wss://jetstream2.us-west.bsky.network/subscribe",
+            "wss://jetstream1.us-west.bsky.network/subscribe",
+        ),
+        min_length=1,
+        description="asked one after the other; the next where one fails",
+    )
+    collections: tuple[str, ...] = Field(
+        ("app.bsky.feed.post", "app.bsky.feed.repost"), max_length=100, description="wantedCollections"
+    )
+    zstd_dictionary: Path | None = Field(
+        None, description="Jetstream's own dictionary (zstd_dictionary in its repository): asks for compressed frames"
+    )
+    gap_s: float = Field(60.0, gt=0, description="a first event so much later than asked for is told as a gap")
+
+
+class SourceSettings(Section):
+    """What ``crisis-stream source`` takes from a network. Words or boxes (either will do), and languages, if given."""
+
+    name: str | None = Field(None, description="keeps its place in Kafka apart from others'; the network when unset")
+    words: tuple[str, ...] = Field((), description="anywhere in the text, in any case")
+    languages: tuple[str, ...] = Field((), description="such as en; a post of no known language passes")
+    boxes: tuple[tuple[float, float, float, float], ...] = Field(
+        (), description="west, south, east, north in degrees; posts that say where they are"
+    )
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8091, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
+    bluesky: BlueskySettings = BlueskySettings()
+
+
 class Settings(BaseSettings):
     """All settings of one process, frozen."""
 
@@ -242,6 +278,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     dashboard: DashboardSettings = DashboardSettings()
     incidents: IncidentSettings = IncidentSettings()
+    sources: SourceSettings = SourceSettings()
 
     @classmethod
     def settings_customise_sources(

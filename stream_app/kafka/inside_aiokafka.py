@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 READ_IN = "0.14.0"
 
@@ -49,6 +50,13 @@ def position_now(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
         return -1
     state = assigned.assignment.state_value(partition)
     return int(state.position) if state.has_valid_position else -1
+
+
+async def committed_with_metadata(consumer: AIOKafkaConsumer, partition: TopicPartition) -> OffsetAndMetadata | None:
+    """What the consumer's group has committed of an assigned partition; ``consumer.committed()`` hides the metadata."""
+    found = await consumer._coordinator.fetch_committed_offsets([partition])
+    kept: OffsetAndMetadata | None = found.get(partition)
+    return kept
 
 
 async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:

@@ -53,19 +53,12 @@ class Window:
     reached: dict[TopicPartition, int | OffsetAndMetadata] = field(default_factory=dict)
     broken: bool = False
 
-    async def add(
-        self,
-        value: bytes | None,
-        at: TopicPartition,
-        after: int,
-        *,
-        key: bytes | None = None,
-        headers: Sequence[tuple[str, bytes]] = (),
+    async def send(
+        self, value: bytes | None, *, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
     ) -> bool:
-        """Send one item in the open transaction and note that ``at`` reached ``after``; False when it is too large."""
+        """Send one item in the open transaction; False when it is too large for Kafka."""
         with self._or_broken():
             await self._open()
-            self.reached[at] = after
             try:
                 sent = await self.producer.send(self.topic, value, key=key, headers=list(headers))
             except MessageSizeTooLargeError:
@@ -73,8 +66,8 @@ class Window:
             self.waiting.append(sent)
         return True
 
-    async def reach(self, at: TopicPartition, place: OffsetAndMetadata) -> None:
-        """Note that ``at`` reached ``place``, whether or not anything was sent."""
+    async def reach(self, at: TopicPartition, place: int | OffsetAndMetadata) -> None:
+        """Note that ``at`` reached ``place``, which the commit will keep."""
         with self._or_broken():
             await self._open()
             self.reached[at] = place

@@ -69,7 +69,8 @@ async def replay(
                     await window.commit()
                 if stop.is_set() or await _stopped_within(wait_s, stop):
                     break
-                sent = await window.add(item.value, item.at, item.after, key=item.key, headers=item.headers)
+                await window.reach(item.at, item.after)
+                sent = await window.send(item.value, key=item.key, headers=item.headers)
                 report.sent += sent
                 report.too_large += not sent
                 progress(report)

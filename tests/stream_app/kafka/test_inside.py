@@ -41,7 +41,13 @@ def test_the_parts_that_exist_only_after_a_start_are_named_as_before():
         Fetcher._make_fetch_request if hasattr(Fetcher, "_make_fetch_request") else Fetcher
     )
     coordinator = inspect.getsource(GroupCoordinator)
-    assert all(name in coordinator for name in ("self._group_instance_id", "self.generation", "self.member_id"))
+    used = (
+        "self._group_instance_id",
+        "self.generation",
+        "self.member_id",
+        "async def fetch_committed_offsets(self, partitions)",
+    )
+    assert all(name in coordinator for name in used)
     assert isinstance(Sender.sender_task, property)
     assert TransactionManager.wait_for_transaction_end
 

@@ -1,0 +1,230 @@
+"""Bluesky from a Jetstream on loopback into the real broker: killed, cut off, moved to another host, compressed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from servers import Jetstream, post_event, serving, zstd
+
+from stream_app.settings import BlueskySettings, SourceSettings
+from stream_app.sources.bluesky import Bluesky
+from stream_app.sources.frame import SourceError
+from stream_app.sources.metrics import Metrics
+from stream_app.sources.run import Source
+
+pytestmark = pytest.mark.kafka
+
+
+def numbers(records):
+    """Of the posts and deletions that are in the feed."""
+    return [int(json.loads(record.value)["commit"]["rkey"]) for record in records]
+
+
+def whole(found):
+    """What lies between the first and the last: identity events are not sent."""
+    return [number for number in range(min(found), max(found) + 1) if number % 50 != 7]
+
+
+def command(settings, hosts, *arguments):
+    environment = os.environ | {
+        "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
+        "CRISIS_STREAM_SOURCES__BLUESKY__HOSTS": json.dumps(hosts),
+    }
+    source = [sys.executable, "-m", "stream_app", "source", "--bootstrap", settings.kafka.bootstrap_servers]
+    return subprocess.Popen(
+        [*source, "--http-port", "0", "bluesky", *arguments], env=environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+async def reached(settings):
+    """How far the feed goes; transaction markers count too."""
+    topic = settings.topics.posts
+    async with AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap_servers, isolation_level="read_committed"
+    ) as consumer:
+        return sum((await consumer.end_offsets([TopicPartition(topic, 0), TopicPartition(topic, 1)])).values())
+
+
+async def feeds(settings, running, records):
+    """Wait until the feed has grown by so many."""
+    had = await reached(settings)
+    while await reached(settings) < had + records:
+        assert running.poll() is None, running.communicate()
+        await asyncio.sleep(0.05)
+
+
+async def kills(settings, collect, count):
+    """Kill a source so often, each time at another moment; what is lost, what came twice, how many posts."""
+    server, chance = Jetstream(rate=100), random.Random(7)
+    since = datetime.fromtimestamp(server.start_us / 1e6, UTC).isoformat()
+    async with serving(server.routes()) as address:
+        hosts = [f"ws://{address}/subscribe"]
+        for _ in range(count):
+            running = command(settings, hosts, "--since", since)
+            await feeds(settings, running, 20)
+            await asyncio.sleep(chance.uniform(0, 1))
+            running.kill()
+            await asyncio.to_thread(running.communicate)
+        target = (time.time() * 1e6 - server.start_us) / 1e6 * server.rate
+        running = command(settings, hosts)
+        while max(numbers(await collect(settings.topics.posts))) < target:
+            await feeds(settings, running, 50)
+        running.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(running.communicate)
+        assert running.returncode == 0
+    found = Counter(numbers(await collect(settings.topics.posts)))
+    assert min(found) == 0
+    lost = [number for number in whole(found) if number not in found]
+    return lost, [number for number, times in found.items() if times > 1], len(found)
+
+
+async def test_three_kills_lose_and_repeat_nothing(settings, collect):
+    lost, repeated, _ = await kills(settings, collect, 3)
+    assert (lost, repeated) == ([], [])
+
+
+@pytest.mark.long
+async def test_twenty_kills_lose_and_repeat_nothing(settings, collect):
+    lost, repeated, posts = await kills(settings, collect, 20)
+    print(f"20 kills, {posts} posts: lost {len(lost)}, repeated {len(repeated)}")
+    assert (lost, repeated) == ([], [])
+
+
+async def fed(settings, network, until, source_settings=None):
+    """Run a source in this process until ``until(metrics)``; what its metrics say then."""
+    mine = settings.model_copy(update={"sources": source_settings or SourceSettings()})
+    metrics, stop = Metrics(network.name), asyncio.Event()
+    running = asyncio.create_task(Source(mine, network, metrics).run(stop))
+    try:
+        while not until(metrics) and not running.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        stop.set()
+        await running
+    finally:
+        await network.close()
+    return metrics
+
+
+def count(metrics, name, **labels):
+    return metrics.registry.get_sample_value(f"crisis_stream_source_{name}", {"source": "bluesky", **labels})
+
+
+def sent(number):
+    return lambda metrics: count(metrics, "messages_total", became="sent") >= number
+
+
+async def test_a_stream_that_is_cut_all_the_time_is_whole(settings, collect):
+    async with serving(Jetstream(breaks_every=23).routes()) as address:
+        await fed(settings, Bluesky(BlueskySettings(hosts=(f"ws://{address}/subscribe",))), sent(300))
+    found = numbers(await collect(settings.topics.posts))
+    assert sorted(found) == whole(found)
+
+
+async def test_another_host_with_another_clock_takes_over(settings, collect):
+    one, other = Jetstream(breaks_every=100), Jetstream(skew_us=700_000)
+    other.start_us = one.start_us
+    async with serving(one.routes()) as first, serving(other.routes()) as second:
+        hosts = tuple(f"ws://{address}/subscribe" for address in (first, second))
+        since = datetime.fromtimestamp(one.start_us / 1e6, UTC)
+        network = Bluesky(BlueskySettings(hosts=hosts), since)
+
+        def until(metrics):
+            if sent(60)(metrics):
+                one.refuses = 503
+            return sent(1200)(metrics)
+
+        network_backoff = await fed(settings, network, until)
+        assert count(network_backoff, "messages_total", became="repeated") > 0
+    assert one.asked
+    assert other.asked
+    found = numbers(await collect(settings.topics.posts))
+    assert sorted(found) == whole(found)
+
+
+async def test_compressed_frames_are_read_and_only_asked_for_with_a_dictionary(settings, collect, tmp_path):
+    samples = [json.dumps(post_event(n, n)).encode() for n in range(2000)]
+    dictionary = zstd.train_dict(samples, 4096)
+    path = tmp_path / "zstd_dictionary"
+    path.write_bytes(dictionary.dict_content)
+    server = Jetstream(dictionary=dictionary)
+    async with serving(server.routes()) as address:
+        mine = BlueskySettings(hosts=(f"ws://{address}/subscribe",), zstd_dictionary=path)
+        await fed(settings, Bluesky(mine), sent(50))
+    assert server.asked[0]["compress"] == "true"
+    assert server.asked[0].getall("wantedCollections") == ["app.bsky.feed.post", "app.bsky.feed.repost"]
+    found = numbers(await collect(settings.topics.posts))
+    assert sorted(found) == whole(found)
+
+
+async def test_a_wrong_dictionary_and_a_refusal_end_it_with_a_word(settings, tmp_path):
+    path = tmp_path / "zstd_dictionary"
+    with pytest.raises(SourceError, match=r"zstd_dictionary = .* cannot be used"):
+        Bluesky(BlueskySettings(zstd_dictionary=path))
+    server = Jetstream()
+    server.refuses = 400
+    async with serving(server.routes()) as address:
+        with pytest.raises(SourceError, match=r"answers 400.*check the settings"):
+            await fed(settings, Bluesky(BlueskySettings(hosts=(f"ws://{address}/subscribe",))), sent(1))
+
+
+async def test_what_jetstream_no_longer_has_is_told_as_a_gap(settings, caplog):
+    server = Jetstream(keeps_s=100)
+    server.start_us -= 1_000_000_000
+    since = datetime.fromtimestamp(server.start_us / 1e6, UTC)
+    async with serving(server.routes()) as address:
+        with caplog.at_level(logging.WARNING):
+            metrics = await fed(
+                settings, Bluesky(BlueskySettings(hosts=(f"ws://{address}/subscribe",)), since), sent(5)
+            )
+    assert count(metrics, "gaps_total") == 1
+    assert count(metrics, "gap_seconds_total") == pytest.approx(900, abs=30)
+    assert f"GAP: posts from {since.isoformat(timespec='seconds')}" in caplog.text
+
+
+async def test_filters_leave_posts_out_but_no_deletions(settings, collect):
+    async with serving(Jetstream().routes()) as address:
+        network = Bluesky(BlueskySettings(hosts=(f"ws://{address}/subscribe",)))
+        await fed(settings, network, sent(3), SourceSettings(words=("earthquake",)))
+    operations = {json.loads(r.value)["commit"]["operation"] for r in await collect(settings.topics.posts)}
+    assert operations == {"delete"}
+
+
+async def test_messages_of_one_post_stay_in_one_partition(settings, collect):
+    async with serving(Jetstream().routes()) as address:
+        await fed(settings, Bluesky(BlueskySettings(hosts=(f"ws://{address}/subscribe",))), sent(50))
+    for record in await collect(settings.topics.posts):
+        event = json.loads(record.value)
+        assert record.key.decode() == f"{event['did']}/app.bsky.feed.post/{event['commit']['rkey']}"
+
+
+async def test_a_source_that_another_one_replaces_ends(settings, tmp_path):
+    async with serving(Jetstream().routes()) as address:
+        hosts = [f"ws://{address}/subscribe"]
+        first = command(settings, hosts)
+        second = None
+        try:
+            await asyncio.sleep(0)
+            while "begins now" not in (line := await asyncio.to_thread(first.stderr.readline)):
+                assert line
+            second = command(settings, hosts)
+            _, said = await asyncio.to_thread(first.communicate)
+        finally:
+            for each in filter(None, (first, second)):
+                each.kill()
+                await asyncio.to_thread(each.wait)
+    assert first.returncode == 1
+    assert "another source of the same name has started" in said
+    assert "goes on after it" in said
+    assert "Traceback" not in said
