@@ -219,6 +219,8 @@ class IncidentSettings(Section):
     max_posts: int = Field(100_000, ge=1, description="posts kept in memory; beyond it the quietest incident goes")
     supporting_posts: int = Field(10, ge=1, description="root posts an incident carries")
     publish_every_s: float = Field(2.0, gt=0)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8081, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
 
 
 class BlueskySettings(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,6 +21,7 @@ from stream_app.settings import KafkaSettings, ModelSettings, Settings, TopicSet
 # Time is never asserted: a machine that is busy is no fault of the code.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
+os.environ.setdefault("CRISIS_STREAM_INCIDENTS__HTTP_PORT", "0")  # several at once, on a machine that others use too
 
 Collect = Callable[..., Awaitable[list[ConsumerRecord]]]
 

@@ -18,7 +18,9 @@ from pydantic import ValidationError
 
 from stream_app.feedback.tables import keep_counts
 from stream_app.incidents.grouping import Grouping
+from stream_app.incidents.health import Health
 from stream_app.incidents.incident import INCIDENT_TYPE, Incident
+from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting, sighting_of
 from stream_app.kafka.inside_faust import App, CommittedTransport, OnePartitionTable, credentials
 from stream_app.pipeline.events.event import Event
@@ -29,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _SESSION_S = 8.0
 _HEARTBEAT_S = 2.0
+_MEASURE_S = 5.0
 _TABLE = "every post of an incident in memory, and which incident it is in"
 
 
@@ -39,9 +42,9 @@ class Assigned(Frozen):
     sighting: Sighting
 
 
-def build_app(settings: Settings) -> faust.App:
-    """Make the application; nothing runs and nothing connects before it is started."""
-    rules = settings.incidents
+def build_app(settings: Settings, health: Health | None = None) -> faust.App:
+    """Make the application; nothing runs and nothing connects before it is started. ``health`` is told how it does."""
+    rules, health = settings.incidents, health or Health()
     app = App(
         f"{settings.topics.prefix}{rules.app_id}",
         broker=[f"aiokafka://{server}" for server in settings.kafka.bootstrap_servers.split(",")],
@@ -63,21 +66,32 @@ def build_app(settings: Settings) -> faust.App:
     sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
     table = app.Table("posts", partitions=1, key_type=bytes, value_type=bytes, help=_TABLE)
     keep_counts(app, settings)
-    _Sifter(settings, sightings).run_in(app, events)
-    _Keeper(settings, table, app.topic(settings.topics.incidents, **raw)).run_in(app, sightings)
+    _Sifter(settings, sightings, health).run_in(app, events)
+    _Keeper(settings, table, app.topic(settings.topics.incidents, **raw), health).run_in(app, sightings)
+    health.watch(app)
     return app
 
 
 class _Sifter:
     """Passes on what incidents need; an event that cannot be read is logged, counted and skipped."""
 
-    def __init__(self, settings: Settings, sightings: Any) -> None:
-        self._rules = settings.incidents
+    def __init__(self, settings: Settings, sightings: Any, health: Health) -> None:
+        self._rules, self._events, self._health = settings.incidents, settings.topics.events, health
         self._sightings = sightings
         self.skipped = 0
 
     def run_in(self, app: faust.App, events: Any) -> None:
         app.agent(events, name="sift", concurrency=1)(self.sift)
+
+        async def measure() -> None:
+            consumer = app.consumer
+            mine = [each for each in consumer.assignment() if each.topic == self._events]
+            ends = {each: consumer.highwater(each) for each in mine}
+            self._health.lag(
+                {each.partition: max(end - await consumer.position(each), 0) for each, end in ends.items() if end}
+            )
+
+        app.timer(_MEASURE_S)(measure)
 
     async def sift(self, stream: AsyncIterator[bytes]) -> None:
         """Passes on what incidents need of each event."""
@@ -86,8 +100,10 @@ class _Sifter:
                 sighting = sighting_of(Event.model_validate_json(value or b""), self._rules)
             except ValidationError as error:
                 self.skipped += 1
+                self._health.events.labels("skipped").inc()
                 logger.warning("skipped an event that cannot be read (%d so far): %s", self.skipped, _reason(error))
                 continue
+            self._health.events.labels("other" if sighting is None else "sighting").inc()
             if sighting is not None:
                 await self._sightings.send(key=sighting.root.encode(), value=sighting.model_dump_json().encode())
 
@@ -106,14 +122,14 @@ class StreamClock:
 
     def now(self) -> datetime | None:
         """The present; None before the first post."""
-        return None if self._latest is None else self._latest + timedelta(seconds=time.monotonic() - self._at)
+        return None if self._latest is None else moved(self._latest, timedelta(seconds=time.monotonic() - self._at))
 
 
 class _Keeper:
     """Groups, remembers each assignment in the table and publishes what changed."""
 
-    def __init__(self, settings: Settings, table: Any, incidents: Any) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, table: Any, incidents: Any, health: Health) -> None:
+        self._settings, self._health = settings, health
         self._table = table
         self._incidents = incidents
         self._grouping = Grouping(settings.incidents)
@@ -134,7 +150,11 @@ class _Keeper:
         kept = [Assigned.model_validate_json(value) for value in self._table.values()]
         self._grouping = Grouping(self._settings.incidents)
         for entry in sorted(kept, key=lambda entry: (entry.sighting.arrived_at, entry.sighting.post)):
-            self._grouping.restore(entry.incident, entry.sighting)
+            try:
+                self._grouping.restore(entry.incident, entry.sighting)
+            except Exception:
+                self._health.failures.inc()
+                logger.exception("left out the post %s", entry.sighting.post)
             self._clock.observe(entry.sighting.arrived_at)
 
     async def keep(self, stream: AsyncIterator[bytes]) -> None:
@@ -146,16 +166,24 @@ class _Keeper:
                 logger.warning("skipped a sighting that cannot be read: %s", _reason(error))
                 continue
             self._clock.observe(sighting.arrived_at)
-            incident = self._grouping.add(sighting)
+            try:
+                incident = self._grouping.add(sighting)
+            except Exception:  # one odd post must not stop the others, again after each restart
+                self._health.failures.inc()
+                logger.exception("left out the post %s", sighting.post)
+                continue
             if incident is not None:
                 entry = Assigned(incident=incident, sighting=sighting)
                 self._table[sighting.post.encode()] = entry.model_dump_json().encode()
 
     async def publish(self) -> None:
         now = self._clock.now()
+        self._health.looked()
         if now is None:
             return
+        self._health.posts.set(len(self._grouping))
         for incident in self._grouping.changed(now):
+            self._health.updates.inc()
             await self._incidents.send(
                 key=incident.id.encode(),
                 value=incident.model_dump_json().encode(),

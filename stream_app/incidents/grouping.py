@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from stream_app.incidents.geometry import KM_PER_DEGREE, Position, Vector, distance_km, position, vector
 from stream_app.incidents.incident import Incident
+from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
 from stream_app.incidents.summary import Root, summarise
@@ -79,7 +80,7 @@ class Grouping:
 
     def changed(self, now: datetime) -> list[Incident]:
         """The incidents that changed since the last call or close now, but those that too few authors speak of."""
-        quiet = now - timedelta(hours=self._rules.close_after_h)
+        quiet = moved(now, -timedelta(hours=self._rules.close_after_h))
         for group in self._groups.values():
             if not group.closed and group.arrived < quiet:
                 group.closed = True
@@ -96,7 +97,7 @@ class Grouping:
         Returns:
             The posts (``network:id``) that are no longer recognised.
         """
-        silent = now - timedelta(hours=self._rules.forget_after_h)
+        silent = moved(now, -timedelta(hours=self._rules.forget_after_h))
         forgotten: list[str] = []
         for group in sorted(self._groups.values(), key=lambda group: (group.arrived, group.id)):
             if group.arrived >= silent and len(self._of_post) <= self._rules.max_posts:
@@ -115,7 +116,7 @@ class Grouping:
         options: list[tuple[float, float, str]] = []
         for name in self._by_category.get(sighting.category, ()):
             group = self._groups[name]
-            if not group.first - window <= sighting.written_at <= group.last + window:
+            if not (group.first - sighting.written_at <= window and sighting.written_at - group.last <= window):
                 continue
             if spot is not None and group.middle is not None and sighting.place is not None:
                 reach = self._rules.reach_km[sighting.place.source] + group.reach_km

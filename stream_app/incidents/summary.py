@@ -11,6 +11,7 @@ from typing import Literal
 
 from stream_app.incidents.geometry import centre, reach_km
 from stream_app.incidents.incident import Incident, IncidentPlace, Severity, SupportingPost, Trend, Window
+from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting
 from stream_app.settings import IncidentSettings
 
@@ -156,7 +157,7 @@ def _title(category: str, place: IncidentPlace | None) -> str:
 def _windows(times: Sequence[datetime], length: timedelta) -> tuple[Window, ...]:
     last = max(times)
     counts = Counter((last - time) // length for time in times)
-    return tuple(Window(end=last - i * length, posts=counts[i]) for i in reversed(range(_WINDOWS)))
+    return tuple(Window(end=moved(last, -i * length), posts=counts[i]) for i in reversed(range(_WINDOWS)))
 
 
 def _supporting(

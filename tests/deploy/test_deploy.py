@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from stream_app.cli import cli
 from stream_app.dashboard.app import Desk, build_app
-from stream_app.settings import DashboardSettings, Settings, TopicSettings, WorkerSettings
+from stream_app.incidents.health import Health
+from stream_app.settings import DashboardSettings, IncidentSettings, Settings, TopicSettings, WorkerSettings
 from stream_app.worker.admin import Admin
 from stream_app.worker.metrics import Metrics
 
@@ -159,9 +160,9 @@ def test_every_command_that_is_run_exists(arguments):
 def exported() -> dict[str, set[str]]:
     """Names of the series a worker exports, with the labels of each."""
     series = {"up": {"job", "instance"}}
-    metrics = Metrics()
-    labels = {c._name: set(c._labelnames) for c in metrics.registry._collector_to_names}
-    for family in metrics.registry.collect():
+    collectors = [each for told in (Metrics(), Health()) for each in told.registry._collector_to_names]
+    labels = {c._name: set(c._labelnames) for c in collectors}
+    for family in (family for each in collectors for family in each.collect()):
         own = labels[family.name] | {"job", "instance"}
         endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
         series |= {family.name + ending: own | ({"le"} if ending == "_bucket" else set()) for ending in endings}
@@ -196,7 +197,7 @@ def test_the_manual_names_every_metric_and_no_other():
     _, _, rest = manual.partition("| metric | labels |")
     rows = re.findall(r"^\| (`[^|]+) \|", rest.partition("\n\n")[0], re.MULTILINE)
     named = {f"crisis_stream_{name}" for row in rows for name in re.findall(r"`(\w+)`", row)}
-    families = Metrics().registry.collect()
+    families = [*Metrics().registry.collect(), *Health().registry.collect()]
     assert named == {family.name + ("_total" if family.type == "counter" else "") for family in families}
 
 
@@ -223,12 +224,13 @@ def health_addresses() -> set[tuple[str, int]]:
 
 async def test_probes_ask_what_the_program_answers():
     asked = health_addresses()
-    assert {port for _, port in asked} == {WorkerSettings().http_port, DashboardSettings().port}
+    own = {WorkerSettings().http_port, IncidentSettings().http_port}
+    assert {port for _, port in asked} == own | {DashboardSettings().port}
     admin = Admin(WorkerSettings(http_port=0), Well())
     await admin.start()
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{admin.port}") as web:
-            for path in {path for path, port in asked if port == WorkerSettings().http_port} | {"/metrics"}:
+            for path in {path for path, port in asked if port in own} | {"/metrics"}:
                 async with web.get(path) as answer:
                     assert answer.status == 200, path
     finally:

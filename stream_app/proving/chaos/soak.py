@@ -81,7 +81,16 @@ def _environment(settings: dict[str, str], host: str = "") -> dict[str, str]:
 def _incidents(settings: Settings, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
     names = {f"INCIDENTS__{name}": value for name, value in _BRIEF.items()}
     names |= {"TOPICS__PREFIX": settings.topics.prefix, "INCIDENTS__APP_ID": f"{settings.topics.prefix}incidents"}
-    command = [sys.executable, "-m", "stream_app", "incidents", "--bootstrap", settings.kafka.bootstrap_servers]
+    command = [
+        sys.executable,
+        "-m",
+        "stream_app",
+        "incidents",
+        "--http-port",
+        "0",
+        "--bootstrap",
+        settings.kafka.bootstrap_servers,
+    ]
     with (logs / "incidents.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **_environment(names)})
     try:

@@ -65,7 +65,7 @@ async def run(*, once: bool, data: Path | None, model: str, console: Console) ->
         stage.start("worker", "--http-port", "0")
         port = free_port(8090)
         if not rows:
-            stage.start("incidents")
+            stage.start("incidents", "--http-port", "0")
             stage.start("dashboard", "--port", str(port), "--history", "1000000")
         lines = [real.as_post(row, photos, images) for row in rows] if photos else list(history(images))
         tally = Tally(settings.topics, sent=len(lines), control=sum(map(_is_control, lines)))

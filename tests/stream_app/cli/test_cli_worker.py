@@ -34,7 +34,7 @@ def test_a_busy_port_is_a_line_with_what_to_do(settings, tmp_path):
 @pytest.mark.kafka
 def test_incidents_draws_nothing_into_a_file(settings, tmp_path):
     words = ["--bootstrap", settings.kafka.bootstrap_servers, "--prefix", settings.topics.prefix]
-    program = [sys.executable, "-m", "stream_app", "incidents", *words]
+    program = [sys.executable, "-m", "stream_app", "incidents", "--http-port", "0", *words]
     with subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         assert running.stdout is not None
         assert running.stdout.readline().startswith(b"Gathering")

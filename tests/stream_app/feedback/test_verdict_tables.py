@@ -32,7 +32,7 @@ def counting(settings):
         "CRISIS_STREAM_KAFKA__PARTITIONS": "2",
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
     }
-    process = subprocess.Popen([sys.executable, "-m", "stream_app", "incidents"], env=environment)
+    process = subprocess.Popen([sys.executable, "-m", "stream_app", "incidents", "--http-port", "0"], env=environment)
     try:
         yield process
     finally:

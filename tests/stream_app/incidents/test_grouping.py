@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from factories import START, make_event, make_place
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stream_app.incidents.geometry import centre, distance_km
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.incident import Incident
+from stream_app.incidents.moments import FIRST, LAST
 from stream_app.incidents.sighting import sighting_of
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
 from stream_app.incidents.summary import trend
@@ -302,3 +303,17 @@ def test_similar_texts_are_found_until_discarded():
     index.discard(text_key(text))
     assert index.similar(text) == {}
     assert text_key("🌊 !!") is None
+
+
+MOMENTS = st.datetimes(timezones=st.just(UTC)) | st.sampled_from([FIRST, LAST])
+
+
+@given(st.lists(MOMENTS, min_size=1, max_size=4), MOMENTS)
+def test_no_date_is_too_early_or_too_late_to_be_reckoned_with(written, now):
+    grouping = Grouping(RULES)
+    for number, moment in enumerate(written):
+        sighting = sighting_of(make_event(str(number), f"text {number}", place=COLOMBO), RULES)
+        grouping.add(sighting.model_copy(update={"written_at": moment, "arrived_at": moment}))
+    assert sum(incident.post_count for incident in grouping.changed(now)) == len(written)
+    grouping.forget(now)
+    assert grouping.changed(now) == []

@@ -5,19 +5,24 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 from factories import make_event, make_place
 from mode.utils.queues import FlowControlQueue
 
 from stream_app.incidents.app import build_app
+from stream_app.incidents.health import STALL_S, Health
 from stream_app.incidents.incident import Incident
+from stream_app.incidents.moments import FIRST
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
@@ -26,12 +31,15 @@ pytestmark = pytest.mark.kafka
 
 
 @contextmanager
-def running(settings: Settings, *command: str, folder: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    settings: Settings, *command: str, folder: Path | None = None, port: int = 0
+) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
         "CRISIS_STREAM_KAFKA__PARTITIONS": "2",
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
         "CRISIS_STREAM_INCIDENTS__PUBLISH_EVERY_S": "0.5",
+        "CRISIS_STREAM_INCIDENTS__HTTP_PORT": str(port),
     }
     process = subprocess.Popen(
         [
@@ -128,3 +136,47 @@ async def test_what_is_on_its_way_to_an_agent_survives_that_faust_resumes_the_fl
     flow.suspend()
     flow.resume()
     assert queue.empty(), "read before a rebalance, and read again after it"
+
+
+async def until_ready(web: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(aiohttp.ClientConnectorError):
+                if (await web.get("/readyz")).status == 200:
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def test_posts_of_the_first_and_the_last_year_become_incidents_and_the_program_tells_how_it_is(settings):
+    """Also after a restart, which reads them back; its port is asked as a supervisor asks."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    old = [make_event(name, name, author=name, place=make_place()) for name in ("Water rises", "Roofs gone")]
+    old = [each.model_copy(update={"post": each.post.model_copy(update={"created_at": FIRST})}) for each in old]
+    for _ in range(2):
+        with running(settings, port=port):
+            await send(settings, old)
+            assert (await until(settings, 2)).first_seen == FIRST
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as web:
+                await until_ready(web)
+                assert await (await web.get("/healthz")).text() == "ok\n"
+                said = await (await web.get("/metrics")).text()
+            assert "crisis_stream_incidents_failures_total 0.0" in said
+            assert "crisis_stream_incidents_posts 2.0" in said
+
+
+def test_a_program_whose_incidents_are_not_looked_through_is_ill():
+    app = SimpleNamespace(crashed=False, started=True, crash_reason=None)
+    app.tables = SimpleNamespace(recovery=SimpleNamespace(completed=asyncio.Event()))
+    health = Health()
+    health.watch(app)
+    assert health.ill() is None
+    assert "read back" in health.unready()
+    app.tables.recovery.completed.set()
+    assert health.unready() is None
+    health._looked_at -= STALL_S + 1
+    assert "not looked through" in health.ill()
+    health.looked()
+    app.crashed = True
+    assert "crashed" in health.ill()
