@@ -323,6 +323,13 @@ async def test_health_readiness_metrics_and_swap(settings, send, replica, collec
             assert "no such folder" in await answer.text()
         async with web.post("/model", data="source=newer") as answer:
             assert answer.status == 415
+        for body, kind in (
+            (b"{}", "application/json; charset=nosuch"),
+            (b"[" * 4000, "application/json"),
+            (b"[1]", "application/json"),
+        ):
+            async with web.post("/model", data=body, headers={"Content-Type": kind}) as answer:
+                assert answer.status == 400
         async with web.post("/model", json={"source": "newer"}, headers={"Host": "evil.example"}) as answer:
             assert answer.status == 403
         async with web.post("/model", json={"source": "newer"}) as answer:
