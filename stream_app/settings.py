@@ -99,6 +99,9 @@ class MediaSettings(Section):
     deadline_s: float = Field(
         2.0, gt=0, description="a post goes on without an image that is not here this long after the post was read"
     )
+    history_deadline_s: float = Field(
+        30.0, gt=0, description="the same for a post that is replayed faster than it happened: history is in no hurry"
+    )
     max_pixels: int = Field(25_000_000, gt=0)
     max_redirects: int = Field(3, ge=0)
     max_images: int = Field(4, ge=0, description="images used per post; 0 turns fetching off")

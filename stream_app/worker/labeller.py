@@ -20,6 +20,7 @@ from stream_app.pipeline.events.build import DuplicateInfo, Spent, make_event
 from stream_app.pipeline.events.dead_letter import Failure, Stage, dead_letter
 from stream_app.pipeline.events.publish import event_records
 from stream_app.pipeline.events.route import topics_of
+from stream_app.pipeline.feed.history import is_history
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.batcher import Batcher
 from stream_app.pipeline.labelling.describe import Labelling, describe
@@ -232,9 +233,11 @@ class Labeller(Service):
 
     async def _fetch(self, work: Work) -> None:
         assert self._fetcher is not None
-        links = work.post.media
+        links, media = work.post.media, self.settings.media
+        patient = is_history(work.pending.finished.source.headers)
+        since = work.arrived + (media.history_deadline_s - media.deadline_s if patient else 0.0)
         try:
-            work.outcomes = await self._fetcher.fetch(links, work.arrived)
+            work.outcomes = await self._fetcher.fetch(links, since)
         except Exception as error:
             self.log.exception("the image fetcher failed")
             work.outcomes = tuple(

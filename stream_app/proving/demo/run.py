@@ -32,9 +32,6 @@ _LOGS = Path("var/demo")
 _PACE = 60.0
 """The invented history spans about two hours; sixty times its pace makes that two minutes."""
 
-_DEADLINE_S = 10.0
-"""Hundreds of photos arrive in the same second, also on a small or busy machine; a live feed spreads them."""
-
 
 async def run(*, once: bool, data: Path | None, model: str, console: Console) -> None:
     """Show everything on the bundled history, or with ``data`` on real labelled posts and their photos.
@@ -144,7 +141,6 @@ def _settings(bootstrap_servers: str, images: str, model: str) -> Settings:
                 update={
                     "allowed_private": ("127.0.0.1/32",),
                     "allowed_ports": (80, 443, port),
-                    "deadline_s": _DEADLINE_S,
                 },
             ),
             "model": mine.model.model_copy(update={"source": model}),

@@ -17,6 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from stream_app.kafka.topics import ensure_topics
+from stream_app.pipeline.feed.history import HEADER
 from stream_app.replay import BrokenOffError, ReplayError, replay
 from stream_app.replay.files import FileHistory
 from stream_app.replay.topics import TopicHistory
@@ -156,7 +157,7 @@ async def test_topics_between_two_times_end_by_position(settings, copy, collect,
     assert (report.sent, report.finished) == (len(expected), True)
     found = await collect(copy.topics.posts)
     assert sorted(json.loads(r.value)["n"] for r in found) == list(expected)
-    assert all((r.key, r.headers) == (b"k", (("h", b"1"),)) for r in found)
+    assert all((r.key, r.headers) == (b"k", (("h", b"1"), HEADER)) for r in found)
 
 
 async def test_partitions_are_merged_by_time_and_resumed_exactly(settings, copy, collect):

@@ -21,6 +21,7 @@ from stream_app.cli.dead_letters import Wanted, send_again
 from stream_app.kafka.clients import admin_client, client_options
 from stream_app.pipeline.events.dead_letter import read_dead_letter
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.feed.history import HEADER
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.worker.service import Replica
 
@@ -512,6 +513,23 @@ async def test_reading_far_ahead_starts_only_so_many_fetches(settings, send, rep
     async with replica(settings=narrow, fetcher=Decoding):
         await events(collect, settings, 400)
     assert most < 4 + 128
+
+
+async def test_history_waits_for_its_photos_and_the_present_does_not(settings, send, replica, collect):
+    given: dict[str, float] = {}
+
+    class Watched(NoImages):
+        async def fetch(self, links, since):
+            given[links[0].url] = since - time.monotonic()
+            return await super().fetch(links, since)
+
+    now, then = "https://a.example/now.jpg", "https://a.example/then.jpg"
+    await send([a_post(0, media=[{"url": now}])])
+    await send([a_post(1, media=[{"url": then}])], headers=[HEADER])
+    async with replica(fetcher=Watched):
+        await events(collect, settings, 2)
+    longer = settings.media.history_deadline_s - settings.media.deadline_s
+    assert given[now] <= 0 < longer - 5 < given[then] <= longer
 
 
 async def test_the_room_is_counted_in_bytes_too(settings, send, replica, collect):
