@@ -38,9 +38,10 @@ def command(
 ) -> None:
     """Label the posts of a file, one a line, in any format of docs/formats.md; write one event a line, in their order.
 
-    IN may be gzipped (.gz); - stands for standard input or output. Images are fetched as the stream does, within the
-    same limits, unless --images or --no-images says otherwise. A line that cannot be labelled goes to the errors file
-    with its number and reason (to standard error when OUT is -). Exits 1 when no post could be labelled.
+    IN may be JSON Lines, a JSON list, CSV with a header or X's archive, packed as gz, bz2, zst, tar or zip; - stands
+    for standard input or output. A file in which nothing is a post is refused. Images are fetched as the stream does,
+    within the same limits, unless --images or --no-images says otherwise. A line that cannot be labelled goes to the
+    errors file with its number and reason (to standard error when OUT is -). Exits 1 when no post could be labelled.
     """
     if images and no_images:
         raise click.UsageError("--images and --no-images exclude each other.")

@@ -12,13 +12,14 @@ from typing import Literal, NamedTuple
 from model.scorer import Scorer
 from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event
 from stream_app.pipeline.events.event import Event
-from stream_app.pipeline.labelling.describe import Labelling, describe
+from stream_app.pipeline.feed.archive import MAX_ITEM
+from stream_app.pipeline.labelling.describe import Labelling, describe, unlabelled
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.scoring import score_each
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
-from stream_app.pipeline.posts.identity import keys, keys_to_remember
+from stream_app.pipeline.posts.identity import keys, keys_to_remember, lacks_its_root
 from stream_app.pipeline.posts.parse import parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
 
@@ -28,10 +29,16 @@ Fetch = Callable[[Sequence[MediaLink]], Awaitable[tuple[MediaOutcome, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the input, counted from 1, without its line end."""
+    """A line of the input, counted from 1, without its line end.
+
+    ``when`` (POSIX seconds) stands in for the time of a post that has none: the file's own. ``size`` is given where
+    ``value`` is only the beginning of a line too long to be read.
+    """
 
     number: int
     value: bytes
+    when: float | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,8 @@ class OfflineLabeller:
         fresh: dict[str, Post] = {}
         named: set[str] = set()
         for post in (each.post for each in found if isinstance(each, _Read)):
+            if lacks_its_root(post):
+                continue
             if named.isdisjoint(keys(post)) and self._memory.find(keys(post)) is None:
                 fresh[_name(post)] = post
                 named.update(keys_to_remember(post))
@@ -126,6 +135,8 @@ class OfflineLabeller:
             first = known.labelling.event_of
             copy = DuplicateInfo(of=first if first != found.id else None, seen=known.seen)
             return Answer(line, event=build_event(found, known.labelling, duplicate=copy))
+        if lacks_its_root(found):
+            return Answer(line, event=build_event(found, unlabelled(found, self._model)))
         answer = labelled.get(_name(found), "It repeats a post that the model could not label.")
         if isinstance(answer, str):
             return Answer(line, error=answer, stage="model")
@@ -139,7 +150,10 @@ def _name(post: Post) -> str:
 
 def _read(line: Line) -> Iterator[_Read | Answer]:
     """What a line holds: posts to label, and an answer for everything else."""
-    parsed = parse_record(line.value)
+    if line.size > MAX_ITEM:
+        yield Answer(line, error=f"The line has {line.size:,} bytes; the longest accepted has {MAX_ITEM:,}.")
+        return
+    parsed = parse_record(line.value, timestamp=line.when)
     yield from (Answer(line) for _ in parsed.notices)
     yield from (Answer(line, error=problem.reason, part=problem.part) for problem in parsed.problems)
     yield from (Answer(line, withdrawal=withdrawal) for withdrawal in parsed.withdrawals)

@@ -28,7 +28,8 @@ from stream_app.settings import KafkaSettings
 class Report:
     """What a replay did. ``too_large`` are items over the broker's message limit: they cannot be sent and are left out.
 
-    ``finished`` is False when it was stopped before the end.
+    ``finished`` is False when it was stopped before the end. ``cut`` waits were cut, by ``cut_s`` seconds together, and
+    ``backward`` items were older than one before them: those went at once. ``left_out`` says where the too large stand.
     """
 
     sent: int = 0
@@ -36,6 +37,10 @@ class Report:
     resumed_at: int = 0
     finished: bool = False
     seconds: float = 0.0
+    cut: int = 0
+    cut_s: float = 0.0
+    backward: int = 0
+    left_out: list[str] = field(default_factory=list)
 
 
 async def replay(
@@ -44,6 +49,7 @@ async def replay(
     topic: str,
     *,
     speed: float | None = None,
+    max_wait_s: float = float("inf"),
     resume: bool = False,
     stop: asyncio.Event | None = None,
     progress: Callable[[Report], None] = lambda _: None,
@@ -55,8 +61,19 @@ async def replay(
         BrokenOffError: Kafka ended the open transaction; ``resume`` goes on after what was committed.
         aiokafka.errors.KafkaError: Kafka refused or went away; the open transaction is aborted.
     """
+<<<<<<< HEAD
     began, report, stop, pace = time.monotonic(), Report(), stop or asyncio.Event(), Pace(speed)
     producer = transactional_producer(kafka, history.name)
+=======
+    began, report, stop, pace = time.monotonic(), Report(), stop or asyncio.Event(), Pace(speed, max_wait_s)
+    producer = AIOKafkaProducer(
+        **client_options(kafka),
+        transactional_id=history.name,
+        transaction_timeout_ms=int(kafka.transaction_timeout_s * 1000),
+        compression_type=COMPRESSION,
+        linger_ms=5,
+    )
+>>>>>>> b8c7763 (Read archives however they are packed, in constant memory; refuse a file without posts; pace replays by the network's clock, with gaps cut and odd lines told; no invented labels for a repost of an unseen root)
     async with started(producer):
         # The producer's start ended whatever transaction a killed replay left open, so this position is final.
         positions = await _positions(kafka, history) if resume else {}
@@ -73,6 +90,9 @@ async def replay(
                 sent = await window.send(item.value, key=item.key, headers=item.headers)
                 report.sent += sent
                 report.too_large += not sent
+                if not sent:
+                    report.left_out.append(item.told or f"the item before position {item.after:,}")
+                report.cut, report.cut_s, report.backward = pace.cut, pace.cut_s, pace.backward
                 progress(report)
             else:
                 report.finished = True

@@ -22,14 +22,14 @@ from stream_app.pipeline.events.publish import event_records
 from stream_app.pipeline.events.route import topics_of
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.batcher import Batcher
-from stream_app.pipeline.labelling.describe import Labelling, describe
+from stream_app.pipeline.labelling.describe import Labelling, describe, unlabelled
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.models import Models
 from stream_app.pipeline.labelling.scoring import Answer
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
-from stream_app.pipeline.posts.identity import keys, keys_to_remember
+from stream_app.pipeline.posts.identity import keys, keys_to_remember, lacks_its_root
 from stream_app.pipeline.posts.parse import Parsed, PostError, parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
 from stream_app.settings import Settings
@@ -220,6 +220,9 @@ class Labeller(Service):
             if leader := self._on_the_way.get(key):
                 leader.followers.append(work)
                 return
+        if lacks_its_root(post):
+            self._publish(work, unlabelled(post, self.models.entry), Spent(), DuplicateInfo())
+            return
         for key in work.keys:
             self._on_the_way[key] = work
         if post.media:

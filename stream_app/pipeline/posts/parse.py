@@ -14,11 +14,11 @@ from pydantic_core import ErrorDetails
 
 from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
-from stream_app.pipeline.posts.facts import Fields, NoTime
+from stream_app.pipeline.posts.facts import Fields, NoTime, moment
 from stream_app.pipeline.posts.post import Post, Withdrawal
 from stream_app.pipeline.posts.shapes import Part, parts
 
-__all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record"]
+__all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record", "seen_at"]
 
 MAX_TEXT = 100_000
 """Characters; four times the longest post that X sells."""
@@ -83,6 +83,19 @@ def parse_post(value: bytes) -> Post:
     if len(found.posts) > 1:
         raise PostError(f"{len(found.posts)} posts in one value; one was expected.")
     return found.posts[0]
+
+
+def seen_at(value: bytes) -> float | None:
+    """When a network saw what a value holds, in seconds since 1970: its ``time_us``, or its first post's time."""
+    try:
+        whole = decode(value)
+    except PostError:
+        return None
+    seen = moment(whole.get("time_us")) if isinstance(whole, dict) else None
+    if seen is None:
+        posts = parse_record(value).posts
+        seen = posts[0].created_at if posts else None
+    return seen.timestamp() if seen else None
 
 
 def _tombstone(key: bytes) -> Withdrawal:

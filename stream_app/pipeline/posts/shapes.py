@@ -28,6 +28,7 @@ _MASTODON_EVENTS = frozenset(
     {"update", "status.update", "delete", "notification", "filters_changed", "conversation", "announcement",
      "announcement.reaction", "announcement.delete", "encrypted_message", "notifications_merged"}
 )  # fmt: skip
+_FOREIGN = frozenset({"network", "did", "account", "uri", "user", "full_text"})
 _EMPTY_PAGE = frozenset({"meta", "includes", "cursor", "links", "next", "paging", "search_metadata", "hitsTotal"})
 
 
@@ -94,13 +95,15 @@ def _is_v2_page(value: Fields, data: list[Any]) -> bool:
 
 
 def _is_v2(data: Fields) -> bool:
-    return not {"network", "did", "account", "uri", "user", "full_text"} & data.keys()
+    return _FOREIGN.isdisjoint(data)
 
 
 def reader_of(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - a table of formats, most common first
     """The reader of the format whose fields the object has; None for none of them, an envelope perhaps."""
     data = value.get("data")
     if isinstance(data, dict):
+        if "text" in data and "id" in data and _is_v2(data):
+            return x_v2.read
         if x_notices.is_compliance(data):
             return lambda line: x_notices.read_compliance(line["data"])
         if _is_v2(data) and ("text" in data or ("id" in data and reader_of(data) is None) or not data):
