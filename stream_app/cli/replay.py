@@ -96,6 +96,7 @@ async def _replay(
 
     from stream_app.kafka.clients import reason
     from stream_app.kafka.topics import ensure_topics
+    from stream_app.pipeline.posts.mapped import Mapped
     from stream_app.replay import BrokenOffError, ReplayError, replay
     from stream_app.replay.files import FileHistory
     from stream_app.replay.topics import TopicHistory
@@ -109,7 +110,7 @@ async def _replay(
     try:
         await ensure_topics(settings)
         if files:
-            history = FileHistory(files, topic, timed=speed is not None)
+            history = FileHistory(files, topic, timed=speed is not None, mapped=Mapped.of(settings.feed))
         else:
             history = TopicHistory(settings.kafka, sources, topic, *between)
             await history.find()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from stream_app.pipeline.feed.archive import items
 from stream_app.pipeline.posts.parse import parse_record
+from stream_app.pipeline.posts.shapes import Mapping
 
 
-def why_no_posts(path: Path) -> str | None:
+def why_no_posts(path: Path, mapped: Mapping | None = None) -> str | None:
     """Why nothing in a file is a post, nor takes one back: what it looks like; None as soon as something is.
 
     An empty file is not refused.
@@ -21,7 +22,7 @@ def why_no_posts(path: Path) -> str | None:
         for item in items(raw, path.name):
             if item.too_long:
                 return None
-            found = parse_record(item.value, timestamp=1.0)
+            found = parse_record(item.value, timestamp=1.0, mapped=mapped)
             if found.posts or found.withdrawals:
                 return None
             if item.value and not item.value.isspace():
