@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer
 
@@ -61,19 +61,8 @@ async def replay(
         BrokenOffError: Kafka ended the open transaction; ``resume`` goes on after what was committed.
         aiokafka.errors.KafkaError: Kafka refused or went away; the open transaction is aborted.
     """
-<<<<<<< HEAD
-    began, report, stop, pace = time.monotonic(), Report(), stop or asyncio.Event(), Pace(speed)
-    producer = transactional_producer(kafka, history.name)
-=======
     began, report, stop, pace = time.monotonic(), Report(), stop or asyncio.Event(), Pace(speed, max_wait_s)
-    producer = AIOKafkaProducer(
-        **client_options(kafka),
-        transactional_id=history.name,
-        transaction_timeout_ms=int(kafka.transaction_timeout_s * 1000),
-        compression_type=COMPRESSION,
-        linger_ms=5,
-    )
->>>>>>> b8c7763 (Read archives however they are packed, in constant memory; refuse a file without posts; pace replays by the network's clock, with gaps cut and odd lines told; no invented labels for a repost of an unseen root)
+    producer = transactional_producer(kafka, history.name)
     async with started(producer):
         # The producer's start ended whatever transaction a killed replay left open, so this position is final.
         positions = await _positions(kafka, history) if resume else {}
