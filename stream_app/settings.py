@@ -91,6 +91,24 @@ class TopicSettings(Section):
         return f"{self.prefix}feedback"
 
 
+class FeedSettings(Section):
+    """How what stands in the feed is read, where the formats known here do not suffice (docs/formats.md)."""
+
+    network: Literal["x", "bluesky", "mastodon", "other"] = Field("other", description="network of mapped posts")
+    mapping: dict[str, str | dict[str, str]] = Field(
+        {}, description="JMESPath expressions for facts of a post, to read JSON in a format of your own"
+    )
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The mapping with dotted names: ``place.name``."""
+        return {
+            f"{name}.{inner}" if inner else name: path
+            for name, paths in self.mapping.items()
+            for inner, path in (paths.items() if isinstance(paths, dict) else [("", paths)])
+        }
+
+
 class MediaSettings(Section):
     """Limits on fetching and decoding images that strangers point at."""
 
@@ -276,6 +294,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
+    feed: FeedSettings = FeedSettings()
     media: MediaSettings = MediaSettings()
     labelling: LabellingSettings = LabellingSettings()
     alerts: AlertSettings = AlertSettings()

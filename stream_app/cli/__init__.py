@@ -14,6 +14,7 @@ from stream_app.render.printable import log_printably
 
 COMMANDS = {
     "worker": "labels the posts of a feed topic until stopped",
+    "feed": "says what the lines of a file would become before they are sent",
     "watch": "follows events or alerts: table, JSON lines, GeoJSON, CAP",
     "source": "takes posts from a network's own stream into the feed",
     "replay": "sends history into a feed topic from files or from Kafka",

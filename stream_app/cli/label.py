@@ -20,6 +20,7 @@ from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_o
 from stream_app.offline.images import images_from
 from stream_app.offline.label import Fetch, OfflineLabeller
 from stream_app.pipeline.labelling.scoring import ModelBrokenError
+from stream_app.pipeline.posts.mapped import Mapped
 from stream_app.settings import Settings
 
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -38,9 +39,10 @@ def command(
 ) -> None:
     """Label the posts of a file, one a line, in any format of docs/formats.md; write one event a line, in their order.
 
-    IN may be gzipped (.gz); - stands for standard input or output. Images are fetched as the stream does, within the
-    same limits, unless --images or --no-images says otherwise. A line that cannot be labelled goes to the errors file
-    with its number and reason (to standard error when OUT is -). Exits 1 when no post could be labelled.
+    IN may be JSON Lines, a JSON list, CSV with a header or X's archive, packed as gz, bz2, zst, tar or zip; - stands
+    for standard input or output. A file in which nothing is a post is refused. Images are fetched as the stream does,
+    within the same limits, unless --images or --no-images says otherwise. A line that cannot be labelled goes to the
+    errors file with its number and reason (to standard error when OUT is -). Exits 1 when no post could be labelled.
     """
     if images and no_images:
         raise click.UsageError("--images and --no-images exclude each other.")
@@ -49,10 +51,11 @@ def command(
     settings, sink, console = Settings(), Sink(target, errors), Console(stderr=True)
     started = time.monotonic()
     try:
+        mapped = Mapped.of(settings.feed)
         scorer = load_scorer(model or settings.model.source, threads=settings.model.threads)
         source_of_images = images_from(settings.media, scorer.prepare, folder=images, none=no_images)
-        labelling = partial(OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below)
-        tally = asyncio.run(_label(source, sink, console, labelling, source_of_images))
+        labelling = partial(OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below, mapped=mapped)
+        tally = asyncio.run(_label(source, mapped, sink, console, labelling, source_of_images))
     except BrokenPipeError:
         raise  # whoever read our output has seen enough; click ends quietly
     except (OSError, ValueError, ModelBrokenError) as error:
@@ -63,13 +66,14 @@ def command(
 
 async def _label(
     source: Path,
+    mapped: Mapped | None,
     sink: Sink,
     console: Console,
     labelling: Callable[[Fetch], OfflineLabeller],
     images: AbstractAsyncContextManager[Fetch],
 ) -> Tally:
     tally = Tally()
-    with opened_lines(source) as (lines, position), sink, _progress(console) as progress:
+    with opened_lines(source, mapped) as (lines, position), sink, _progress(console) as progress:
         task = progress.add_task("labelling", total=size_of(source), posts=0)
         async with images as fetch:
             async for answer in labelling(fetch).answers(lines):

@@ -40,6 +40,14 @@ class Speed(click.ParamType):
 @click.option("--since", type=Moment(), help="first record time of --from-topic  [default: the oldest kept]")
 @click.option("--until", type=Moment(), help="record time of --from-topic to leave out from  [default: now]")
 @click.option("--speed", type=Speed(), default="max", show_default=True, help="original pace times N, or flat out")
+@click.option(
+    "--max-wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=300.0,
+    show_default=True,
+    help="no gap in the history makes a longer wait",
+)
 @click.option("--prefix", help="send to the posts topic under this prefix, apart from the live topics")
 @click.option("--resume", is_flag=True, help="go on where an earlier replay of the same history was stopped or killed")
 @click.option("--quiet", is_flag=True, help="no progress bar")
@@ -50,11 +58,12 @@ def command(
     since: datetime | None,
     until: datetime | None,
     speed: float | None,
+    max_wait: float,
     prefix: str | None,
     resume: bool,
     quiet: bool,
 ) -> None:
-    """Send history into the feed topic, in order, untouched: the lines of FILES (JSONL, or .gz of it), or topics.
+    """Send history into the feed topic, in order, untouched: the lines of FILES (docs/formats.md), or topics.
 
     Any of the supported formats goes; a broken line is sent as it is and becomes a dead letter downstream. The position
     reached is kept in Kafka, in the same transactions as the posts, so --resume is exact even after a kill -9.
@@ -68,7 +77,7 @@ def command(
     if settings.topics.posts in sources:
         raise click.UsageError(f"{settings.topics.posts} would be replayed into itself; choose another --prefix")
     asyncio.run(
-        _replay(settings, files, sources, (since, until), speed=speed, resume=resume, quiet=quiet),
+        _replay(settings, files, sources, (since, until), speed=speed, max_wait=max_wait, resume=resume, quiet=quiet),
     )
 
 
@@ -79,6 +88,7 @@ async def _replay(
     between: tuple[datetime | None, datetime | None],
     *,
     speed: float | None,
+    max_wait: float,
     resume: bool,
     quiet: bool,
 ) -> None:
@@ -86,6 +96,7 @@ async def _replay(
 
     from stream_app.kafka.clients import reason
     from stream_app.kafka.topics import ensure_topics
+    from stream_app.pipeline.posts.mapped import Mapped
     from stream_app.replay import BrokenOffError, ReplayError, replay
     from stream_app.replay.files import FileHistory
     from stream_app.replay.topics import TopicHistory
@@ -99,7 +110,7 @@ async def _replay(
     try:
         await ensure_topics(settings)
         if files:
-            history = FileHistory(files, topic, timed=speed is not None)
+            history = FileHistory(files, topic, timed=speed is not None, mapped=Mapped.of(settings.feed))
         else:
             history = TopicHistory(settings.kafka, sources, topic, *between)
             await history.find()
@@ -110,6 +121,7 @@ async def _replay(
                 history,
                 topic,
                 speed=speed,
+                max_wait_s=max_wait,
                 resume=resume,
                 stop=stop,
                 progress=lambda so_far: bar.update(task, completed=history.done, sent=so_far.sent),
@@ -125,11 +137,25 @@ async def _replay(
         raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {reason(error)}") from error
     rate = f"{report.sent / report.seconds:,.0f} posts/s" if report.seconds else ""
     click.echo(f"sent {report.sent:,} posts to {topic} in {report.seconds:.1f} s ({rate})")
-    if report.too_large:
-        click.echo(f"left out {report.too_large:,} posts over Kafka's limit of 1 MB a message", err=True)
+    left_out = [*report.left_out, *(history.left_out if isinstance(history, FileHistory) else [])]
+    _say_odd(report, left_out, max_wait)
     if not report.finished:
         click.echo("stopped before the end; the same command with --resume goes on from here", err=True)
         raise SystemExit(130)
+    if left_out:
+        raise SystemExit(1)
+
+
+def _say_odd(report: Any, left_out: list[str], max_wait: float) -> None:
+    """What a person should know of how it went."""
+    if report.cut:
+        click.echo(f"{report.cut:,} gaps in the history were cut to {max_wait:g} s (--max-wait)", err=True)
+    if report.backward:
+        click.echo(f"{report.backward:,} posts are older than one before them and were sent at once", err=True)
+    if left_out:
+        click.echo(f"left out {len(left_out):,} posts over Kafka's limit of 1 MB a message:", err=True)
+        for each in left_out[:20]:
+            click.echo(f"  {each}", err=True)
 
 
 def _bar(quiet: bool) -> Any:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import sys
-import zlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, TextIO, cast
+from typing import BinaryIO, Self, TextIO
 
 from model.scorer import CONCEPTS
 from stream_app.offline.label import Answer, Line
+from stream_app.pipeline.feed.archive import DAMAGED, items
+from stream_app.pipeline.posts.refuse import why_no_posts
+from stream_app.pipeline.posts.shapes import Mapping
 from stream_app.render.printable import json_line
 
 STANDARD = Path("-")
@@ -56,17 +58,21 @@ class Tally:
 
 
 @contextmanager
-def opened_lines(source: Path) -> Iterator[tuple[Iterator[Line], Callable[[], int]]]:
-    """The lines of a file, of a gzipped one (``.gz``) or of standard input, and how many of its bytes have been read.
+def opened_lines(source: Path, mapped: Mapping | None = None) -> Iterator[tuple[Iterator[Line], Callable[[], int]]]:
+    """The lines of a file, however packed (``pipeline/feed/archive.py``), or of standard input; and its bytes read.
 
     Raises:
-        OSError: it cannot be read, or is no whole gzip file although its name says so.
+        OSError: it cannot be read, is cut short, or nothing in it is a post.
     """
     if source == STANDARD:
-        yield _lines(sys.stdin.buffer), lambda: 0
+        yield _lines(sys.stdin.buffer, source, time.time()), lambda: 0
         return
+    with _readable(source):
+        refused = why_no_posts(source, mapped)
+    if refused is not None:
+        raise OSError(refused)
     with source.open("rb") as raw:
-        yield _unpacked(source, raw) if source.suffix == ".gz" else _lines(raw), raw.tell
+        yield _lines(raw, source, source.stat().st_mtime), raw.tell
 
 
 def size_of(source: Path) -> int | None:
@@ -74,16 +80,22 @@ def size_of(source: Path) -> int | None:
     return source.stat().st_size if source.is_file() else None
 
 
-def _unpacked(source: Path, raw: BinaryIO) -> Iterator[Line]:
+def _lines(raw: BinaryIO, source: Path, when: float) -> Iterator[Line]:
+    with _readable(source):
+        for number, value, size in items(raw, source.name):
+            yield Line(number, value, when, size)
+
+
+@contextmanager
+def _readable(source: Path) -> Iterator[None]:
     try:
-        yield from _lines(cast("BinaryIO", gzip.GzipFile(fileobj=raw)))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise OSError(f"{source} is not a whole gzip file: {error}") from error
-
-
-def _lines(stream: BinaryIO) -> Iterator[Line]:
-    for number, value in enumerate(stream, 1):
-        yield Line(number, value.rstrip(b"\r\n"))
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise OSError(f"{source} is damaged: {error}") from error
+    except DAMAGED as error:
+        raise OSError(f"{source} is damaged: {error}") from error
 
 
 class Sink:

@@ -12,15 +12,17 @@ from typing import Literal, NamedTuple
 from model.scorer import Scorer
 from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event
 from stream_app.pipeline.events.event import Event
-from stream_app.pipeline.labelling.describe import Labelling, describe
+from stream_app.pipeline.feed.archive import MAX_ITEM
+from stream_app.pipeline.labelling.describe import Labelling, describe, unlabelled
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.scoring import score_each
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
-from stream_app.pipeline.posts.identity import keys, keys_to_remember
+from stream_app.pipeline.posts.identity import keys, keys_to_remember, lacks_its_root
 from stream_app.pipeline.posts.parse import parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
+from stream_app.pipeline.posts.shapes import Mapping
 
 Fetch = Callable[[Sequence[MediaLink]], Awaitable[tuple[MediaOutcome, ...]]]
 """One outcome per link, in order; never raises for a bad image."""
@@ -28,10 +30,16 @@ Fetch = Callable[[Sequence[MediaLink]], Awaitable[tuple[MediaOutcome, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the input, counted from 1, without its line end."""
+    """A line of the input, counted from 1, without its line end.
+
+    ``when`` (POSIX seconds) stands in for the time of a post that has none: the file's own. ``size`` is given where
+    ``value`` is only the beginning of a line too long to be read.
+    """
 
     number: int
     value: bytes
+    when: float | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +76,11 @@ class OfflineLabeller:
         batch_size: int = 64,
         remembered: int = 100_000,
         unsure_below: float = 0.6,
+        mapped: Mapping | None = None,
     ) -> None:
         self._scorer = scorer
         self._fetch = fetch
+        self._mapped = mapped
         self._unsure_below = unsure_below
         self._batch_size = batch_size
         # What a batch finds or adds must outlast the batch.
@@ -83,7 +93,7 @@ class OfflineLabeller:
         Raises:
             ModelBrokenError: the model fails on everything.
         """
-        found = (each for line in lines for each in _read(line))
+        found = (each for line in lines for each in _read(line, self._mapped))
         while batch := list(islice(found, self._batch_size)):
             for answer in await self._answer(batch):
                 yield answer
@@ -93,6 +103,8 @@ class OfflineLabeller:
         fresh: dict[str, Post] = {}
         named: set[str] = set()
         for post in (each.post for each in found if isinstance(each, _Read)):
+            if lacks_its_root(post):
+                continue
             if named.isdisjoint(keys(post)) and self._memory.find(keys(post)) is None:
                 fresh[_name(post)] = post
                 named.update(keys_to_remember(post))
@@ -126,6 +138,8 @@ class OfflineLabeller:
             first = known.labelling.event_of
             copy = DuplicateInfo(of=first if first != found.id else None, seen=known.seen)
             return Answer(line, event=build_event(found, known.labelling, duplicate=copy))
+        if lacks_its_root(found):
+            return Answer(line, event=build_event(found, unlabelled(found, self._model)))
         answer = labelled.get(_name(found), "It repeats a post that the model could not label.")
         if isinstance(answer, str):
             return Answer(line, error=answer, stage="model")
@@ -137,9 +151,12 @@ def _name(post: Post) -> str:
     return f"{post.network}\0{post.id}"
 
 
-def _read(line: Line) -> Iterator[_Read | Answer]:
+def _read(line: Line, mapped: Mapping | None) -> Iterator[_Read | Answer]:
     """What a line holds: posts to label, and an answer for everything else."""
-    parsed = parse_record(line.value)
+    if line.size > MAX_ITEM:
+        yield Answer(line, error=f"The line has {line.size:,} bytes; the longest accepted has {MAX_ITEM:,}.")
+        return
+    parsed = parse_record(line.value, timestamp=line.when, mapped=mapped)
     yield from (Answer(line) for _ in parsed.notices)
     yield from (Answer(line, error=problem.reason, part=problem.part) for problem in parsed.problems)
     yield from (Answer(line, withdrawal=withdrawal) for withdrawal in parsed.withdrawals)

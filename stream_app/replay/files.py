@@ -1,42 +1,59 @@
-"""History from JSON Lines files, plain or gzip: one post a line, passed through as the bytes it is."""
+"""History from files of posts, plain or packed: one item a message, passed through as the bytes it is."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from aiokafka import TopicPartition
 
-from stream_app.pipeline.posts.parse import PostError, parse_post
+from stream_app.pipeline.feed.archive import DAMAGED, items
+from stream_app.pipeline.feed.archive import Item as Read
+from stream_app.pipeline.posts.parse import seen_at
+from stream_app.pipeline.posts.refuse import why_no_posts
+from stream_app.pipeline.posts.shapes import Mapping
 from stream_app.replay.history import Item, Positions, ReplayError
 
 
 class FileHistory:
-    """The lines of ``paths``, file after file, to be sent to ``topic``.
+    """The lines of ``paths`` (or elements of lists, or rows of tables), file after file, to be sent to ``topic``.
 
-    Positions are line numbers counted through all files. Blank lines are left out. With ``timed``, each line is parsed
-    for its post's ``created_at``; a line that is no post has no time of its own and is sent all the same.
+    Positions are counted through all files. Blank lines are left out, and so are lines too long for any Kafka, which
+    ``left_out`` names. With ``timed``, each has the time at which its network saw it; what is no post has no time of
+    its own and is sent all the same. The history is known by where its files lie, by the first line of the last one,
+    and by the others whole: so the last file may have grown since, and is gone on with.
 
     Raises:
-        ReplayError: a file is missing or unreadable.
+        ReplayError: a file is missing or unreadable, or nothing in it is a post.
     """
 
-    def __init__(self, paths: Sequence[Path], topic: str, *, timed: bool = False) -> None:
+    def __init__(
+        self, paths: Sequence[Path], topic: str, *, timed: bool = False, mapped: Mapping | None = None
+    ) -> None:
         self._paths = paths
-        self._timed = timed
+        self._timed, self._mapped = timed, mapped
         self._mark = TopicPartition(topic, 0)
         self.done = 0
+        self.left_out: list[str] = []
         digest = hashlib.sha256(topic.encode())
         try:
             self.total = sum(path.stat().st_size for path in paths)
-            for path in paths:
+            for path in paths[:-1]:
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
+            for path in paths:
+                digest.update(f"\0{path.resolve()}".encode("utf-8", "surrogateescape"))
+                if (refused := why_no_posts(path, mapped)) is not None:
+                    raise ReplayError(refused)
+            for path in paths[-1:]:
+                digest.update(_first(path))
         except OSError as error:
+            if error.filename is None:
+                raise ReplayError(f"{path}: {error}") from error
             raise ReplayError(f"{error.filename}: {error.strerror}") from error
+        except DAMAGED as error:
+            raise ReplayError(f"{path} is damaged: {error}") from error
         self.name = f"crisis-stream.replay.{digest.hexdigest()[:16]}"
 
     @property
@@ -47,20 +64,25 @@ class FileHistory:
     async def items(self, positions: Positions) -> AsyncIterator[Item]:
         """The lines after the position; see :class:`~stream_app.replay.history.History`."""
         start = positions.get(self._mark, 0)
-        for number, line in enumerate(self._lines(), start=1):
-            if number > start and not line.isspace():
-                yield Item(line.rstrip(b"\r\n"), _created_at(line) if self._timed else None, self._mark, number)
+        for number, (path, line) in enumerate(self._lines(), start=1):
+            if number <= start or not line.value or line.value.isspace():
+                continue
+            if line.too_long:
+                self.left_out.append(f"{path} line {line.number}: {line.size:,} bytes")
+                continue
+            when = seen_at(line.value, self._mapped) if self._timed else None
+            yield Item(line.value, when, self._mark, number, told=f"{path} line {line.number}")
 
-    def _lines(self) -> Iterator[bytes]:
+    def _lines(self) -> Iterator[tuple[Path, Read]]:
         finished = 0
         for path in self._paths:
             number = 0
             try:
-                with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as lines:
-                    for number, line in enumerate(lines, start=1):  # noqa: B007 - the error below names it
-                        self.done = finished + raw.tell()
-                        yield line
-            except (OSError, EOFError, zlib.error) as error:
+                with path.open("rb") as raw:
+                    for line in items(raw, path.name):
+                        number, self.done = line.number, finished + raw.tell()
+                        yield path, line
+            except DAMAGED as error:
                 raise ReplayError(
                     f"{path}: cannot be read after line {number}: {error}. What came before it was sent"
                 ) from error
@@ -68,8 +90,6 @@ class FileHistory:
         self.done = self.total
 
 
-def _created_at(line: bytes) -> float | None:
-    try:
-        return parse_post(line).created_at.timestamp()
-    except PostError:
-        return None
+def _first(path: Path) -> bytes:
+    with path.open("rb") as raw:
+        return next((line.value for line in items(raw, path.name)), b"")

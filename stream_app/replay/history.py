@@ -29,6 +29,8 @@ class Item:
     after: int
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    told: str = ""
+    """Where it stands, for a person: file and line."""
 
 
 class History(Protocol):

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer
 
@@ -29,7 +29,8 @@ from stream_app.settings import KafkaSettings
 class Report:
     """What a replay did. ``too_large`` are items over the broker's message limit: they cannot be sent and are left out.
 
-    ``finished`` is False when it was stopped before the end.
+    ``finished`` is False when it was stopped before the end. ``cut`` waits were cut, by ``cut_s`` seconds together, and
+    ``backward`` items were older than one before them: those went at once. ``left_out`` says where the too large stand.
     """
 
     sent: int = 0
@@ -37,6 +38,10 @@ class Report:
     resumed_at: int = 0
     finished: bool = False
     seconds: float = 0.0
+    cut: int = 0
+    cut_s: float = 0.0
+    backward: int = 0
+    left_out: list[str] = field(default_factory=list)
 
 
 async def replay(
@@ -45,6 +50,7 @@ async def replay(
     topic: str,
     *,
     speed: float | None = None,
+    max_wait_s: float = float("inf"),
     resume: bool = False,
     stop: asyncio.Event | None = None,
     progress: Callable[[Report], None] = lambda _: None,
@@ -56,7 +62,7 @@ async def replay(
         BrokenOffError: Kafka ended the open transaction; ``resume`` goes on after what was committed.
         aiokafka.errors.KafkaError: Kafka refused or went away; the open transaction is aborted.
     """
-    began, report, stop, pace = time.monotonic(), Report(), stop or asyncio.Event(), Pace(speed)
+    began, report, stop, pace = time.monotonic(), Report(), stop or asyncio.Event(), Pace(speed, max_wait_s)
     producer = transactional_producer(kafka, history.name)
     async with started(producer):
         # The producer's start ended whatever transaction a killed replay left open, so this position is final.
@@ -75,6 +81,9 @@ async def replay(
                 sent = await window.send(item.value, key=item.key, headers=item.headers)
                 report.sent += sent
                 report.too_large += not sent
+                if not sent:
+                    report.left_out.append(item.told or f"the item before position {item.after:,}")
+                report.cut, report.cut_s, report.backward = pace.cut, pace.cut_s, pace.backward
                 progress(report)
             else:
                 report.finished = True

@@ -23,14 +23,15 @@ from stream_app.pipeline.events.route import topics_of
 from stream_app.pipeline.feed.history import is_history
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.batcher import Batcher
-from stream_app.pipeline.labelling.describe import Labelling, describe
+from stream_app.pipeline.labelling.describe import Labelling, describe, unlabelled
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.models import Models
 from stream_app.pipeline.labelling.scoring import Answer
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
-from stream_app.pipeline.posts.identity import keys, keys_to_remember
+from stream_app.pipeline.posts.identity import keys, keys_to_remember, lacks_its_root
+from stream_app.pipeline.posts.mapped import Mapped
 from stream_app.pipeline.posts.parse import Parsed, PostError, parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
 from stream_app.settings import Settings
@@ -117,6 +118,7 @@ class Labeller(Service):
         self.last_read = time.monotonic()
         self.memory = Memory(settings.labelling.duplicates)
         self._make_fetcher = make_fetcher
+        self._mapped = Mapped.of(settings.feed)
         self._fetcher: Fetcher | None = None
         self._fetching: set[asyncio.Task[None]] = set()
         self._batcher: Batcher[Work] = Batcher(settings.labelling.batch_size, settings.labelling.deadline_ms / 1000)
@@ -185,7 +187,9 @@ class Labeller(Service):
     def _admit(self, record: ConsumerRecord) -> None:
         """Parse one record and start all it holds."""
         try:
-            parsed = parse_record(record.value, record.headers, (record.timestamp or 0) / 1000, record.key)
+            parsed = parse_record(
+                record.value, record.headers, (record.timestamp or 0) / 1000, record.key, self._mapped
+            )
         except Exception as error:  # noqa: BLE001 - whatever a parser does, the post behind this one must go on
             parsed = Parsed(problems=(PostError(f"parser failed: {error!r}"),))
         posts, withdrawals, notices, problems = parsed
@@ -221,6 +225,9 @@ class Labeller(Service):
             if leader := self._on_the_way.get(key):
                 leader.followers.append(work)
                 return
+        if lacks_its_root(post):
+            self._publish(work, unlabelled(post, self.models.entry), Spent(), DuplicateInfo())
+            return
         for key in work.keys:
             self._on_the_way[key] = work
         if post.media:

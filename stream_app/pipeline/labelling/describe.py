@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from model.scorer import Concept, ConceptScore, ModelInfo, Scored
+from model.scorer import CONCEPTS, Concept, ConceptScore, ModelInfo, Scored
 from stream_app.pipeline.media.outcome import MediaOutcome, Status
 from stream_app.pipeline.posts.facts import Fields
 from stream_app.pipeline.posts.post import Post
@@ -36,7 +36,7 @@ def describe(
     post: Post, outcomes: Sequence[MediaOutcome], scored: Scored, model: ModelInfo, *, unsure_below: float = 0.6
 ) -> Labelling:
     """Join labels, explanation and image outcomes; the images themselves are left behind."""
-    labels, degraded = scored.labels, degraded_reasons(outcomes)
+    labels, degraded = scored.labels, (*post.degraded, *degraded_reasons(outcomes))
     review = review_reasons(labels, scored.alone, unsure_below)
     shared = {
         "media": [_media(outcome) for outcome in outcomes],
@@ -50,6 +50,25 @@ def describe(
     }
     media = tuple(outcome.status for outcome in outcomes)
     return Labelling(post.id, labels, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model)
+
+
+UNSEEN_ROOT = "a repost without its root's text and photos, and the root was not seen here: nothing to label"
+
+
+def unlabelled(post: Post, model: ModelInfo, reason: str = UNSEEN_ROOT) -> Labelling:
+    """No labels for a post that gives the model nothing to go by: each is null with the reason; not for review."""
+    labels: dict[Concept, ConceptScore] = {concept: ConceptScore(None, None, {}, reason) for concept in CONCEPTS}
+    shared = {
+        "media": [],
+        "labels": labels,
+        "modalities": {"used": [], "attention": {}, "pairs": {}},
+        "degraded": bool(post.degraded),
+        "degraded_reasons": post.degraded,
+        "review": False,
+        "review_reasons": [],
+        "model": {"name": model.name, "version": model.version, "hash": model.hash},
+    }
+    return Labelling(post.id, labels, (), post.degraded, orjson.dumps(shared, default=dict)[1:-1], model)
 
 
 def degraded_reasons(outcomes: Sequence[MediaOutcome]) -> tuple[str, ...]:

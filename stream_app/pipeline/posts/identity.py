@@ -59,6 +59,11 @@ def keys_to_remember(post: Post, found: tuple[str, ...] | None = None) -> tuple[
     return found if len(found) == 2 and not _cut_short(post) else found[1:]
 
 
+def lacks_its_root(post: Post) -> bool:
+    """Whether it repeats another post and carries nothing of it, so that without that post it says nothing."""
+    return post.kind == "repost" and not post.media and not normalised_text(post.text)
+
+
 def _cut_short(post: Post) -> bool:
     return not post.media and normalised_text(post.text).endswith(("…", "..."))
 

@@ -86,15 +86,23 @@ def _author(author: Fields) -> Fields:
 
 def _place(place: Fields) -> Fields | None:
     """The place without what is wrong in it; without ``source`` a position is a point."""
-    longitude, latitude = place.get("longitude"), place.get("latitude")
-    numbered = type(longitude) in (int, float) and type(latitude) in (int, float)
-    found = position(longitude, latitude) if numbered else None  # type: ignore[arg-type]
+    longitude, latitude = _degrees(place.get("longitude")), _degrees(place.get("latitude"))
+    found = position(longitude, latitude) if longitude is not None and latitude is not None else None
     name, code = string(place.get("name")), country(place.get("country_code"))
     if not (found or name or code):
         return None
     source = place.get("source")
     known = source if source in ("point", "place", "gazetteer") else "point" if found else "place"
     return {**(found or {}), "name": name, "country_code": code, "source": known}
+
+
+def _degrees(value: object) -> float | None:
+    if type(value) is str and len(value) < 32:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return value if type(value) in (int, float) else None  # type: ignore[return-value]
 
 
 def _media(media: object) -> list[Fields]:

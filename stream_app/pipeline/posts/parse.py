@@ -14,11 +14,11 @@ from pydantic_core import ErrorDetails
 
 from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
-from stream_app.pipeline.posts.facts import Fields, NoTime
+from stream_app.pipeline.posts.facts import Fields, NoTime, moment
 from stream_app.pipeline.posts.post import Post, Withdrawal
-from stream_app.pipeline.posts.shapes import Part, parts
+from stream_app.pipeline.posts.shapes import Mapping, Part, parts
 
-__all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record"]
+__all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record", "seen_at"]
 
 MAX_TEXT = 100_000
 """Characters; four times the longest post that X sells."""
@@ -46,6 +46,7 @@ def parse_record(
     headers: Headers = (),  # noqa: ARG001 - what a CloudEvent's headers say is in its data too
     timestamp: float | None = None,
     key: bytes | None = None,
+    mapped: Mapping | None = None,
 ) -> Parsed:
     """All that a record holds, whatever the format (docs/formats.md); never raises.
 
@@ -54,6 +55,7 @@ def parse_record(
         headers: The record's headers.
         timestamp: The record's own time in seconds since 1970, for a post that has none.
         key: The record's key.
+        mapped: Reads JSON in a format of somebody's own; tried before the formats known here.
     """
     if value is None and key:
         return Parsed(withdrawals=(_tombstone(key),))
@@ -61,7 +63,7 @@ def parse_record(
         return Parsed(notices=("A blank line keeps a stream alive and is not a post.",))
     seen = datetime.fromtimestamp(timestamp, UTC) if timestamp and 0 < timestamp < 1e11 else None
     try:
-        return _gather(parts(decode(value)), seen)
+        return _gather(parts(decode(value), mapped), seen)
     except PostError as error:
         return Parsed(problems=(error,))
     except RecursionError:
@@ -83,6 +85,19 @@ def parse_post(value: bytes) -> Post:
     if len(found.posts) > 1:
         raise PostError(f"{len(found.posts)} posts in one value; one was expected.")
     return found.posts[0]
+
+
+def seen_at(value: bytes, mapped: Mapping | None = None) -> float | None:
+    """When a network saw what a value holds, in seconds since 1970: its ``time_us``, or its first post's time."""
+    try:
+        whole = decode(value)
+    except PostError:
+        return None
+    seen = moment(whole.get("time_us")) if isinstance(whole, dict) else None
+    if seen is None:
+        posts = parse_record(value, mapped=mapped).posts
+        seen = posts[0].created_at if posts else None
+    return seen.timestamp() if seen else None
 
 
 def _tombstone(key: bytes) -> Withdrawal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from stream_app.pipeline.posts import activitypub, bluesky, mastodon, own, x_forms, x_notices, x_v1, x_v2
 from stream_app.pipeline.posts.decode import decode
@@ -28,6 +28,7 @@ _MASTODON_EVENTS = frozenset(
     {"update", "status.update", "delete", "notification", "filters_changed", "conversation", "announcement",
      "announcement.reaction", "announcement.delete", "encrypted_message", "notifications_merged"}
 )  # fmt: skip
+_FOREIGN = frozenset({"network", "did", "account", "uri", "user", "full_text"})
 _EMPTY_PAGE = frozenset({"meta", "includes", "cursor", "links", "next", "paging", "search_metadata", "hitsTotal"})
 
 
@@ -39,33 +40,48 @@ class Part(NamedTuple):
     alone: bool
 
 
-def parts(value: Any, *, alone: bool = True, depth: int = 0) -> Iterator[Part]:
-    """The parts of a JSON value, in order: one for most records, many for a page, none for an empty page.
+class Mapping(Protocol):
+    """Reads what is written in a format of somebody's own; see :class:`stream_app.pipeline.posts.mapped.Mapped`."""
+
+    def fits(self, value: Fields) -> bool:
+        """Whether it may be asked to read the object."""
+        ...
+
+    def read(self, value: Fields) -> Fields | Withdrawal:
+        """The fields of a Post."""
+        ...
+
+
+def parts(value: Any, mapped: Mapping | None = None, *, alone: bool = True, depth: int = 0) -> Iterator[Part]:
+    """The parts of a JSON value, in order: one for most records, many for a page. What ``mapped`` fits, it reads.
 
     Raises:
         PostError: it is no object and no list of objects.
     """
     if isinstance(value, str) and depth < _DEPTH and value.lstrip()[:1] in ("{", "[", '"'):
         value = decode(value.encode("utf-8", "replace"))
-        yield from parts(value, alone=alone, depth=depth + 1)
+        yield from parts(value, mapped, alone=alone, depth=depth + 1)
     elif isinstance(value, dict):
-        yield from _of_object(value, alone, depth)
+        yield from _of_object(value, mapped, alone, depth)
     elif isinstance(value, list) and value and depth < _DEPTH:
         for each in value:
-            yield from _of_item(each, depth + 1, alone=alone and len(value) == 1)
+            yield from _of_item(each, mapped, depth + 1, alone=alone and len(value) == 1)
     else:
         raise PostError(f"The value is a JSON {kind_of(value)}; one object with one post was expected.")
 
 
-def _of_item(item: Any, depth: int, *, alone: bool = False) -> Iterator[Part]:
+def _of_item(item: Any, mapped: Mapping | None, depth: int, *, alone: bool = False) -> Iterator[Part]:
     """As :func:`parts`, but what is no post costs only itself."""
     try:
-        yield from parts(item, alone=alone, depth=depth)
+        yield from parts(item, mapped, alone=alone, depth=depth)
     except PostError as error:
         yield Part(_refusing(error), {"value": item}, alone)
 
 
-def _of_object(value: Fields, alone: bool, depth: int) -> Iterator[Part]:
+def _of_object(value: Fields, mapped: Mapping | None, alone: bool, depth: int) -> Iterator[Part]:
+    if mapped is not None and mapped.fits(value):
+        yield Part(mapped.read, value, alone)
+        return
     data = value.get("data")
     if isinstance(data, list) and data and "specversion" not in value and _is_v2_page(value, data):
         pages = list(x_v2.posts_of_page(value))
@@ -78,9 +94,11 @@ def _of_object(value: Fields, alone: bool, depth: int) -> Iterator[Part]:
     inside = _inside(value) if depth < _DEPTH else None
     if inside is not None:
         yield from (
-            _of_item(inside, depth + 1, alone=alone)
+            _of_item(inside, mapped, depth + 1, alone=alone)
             if not isinstance(inside, list)
-            else (part for each in inside for part in _of_item(each, depth + 1, alone=alone and len(inside) == 1))
+            else (
+                part for each in inside for part in _of_item(each, mapped, depth + 1, alone=alone and len(inside) == 1)
+            )
         )
         return
     yield Part(_nothing, value, alone)
@@ -94,13 +112,15 @@ def _is_v2_page(value: Fields, data: list[Any]) -> bool:
 
 
 def _is_v2(data: Fields) -> bool:
-    return not {"network", "did", "account", "uri", "user", "full_text"} & data.keys()
+    return _FOREIGN.isdisjoint(data)
 
 
 def reader_of(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - a table of formats, most common first
     """The reader of the format whose fields the object has; None for none of them, an envelope perhaps."""
     data = value.get("data")
     if isinstance(data, dict):
+        if "text" in data and "id" in data and _is_v2(data):
+            return x_v2.read
         if x_notices.is_compliance(data):
             return lambda line: x_notices.read_compliance(line["data"])
         if _is_v2(data) and ("text" in data or ("id" in data and reader_of(data) is None) or not data):

@@ -29,9 +29,7 @@ def moment(value: object) -> datetime | None:
         found = _counted(value)  # type: ignore[arg-type]
     else:
         return None
-    if found is None or not _FIRST <= found.timestamp() <= time.time() + _DAY:
-        return None
-    return found
+    return found if found is not None and _FIRST <= found.timestamp() <= time.time() + _DAY else None
 
 
 def _written(value: str) -> datetime | None:

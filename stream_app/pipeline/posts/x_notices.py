@@ -30,7 +30,7 @@ def read_v1(line: Fields) -> Iterator[Withdrawal]:
     """What a v1.1 notice takes away.
 
     Raises:
-        PostError: it names no post and no author.
+        NotAPost: it names no post and no author.
     """
     at = moment(mapping(line.get("delete")).get("timestamp_ms")) or moment(line.get("timestamp_ms"))
     if status := mapping(mapping(line.get("delete")).get("status")):
@@ -42,7 +42,7 @@ def read_v1(line: Fields) -> Iterator[Withdrawal]:
     elif withheld := mapping(line.get("user_withheld")):
         yield _author(withheld.get("id"), _withheld(withheld), moment(withheld.get("timestamp_ms")) or at)
     else:
-        raise PostError("X stream: a notice that names no post and no author.")
+        raise NotAPost("X stream: a notice that names no post and no author.")
 
 
 def is_compliance(data: Fields) -> bool:

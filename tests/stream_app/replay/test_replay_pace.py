@@ -40,3 +40,15 @@ def test_sleeping_as_told_keeps_the_pace_without_drift(times, speed, now):
     for when in times:
         now += pace.delay(when, now)
         assert now - start == pytest.approx((when - times[0]) / speed, rel=1e-6, abs=1e-3)
+
+
+def test_a_long_gap_is_cut_and_the_clock_goes_on_from_there():
+    pace = Pace(1.0, longest_s=60.0)
+    assert [pace.delay(0, 0), pace.delay(4000, 0), pace.delay(4010, 60)] == [0, 60, 10]
+    assert (pace.cut, pace.cut_s) == (1, 3940)
+
+
+def test_what_is_older_than_one_before_it_is_counted_and_goes_at_once():
+    pace = Pace(1.0)
+    assert [pace.delay(when, 10) for when in (100, 40, 100.5, 100)] == [0, 0, 0.5, 0]
+    assert pace.backward == 1

@@ -45,3 +45,26 @@ async def test_a_post_of_a_page_that_the_model_cannot_take_is_a_dead_letter_that
     assert ids(events) == ["1", "3"]
     assert read_dead_letter(letter.headers).stage == "model"
     assert json.loads(letter.value)["id"] == "2"
+
+
+async def test_a_repost_of_an_unseen_root_gets_no_invented_labels(settings, send, replica, collect):  # noqa: F811
+    record = {"subject": {"uri": "at://did:plc:z/app.bsky.feed.post/k9"}, "createdAt": "2026-06-03T10:00:00Z"}
+    commit = {"operation": "create", "collection": "app.bsky.feed.repost", "rkey": "1", "record": record}
+    await send([json.dumps({"did": "did:plc:a", "time_us": 1780480800000000, "commit": commit}).encode()])
+    async with replica():
+        [event] = await collect(settings.topics.events, 1)
+        alerts = [await collect(settings.topics.alerts(task)) for task in ("informativeness", "humanitarian", "damage")]
+    found = Event.model_validate_json(event.value)
+    assert {label.label for _, label in found.labels} == {None}
+    assert "root was not seen" in found.labels.informativeness.reason
+    assert not found.review
+    assert alerts == [[], [], []]
+
+
+async def test_an_unknown_embed_marks_the_event_degraded(settings, send, replica, collect):  # noqa: F811
+    post = {"uri": "at://did:plc:a/app.bsky.feed.post/1", "text": "Bridge gone", "createdAt": "2026-06-03T10:00:00Z",
+            "embed": {"$type": "app.bsky.embed.hologram"}}  # fmt: skip
+    await send([json.dumps(post).encode()])
+    async with replica():
+        [event] = await collect(settings.topics.events, 1)
+    assert Event.model_validate_json(event.value).degraded_reasons == ("embed of unknown type app.bsky.embed.hologram",)
