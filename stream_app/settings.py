@@ -266,6 +266,40 @@ class BlueskySettings(Section):
     gap_s: float = Field(60.0, gt=0, description="a first event so much later than asked for is told as a gap")
 
 
+class MastodonSettings(Section):
+    """The streaming API of one server."""
+
+    server: str = Field("https://mastodon.social", pattern=r"^https?://[^/]+/?$")
+    token: SecretStr | None = Field(None, description="an access token with the scope read:statuses")
+    streams: tuple[str, ...] = Field(
+        ("public",), min_length=1, description="public, public:local, public:remote, hashtag:TAG, hashtag:local:TAG"
+    )
+    fill_pages: int = Field(50, ge=0, description="pages of 40 statuses read of each timeline after an absence")
+
+
+class XSettings(Section):
+    """X's filtered stream, API v2."""
+
+    url: str = "https://api.x.com/2/tweets/search/stream"
+    token: SecretStr | None = Field(None, description="an app's bearer token")
+    rules: tuple[str, ...] = Field(
+        (), description="in X's own language; made of words, languages and small boxes when unset"
+    )
+    backfill_minutes: int = Field(0, ge=0, le=5, description="asked for after an absence; Enterprise access only")
+    parameters: dict[str, str] = Field(
+        {
+            "tweet.fields": "author_id,created_at,lang,entities,geo,attachments,referenced_tweets,public_metrics,"
+            "possibly_sensitive,edit_history_tweet_ids",
+            "expansions": "author_id,attachments.media_keys,referenced_tweets.id,referenced_tweets.id.author_id,"
+            "referenced_tweets.id.attachments.media_keys,geo.place_id",
+            "media.fields": "type,url,preview_image_url,alt_text",
+            "user.fields": "created_at,public_metrics,verified",
+            "place.fields": "full_name,country_code,geo",
+        },
+        description="fields and expansions of the posts",
+    )
+
+
 class SourceSettings(Section):
     """What ``crisis-stream source`` takes from a network. Words or boxes (either will do), and languages, if given."""
 
@@ -278,6 +312,8 @@ class SourceSettings(Section):
     http_host: str = "127.0.0.1"
     http_port: int = Field(8091, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
     bluesky: BlueskySettings = BlueskySettings()
+    mastodon: MastodonSettings = MastodonSettings()
+    x: XSettings = XSettings()
 
 
 class Settings(BaseSettings):

@@ -16,7 +16,7 @@ COMMANDS = {
     "worker": "labels the posts of a feed topic until stopped",
     "feed": "says what the lines of a file would become before they are sent",
     "watch": "follows events or alerts: table, JSON lines, GeoJSON, CAP",
-    "source": "takes posts from a network's own stream into the feed",
+    "source": "takes posts from Bluesky, Mastodon or X into the feed",
     "replay": "sends history into a feed topic from files or from Kafka",
     "label": "labels a JSONL file with no Kafka at all",
     "dead-letters": "lists, explains and re-drives what could not be processed",

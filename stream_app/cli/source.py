@@ -65,6 +65,32 @@ def bluesky(settings: Settings, since: datetime | None) -> None:
     _run(settings, make)
 
 
+@command.command()
+@click.pass_obj
+def mastodon(settings: Settings) -> None:
+    """The public timelines and hashtags of a Mastodon server, by its streaming API."""
+
+    def make() -> Network:
+        from stream_app.sources.mastodon import Mastodon
+
+        return Mastodon(settings.sources.mastodon)
+
+    _run(settings, make)
+
+
+@command.command()
+@click.pass_obj
+def x(settings: Settings) -> None:
+    """X's filtered stream, its rules made to match what is wanted."""
+
+    def make() -> Network:
+        from stream_app.sources.x import X
+
+        return X(settings.sources)
+
+    _run(settings, make)
+
+
 def _run(settings: Settings, make: Callable[[], Network]) -> None:
     from stream_app.kafka.window import BrokenOffError
     from stream_app.sources.frame import SourceError

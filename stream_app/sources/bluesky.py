@@ -122,12 +122,12 @@ def _frame(value: bytes, began_us: int) -> Frame:
     commit, account = _object(event, "commit"), _object(event, "account")
     again = at <= began_us
     if kind == "account" and account.get("active") is False:
-        return Frame(value, did.encode(), f"{did} account {account.get('seq')}", at, again, judged=False)
+        return Frame(value, did.encode(), f"{did} account {account.get('seq')}", at, again=again, judged=False)
     if kind != "commit":
         return Frame(None, position=at)
     record = f"{did}/{commit.get('collection')}/{commit.get('rkey')}"
     name = f"{record} {commit.get('rev')} {commit.get('operation')}"
-    return Frame(value, record.encode(), name, at, again, judged=commit.get("operation") != "delete")
+    return Frame(value, record.encode(), name, at, again=again, judged=commit.get("operation") != "delete")
 
 
 def _object(event: dict[str, Any], name: str) -> dict[str, Any]:

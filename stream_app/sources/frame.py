@@ -43,6 +43,8 @@ class Frame(NamedTuple):
     """What this message is known by when it comes again."""
     position: int | None = None
     """The network's own count, as of this message; None leaves it where it was."""
+    number: int | None = None
+    """This message's own place in that count, where it is not ``position``."""
     again: bool = False
     """True where the network sends what lies in the past, and so may send what it sent before."""
     judged: bool = True

@@ -101,14 +101,14 @@ class Source:
         self._metrics.alive(self._place.heard)
 
     async def _became(self, frame: Frame, value: bytes, window: Window) -> str:
-        place = self._place
-        if frame.id is not None and place.knows(frame.id, frame.position if frame.again else None):
+        place, number = self._place, frame.position if frame.number is None else frame.number
+        if frame.id is not None and place.knows(frame.id, number if frame.again else None):
             return "repeated"
         if frame.judged and not self._filter.passes(value):
             return "filtered"
         sent = await window.send(value, key=frame.key)
         if frame.id is not None:
-            place.remember(frame.id, frame.position)
+            place.remember(frame.id, number)
         return "sent" if sent else "too_large"
 
     async def _keep(self, window: Window) -> None:
@@ -130,7 +130,7 @@ class Source:
                 wait_s = backoff.after(error)
                 self._metrics.lost(error.kind, str(error))
                 logger.warning("%s; connecting again in %g s", error, wait_s)
-                await asyncio.sleep(wait_s)
+                await _wait(wait_s)
 
     async def _found(self) -> Place:
         """The place kept in Kafka, or a first one."""
@@ -159,6 +159,10 @@ class Source:
         logger.warning(
             "GAP: posts from %s to %s may be missing: %s", since, gap.until.isoformat(timespec="seconds"), gap.why
         )
+
+
+async def _wait(seconds: float) -> None:
+    await asyncio.sleep(seconds)
 
 
 async def _next(frames: AsyncIterator[Frame]) -> Frame:

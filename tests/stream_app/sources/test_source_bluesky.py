@@ -16,13 +16,12 @@ from datetime import UTC, datetime
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from runs import count, fed, sent
 from servers import Jetstream, post_event, serving, zstd
 
 from stream_app.settings import BlueskySettings, SourceSettings
 from stream_app.sources.bluesky import Bluesky
 from stream_app.sources.frame import SourceError
-from stream_app.sources.metrics import Metrics
-from stream_app.sources.run import Source
 
 pytestmark = pytest.mark.kafka
 
@@ -100,29 +99,6 @@ async def test_twenty_kills_lose_and_repeat_nothing(settings, collect):
     lost, repeated, posts = await kills(settings, collect, 20)
     print(f"20 kills, {posts} posts: lost {len(lost)}, repeated {len(repeated)}")
     assert (lost, repeated) == ([], [])
-
-
-async def fed(settings, network, until, source_settings=None):
-    """Run a source in this process until ``until(metrics)``; what its metrics say then."""
-    mine = settings.model_copy(update={"sources": source_settings or SourceSettings()})
-    metrics, stop = Metrics(network.name), asyncio.Event()
-    running = asyncio.create_task(Source(mine, network, metrics).run(stop))
-    try:
-        while not until(metrics) and not running.done():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        stop.set()
-        await running
-    finally:
-        await network.close()
-    return metrics
-
-
-def count(metrics, name, **labels):
-    return metrics.registry.get_sample_value(f"crisis_stream_source_{name}", {"source": "bluesky", **labels})
-
-
-def sent(number):
-    return lambda metrics: count(metrics, "messages_total", became="sent") >= number
 
 
 async def test_a_stream_that_is_cut_all_the_time_is_whole(settings, collect):
