@@ -91,6 +91,16 @@ class TopicSettings(Section):
         return f"{self.prefix}feedback"
 
 
+class PostSettings(Section):
+    """How posts are read."""
+
+    author_salt: SecretStr | None = Field(
+        None,
+        description="a secret for authors' keys, so that nobody can compute them from the networks' ids; in "
+        "CRISIS_STREAM_POSTS__AUTHOR_SALT, the same for all workers and for `forget`",
+    )
+
+
 class MediaSettings(Section):
     """Limits on fetching and decoding images that strangers point at."""
 
@@ -271,6 +281,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
+    posts: PostSettings = PostSettings()
     media: MediaSettings = MediaSettings()
     labelling: LabellingSettings = LabellingSettings()
     alerts: AlertSettings = AlertSettings()
