@@ -69,7 +69,7 @@ class Published:
         """Take note of a withdrawal that has come ``now``; what was published of its posts, which is then forgotten."""
         network = withdrawal.network
         if withdrawal.id is not None:
-            name = network, withdrawal.id
+            name: tuple[str, str] = (network, withdrawal.id)
             names: list[tuple[str, str]] = [name if name in self._sent else (network, self._local.get(name, name[1]))]
         else:
             author = withdrawal.author_key

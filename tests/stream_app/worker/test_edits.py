@@ -7,7 +7,7 @@ import pytest
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE, Event, event_id
 from stream_app.settings import PostSettings
-from tests.stream_app.worker.test_worker import a_post, replica, send  # noqa: F401
+from tests.stream_app.worker.test_worker import NoImages, a_post, replica, send  # noqa: F401
 
 pytestmark = pytest.mark.kafka
 VERSION = "1"
@@ -135,13 +135,7 @@ async def test_a_post_withdrawn_while_it_is_labelled_is_not_published_after_its_
 ):  # fmt: skip
     import asyncio
 
-    class Waits:
-        async def __aenter__(self):
-            return self
-
-        async def __aexit__(self, *_):
-            return None
-
+    class Waits(NoImages):
         async def fetch(self, links):
             from stream_app.pipeline.media.outcome import MediaOutcome
 
