@@ -108,6 +108,15 @@ class FeedSettings(Section):
             for inner, path in (paths.items() if isinstance(paths, dict) else [("", paths)])
         }
 
+class PostSettings(Section):
+    """How posts are read."""
+
+    author_salt: SecretStr | None = Field(
+        None,
+        description="a secret for authors' keys, so that nobody can compute them from the networks' ids; in "
+        "CRISIS_STREAM_POSTS__AUTHOR_SALT, the same for all workers and for `forget`",
+    )
+
 
 class MediaSettings(Section):
     """Limits on fetching and decoding images that strangers point at."""
@@ -331,6 +340,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
     feed: FeedSettings = FeedSettings()
+    posts: PostSettings = PostSettings()
     media: MediaSettings = MediaSettings()
     labelling: LabellingSettings = LabellingSettings()
     alerts: AlertSettings = AlertSettings()

@@ -34,7 +34,11 @@ async def follow_posts(settings: Settings, state: DashboardState) -> None:
 
     def take(received: Received) -> None:
         if received.topic == topics.events:
-            state.add_event(Event.model_validate_json(received.value), received.timestamp)
+            event = Event.model_validate_json(received.value)
+            if event.withdrawn:
+                state.withdraw(event)
+            else:
+                state.add_event(event, received.timestamp)
         elif received.topic == topics.feedback:
             state.add_verdict(Verdict.model_validate_json(received.value))
         else:

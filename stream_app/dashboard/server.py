@@ -29,6 +29,7 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
     media = settings.media.model_copy(update={"cached_images": 0})  # the encoded thumbnails are kept instead
     async with MediaFetcher(media, prepare=shrink) as fetcher, recorder(settings) as record:
         thumbnails = Thumbnails(fetcher, settings.dashboard.thumbnails)
+        state.forget_photos = thumbnails.forget
         app = build_app(Desk(settings.dashboard, state, hub, thumbnails, record))
         async with (
             listening(app, settings.dashboard.host, settings.dashboard.port) as url,

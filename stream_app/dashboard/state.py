@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -101,16 +102,22 @@ class DashboardState:
         self.labels: dict[str, Counter[str]] = defaultdict(Counter)
         self.lag: dict[str, Any] | None = None
         self.problems: dict[str, str] = {}
+        self.forget_photos: Callable[[Iterable[str]], object] = list
+        """Told the addresses of photos that may not be shown any more."""
 
     def add_event(self, event: Event, at: datetime) -> None:
-        """Show an event read from Kafka at ``at``; a repost or duplicate only raises its root's count."""
+        """Show an event read from Kafka at ``at``; a repost or duplicate only raises its root's count.
+
+        The event of an edit takes the place of the version before, under its own label.
+        """
         self._count(event, at)
+        duplicates = self._drop(card_id(event.post.network, event.post.id)) if event.supersedes else 0
         root = event.duplicate_of or event.post.root_id
         key = card_id(event.post.network, root)
         card = self._cards.get(key)
         if card is None:
             label = event.labels.humanitarian.label or "none"
-            card = self._cards[key] = Card(key, event, label, at)
+            card = self._cards[key] = Card(key, event, label, at, duplicates)
             self._name(card)
             self._keep(card)
         elif event.duplicate_of is None:
@@ -121,6 +128,40 @@ class DashboardState:
             card.duplicates += 1
         card.duplicates = max(card.duplicates, event.duplicates_seen)
         self._changed_cards[key] = None
+
+    def withdraw(self, event: Event) -> None:
+        """Take from show what a withdrawal takes back: a post with its reposts, a repost, or all of an author's."""
+        taken, post = event.withdrawn, event.post
+        assert taken is not None
+        for card in list(self._cards.values()) if taken.whole_author else self._shown(event):
+            shown = card.event.post
+            if taken.whole_author and (shown.network, shown.author_key) != (post.network, post.author_key):
+                continue
+            if taken.place_only:
+                card.event = card.event.model_copy(update={"post": shown.model_copy(update={"place": None})})
+                self._changed_cards[card.id] = None
+            elif taken.edited_to is None or card.event.id in taken.events:
+                self._drop(card.id)
+
+    def _shown(self, event: Event) -> list[Card]:
+        """The card of a withdrawn post, whether it is the root's or shows this repost."""
+        network, names = event.post.network, (event.post.id, event.post.root_id)
+        found = [
+            self._cards[key] for key in dict.fromkeys(card_id(network, name) for name in names) if key in self._cards
+        ]
+        return [card for card in found if event.post.id in (card.event.post.id, card.event.post.root_id)]
+
+    def _drop(self, key: str) -> int:
+        """Let a card go, and its thumbnails; how many copies it stood for."""
+        card = self._cards.pop(key, None)
+        if card is None:
+            return 0
+        self._unname(card)
+        self._rings[card.label].remove(key)
+        self._changed_cards.pop(key, None)
+        self._gone.append(key)
+        self.forget_photos(media.url for media in card.event.media)
+        return card.duplicates
 
     def _count(self, event: Event, at: datetime) -> None:
         self._rate.add(at)

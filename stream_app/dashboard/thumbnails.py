@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,6 +74,11 @@ class Thumbnails:
         if thumbnail is None and self._cached.get(url) is task:
             del self._cached[url]
         return thumbnail
+
+    def forget(self, urls: Iterable[str]) -> None:
+        """Let go of the thumbnails of these images."""
+        for url in urls:
+            self._cached.pop(url, None)
 
     async def _make(self, url: str) -> Thumbnail | None:
         (outcome,) = await self._fetcher.fetch([MediaLink(url=url)])

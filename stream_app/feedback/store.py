@@ -62,7 +62,9 @@ async def read_events(settings: Settings, wanted: Iterable[str]) -> dict[str, Ev
             event = Event.model_validate_json(received.value)
         except ValidationError:
             continue
-        if event.id in ids:
+        if event.withdrawn and not event.withdrawn.place_only:
+            found.pop(event.id, None)
+        elif event.id in ids and not event.withdrawn:
             found[event.id] = event
     return found
 

@@ -19,7 +19,7 @@ from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.scoring import score_each
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
-from stream_app.pipeline.posts.identity import keys, keys_to_remember, lacks_its_root
+from stream_app.pipeline.posts.identity import keys, keys_to_find, keys_to_remember, lacks_its_root
 from stream_app.pipeline.posts.parse import parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
 from stream_app.pipeline.posts.shapes import Mapping
@@ -105,7 +105,8 @@ class OfflineLabeller:
         for post in (each.post for each in found if isinstance(each, _Read)):
             if lacks_its_root(post):
                 continue
-            if named.isdisjoint(keys(post)) and self._memory.find(keys(post)) is None:
+            known_by = keys_to_find(post, keys(post))
+            if named.isdisjoint(known_by) and self._memory.find(known_by) is None:
                 fresh[_name(post)] = post
                 named.update(keys_to_remember(post))
         labelled = await self._label(list(fresh.values()))
@@ -132,7 +133,7 @@ class OfflineLabeller:
 
     def _finish(self, read: _Read, labelled: dict[str, Labelling | str]) -> Answer:
         line, found = read
-        known = self._memory.find(keys(found))
+        known = self._memory.find(keys_to_find(found, keys(found)))
         if known is not None:
             known.seen += 1
             first = known.labelling.event_of
@@ -148,7 +149,7 @@ class OfflineLabeller:
 
 
 def _name(post: Post) -> str:
-    return f"{post.network}\0{post.id}"
+    return f"{post.network}\0{post.id}\0{post.edited}"
 
 
 def _read(line: Line, mapped: Mapping | None) -> Iterator[_Read | Answer]:

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from model.scorer import CONCEPTS
 from stream_app import __version__
 from stream_app.incidents.incident import INCIDENT_TYPE
-from stream_app.pipeline.events.event import EVENT_TYPE
+from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE
 from stream_app.schema.examples import examples
 from stream_app.schema.json_schema import MODELS, dead_letter_headers, mode_of, relaxed
 from stream_app.settings import TopicSettings
@@ -18,8 +18,12 @@ VERSION = "3.0.0"
 
 _CHANNELS = {
     "posts": ("Posts as their networks give them, or in our own format.", "anything; the value decides", "receive"),
-    "events": ("Every labelled post, once.", "id of the post's root", "send"),
-    "alerts": ("Events that pass one task's alert rule, with the event's own id.", "id of the post's root", "send"),
+    "events": ("Every labelled post, once, and what takes one back.", "id of the post's root", "send"),
+    "alerts": (
+        "Events that pass one task's alert rule, and what takes one back.",
+        "id of the post's root",
+        "send",
+    ),
     "incidents": ("Posts that belong together, one updating entity each.", "id of the incident", "send"),
     "dead-letters": ("What could not be processed, as it came.", "the original message's key", "send"),
     "feedback": ("Analysts' verdicts on events.", "id of the event", "receive"),
@@ -64,11 +68,11 @@ def _addresses(topics: TopicSettings) -> dict[str, str]:
 
 
 def _channel(name: str, topics: TopicSettings) -> dict[str, Any]:
-    message = "events" if name == "alerts" else name
+    holds = ("events", _WITHDRAWALS) if name in ("events", "alerts") else (name,)
     channel: dict[str, Any] = {
         "address": _addresses(topics)[name],
         "description": _CHANNELS[name][0],
-        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "messages": {message: {"$ref": f"#/components/messages/{message}"} for message in holds},
     }
     if name == "alerts":
         channel["parameters"] = {"task": {"enum": list(CONCEPTS), "description": "the task whose rule it passed"}}
@@ -90,7 +94,12 @@ def _operation_of(name: str) -> dict[str, Any]:
 def _messages() -> dict[str, Any]:
     shown = examples()
     messages = {name: _message(name, model.__name__, shown[name]) for name, model in MODELS.items()}
-    return messages | {"dead-letters": _dead_letter(shown["dead-letters"])}
+    taken = _message("events", "Event", shown[_WITHDRAWALS]) | {
+        "name": "Withdrawal",
+        "summary": "Takes back the event of the same id; an event with nothing in it.",
+        "headers": _headers(WITHDRAWN_TYPE),
+    }
+    return messages | {_WITHDRAWALS: taken, "dead-letters": _dead_letter(shown["dead-letters"])}
 
 
 def _message(name: str, model: str, example: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +132,7 @@ def _key(name: str) -> dict[str, Any]:
     return {"kafka": {"key": {"type": "string", "description": _CHANNELS[name][1]}, "bindingVersion": "0.5.0"}}
 
 
+_WITHDRAWALS = "withdrawals"
 _EVENT_TYPES = {"events": EVENT_TYPE, "incidents": INCIDENT_TYPE}
 
 

@@ -11,11 +11,13 @@ from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident, IncidentPlace, SupportingPost, Window
 from stream_app.pipeline.events.build import Spent, build_event
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.events.withdraw import withdrawals
 from stream_app.pipeline.labelling.describe import describe
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.parse import parse_post
-from stream_app.pipeline.posts.post import Post
+from stream_app.pipeline.posts.post import Post, Withdrawal
+from stream_app.settings import TopicSettings
 
 _AT = datetime(2026, 3, 1, 5, 30, tzinfo=UTC)
 _POST: dict[str, Any] = {
@@ -50,10 +52,18 @@ def examples() -> dict[str, Any]:
     return {
         "posts": _POST,
         "events": event.model_dump(mode="json"),
+        "withdrawals": _withdrawal(post).model_dump(mode="json"),
         "incidents": _incident(post, event).model_dump(mode="json"),
         "feedback": verdict.model_dump(mode="json"),
         "dead-letters": DEAD_LETTER,
     }
+
+
+def _withdrawal(post: Post) -> Event:
+    taken = Withdrawal(network=post.network, id=post.id, reason="deleted", at=_AT + timedelta(minutes=5))
+    [record, *_] = withdrawals(taken, [], FixedScorer().info, TopicSettings())
+    event = Event.model_validate_json(record.value or b"")
+    return event.model_copy(update={"timings": event.timings.model_copy(update={"produced_at": _AT})})
 
 
 def _event(post: Post) -> Event:

@@ -16,10 +16,11 @@ from aiokafka import ConsumerRecord
 from mode import Service
 
 from model.scorer import ModelInfo
-from stream_app.pipeline.events.build import DuplicateInfo, Spent, make_event
+from stream_app.pipeline.events.build import DuplicateInfo, Made, Spent, first_version, make_event
 from stream_app.pipeline.events.dead_letter import Failure, Stage, dead_letter
 from stream_app.pipeline.events.publish import event_records
 from stream_app.pipeline.events.route import topics_of
+from stream_app.pipeline.events.withdraw import Published, replaced, withdrawals
 from stream_app.pipeline.feed.history import is_history
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.batcher import Batcher
@@ -30,10 +31,11 @@ from stream_app.pipeline.labelling.models import Models
 from stream_app.pipeline.labelling.scoring import Answer
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import enrich
-from stream_app.pipeline.posts.identity import keys, keys_to_remember, lacks_its_root
+from stream_app.pipeline.posts.identity import keys, keys_to_find, keys_to_remember, lacks_its_root
 from stream_app.pipeline.posts.mapped import Mapped
 from stream_app.pipeline.posts.parse import Parsed, PostError, parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
+from stream_app.pipeline.posts.pseudonym import with_pseudonyms
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.publisher import Finished, Outcome, Publisher
@@ -73,6 +75,8 @@ class Pending:
     finished: Finished
     left: int
     several: bool
+    events: list[tuple[Outcome, Work, Made, list[str]]] = field(default_factory=list)
+    """The events among it and the topics they go to: what overtook their posts meanwhile is seen at the end."""
 
 
 @dataclass(slots=True, eq=False)
@@ -117,6 +121,9 @@ class Labeller(Service):
         self.publisher, self.room, self.metrics = publisher, publisher.room, metrics
         self.last_read = time.monotonic()
         self.memory = Memory(settings.labelling.duplicates)
+        self.published = Published(settings.labelling.duplicates)
+        secret = settings.posts.author_salt
+        self._secret = secret.get_secret_value() if secret else None
         self._make_fetcher = make_fetcher
         self._mapped = Mapped.of(settings.feed)
         self._fetcher: Fetcher | None = None
@@ -190,10 +197,11 @@ class Labeller(Service):
             parsed = parse_record(
                 record.value, record.headers, (record.timestamp or 0) / 1000, record.key, self._mapped
             )
+            parsed = with_pseudonyms(parsed, self._secret)
         except Exception as error:  # noqa: BLE001 - whatever a parser does, the post behind this one must go on
             parsed = Parsed(problems=(PostError(f"parser failed: {error!r}"),))
-        posts, withdrawals, notices, problems = parsed
-        parts = len(posts) + len(withdrawals) + len(problems)
+        posts, withdrawn, notices, problems = parsed
+        parts = len(posts) + len(withdrawn) + len(problems)
         pending = Pending(Finished(record, notices=len(notices)), parts, several=parts > 1)
         if parts == 0:
             self._done(pending)
@@ -201,20 +209,25 @@ class Labeller(Service):
             self.room.enter(parts - 1)
         for problem in problems:
             self._bury(pending, "parse", problem.reason, problem.part)
-        for withdrawal in withdrawals:
+        for withdrawal in withdrawn:
             self._withdraw(pending, withdrawal)
         for post in posts:
             self._start(pending, post)
 
-    def _withdraw(self, pending: Pending, withdrawal: Withdrawal) -> None:  # noqa: ARG002 - what it says comes later
-        """A post that may not be shown any more; nothing is published for it yet."""
-        self._done(pending, Outcome([]))
+    def _withdraw(self, pending: Pending, withdrawal: Withdrawal) -> None:
+        """Take back a post or an author's posts, also those still on their way, and forget their labels."""
+        found = self.published.withdraw(withdrawal, time.monotonic())
+        for name in {withdrawal.id, *(sent.post for sent in found)} - {None}:
+            self.memory.forget(f"root:{withdrawal.network}:{name}")
+        records = withdrawals(withdrawal, found, self.models.entry, self.settings.topics)
+        self._done(pending, Outcome(records, became="withdrawal"))
 
     def _start(self, pending: Pending, post: Post) -> None:
         """Send one post the shortest way: known, being labelled already, or to be labelled."""
         try:
             known_by = keys(post)
             work = Work(pending, enrich(post), keys_to_remember(post, known_by), time.monotonic())
+            known_by = keys_to_find(post, known_by)
         except Exception as error:  # noqa: BLE001 - as above
             self._bury(pending, "parse", f"parser failed: {error!r}", _alone(pending, post))
             return
@@ -280,7 +293,8 @@ class Labeller(Service):
         if pixels := _pixels(work):
             self.room.leave(0, pixels)
         for key in work.keys:
-            self._on_the_way.pop(key, None)
+            if self._on_the_way.get(key) is work:
+                del self._on_the_way[key]
         if isinstance(answer, Exception):
             for each in (work, *work.followers):
                 self._bury(
@@ -290,7 +304,8 @@ class Labeller(Service):
         labelling = describe(work.post, work.outcomes, answer, model, unsure_below=self.settings.labelling.unsure_below)
         known = Known(labelling)
         # What was labelled without an image it has may do better next time.
-        if not labelling.degraded_reasons and model is self.models.entry:
+        lasting = not labelling.degraded_reasons and model is self.models.entry
+        if lasting and not self.published.overtaken(work.post, work.arrived):
             self.memory.remember(work.keys, known)
         spent = Spent(
             media_ms=(work.fetched - work.arrived) * 1000,
@@ -312,14 +327,22 @@ class Labeller(Service):
         self._publish(work, labelling, spent, duplicate)
 
     def _publish(self, work: Work, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo) -> None:
+        post, topics = work.post, self.settings.topics
         try:
-            event = make_event(work.post, labelling, spent, duplicate)
-            records = event_records(event, topics_of(labelling.labels, self.settings.topics, self.settings.alerts))
+            first = first_version(post)
+            before = None if first is None else self.published.last(post.network, first)
+            event = make_event(post, labelling, spent, duplicate, before.events[-1] if before else None)
+            raised = topics_of(labelling.labels, topics, self.settings.alerts)
+            records = event_records(event, raised)
+            if first is not None:
+                records += replaced(post, first, before, event, raised, labelling.model, topics)
         except Exception as error:  # noqa: BLE001 - one odd post must not stop the others
             reason = f"the event could not be built: {error!r}"
             self._bury(work.pending, "publish", reason, _alone(work.pending, work.post))
             return
-        self._done(work.pending, Outcome(records, Told(labelling, spent, duplicate)))
+        outcome = Outcome(records, Told(labelling, spent, duplicate))
+        work.pending.events.append((outcome, work, event, raised))
+        self._done(work.pending, outcome)
 
     def _bury(self, pending: Pending, stage: Stage, reason: str, part: bytes | None = None) -> None:
         """A dead letter of the record, or of the ``part`` of it that failed."""
@@ -334,7 +357,16 @@ class Labeller(Service):
             pending.finished.outcomes.append(outcome)
             pending.left -= 1
         if pending.left == 0:
+            for each in pending.events:
+                self._note(*each)
             self.publisher.put(pending.finished, hurry=not self._behind)
+
+    def _note(self, outcome: Outcome, work: Work, event: Made, topics: list[str]) -> None:
+        """Remember an event that goes out now; of a post that was withdrawn or edited meanwhile nothing goes out."""
+        if self.published.overtaken(work.post, work.arrived, event.id):
+            outcome.records, outcome.event, outcome.became = [], None, "overtaken"
+        else:
+            self.published.note(work.post, event, topics, work.arrived)
 
 
 def _pixels(work: Work) -> int:

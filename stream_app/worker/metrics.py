@@ -86,6 +86,10 @@ class Metrics:
         if count:
             self._posts.labels("control_line").inc(count)
 
+    def neither(self, became: str) -> None:
+        """A withdrawal, or a post that was overtaken by one or by its edit."""
+        self._posts.labels(became).inc()
+
     def dead_letter(self, stage: str) -> None:
         """A record that became a dead letter."""
         self._posts.labels("dead_letter").inc()

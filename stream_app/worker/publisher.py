@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import (
@@ -64,6 +64,8 @@ class Outcome:
     """Why it is a dead letter, where it is one."""
     part: bytes | None = None
     """What of a record with several failed; None where it is all of it."""
+    became: Literal["withdrawal", "overtaken"] | None = None
+    """Where it is neither: a withdrawal, or a post that was withdrawn or edited before it was published."""
     without: int = 0
     """How often Kafka refused that dead letter; see :data:`stream_app.pipeline.events.dead_letter.WITHOUT`."""
 
@@ -252,6 +254,8 @@ class Publisher(Service):
         for outcome in outcomes:
             if outcome.failure is not None:
                 self.metrics.dead_letter(outcome.failure.stage)
+            elif outcome.became is not None:
+                self.metrics.neither(outcome.became)
 
 
 def _first_posts(waiting: list[Finished], most: int, most_bytes: int) -> tuple[list[Finished], list[Finished]]:

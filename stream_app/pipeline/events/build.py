@@ -41,11 +41,18 @@ class Made(NamedTuple):
     subject: str
     time: str
     value: bytes
+    withdraws: bool = False
 
 
-def make_event(post: Post, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo) -> Made:
-    """The event of one post as JSON; a duplicate has the labels, media and model of the post it repeats."""
-    name, time = event_id(post.network, post.id, labelling.model.version), datetime.now(UTC).isoformat()[:-6] + "Z"
+def make_event(
+    post: Post, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo, before: str | None = None
+) -> Made:
+    """The event of one post as JSON; a duplicate has the labels, media and model of the post it repeats.
+
+    ``before`` is the id of the event of the version before an edit, where it is known: else it is the first one's.
+    """
+    version, time = labelling.model.version, datetime.now(UTC).isoformat()[:-6] + "Z"
+    name = event_id(post.network, post.id, version, post.edited)
     timings = {
         "media_ms": round(spent.media_ms, 3),
         "queue_ms": round(spent.queue_ms, 3),
@@ -54,9 +61,22 @@ def make_event(post: Post, labelling: Labelling, spent: Spent, duplicate: Duplic
         "produced_at": time,
     }
     own = orjson.dumps({"id": name, "post": _event_post(post)}, option=orjson.OPT_UTC_Z)
-    rest = orjson.dumps({"duplicate_of": duplicate.of, "duplicates_seen": duplicate.seen, "timings": timings})
+    first = first_version(post)
+    again = {
+        "duplicate_of": duplicate.of,
+        "duplicates_seen": duplicate.seen,
+        "supersedes": None if first is None else before or event_id(post.network, first, version),
+        "withdrawn": None,
+        "timings": timings,
+    }
+    rest = orjson.dumps(again)
     value = b"%b,%b,%b" % (own[:-1], labelling.shared, rest[1:])
     return Made(name, post.root_id, f"{post.network}/{post.id}", time, value)
+
+
+def first_version(post: Post) -> str | None:
+    """The id of the post whose event an edit takes the place of; None for a post that was not edited."""
+    return post.edit_of if post.edit_of is not None else post.id if post.edited is not None else None
 
 
 def build_event(
@@ -79,4 +99,5 @@ def _event_post(post: Post) -> Fields:
         "kind": post.kind,
         "place": dict(post.place) if post.place else None,
         "author_key": post.author.key,
+        "edited": post.edited,
     }

@@ -11,14 +11,18 @@ from stream_app.pipeline.media.outcome import Status
 from stream_app.pipeline.posts.post import Frozen, Network, Place, PostKind
 
 EVENT_TYPE = "io.crisis-stream.post.labelled.v1"
+WITHDRAWN_TYPE = "io.crisis-stream.post.withdrawn.v1"
 
 
-def event_id(network: str, post_id: str, model_version: str) -> str:
-    """Stable id of (network, post id, model version): a redelivered post has the id it had before.
+def event_id(network: str, post_id: str, model_version: str, edited: str | None = None) -> str:
+    """Stable id of (network, post id, model version), and of the version of an edited post.
 
-    32 hex digits: the first half of SHA-256 over the three, NUL between.
+    A redelivered post has the id it had before. 32 hex digits: the first half of SHA-256 over all, NUL between.
     """
-    return hashlib.sha256(f"{network}\0{post_id}\0{model_version}".encode()).hexdigest()[:32]
+    name = f"{network}\0{post_id}\0{model_version}"
+    if edited is not None:
+        name = f"{name}\0{edited}"
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 class EventPost(Frozen):
@@ -34,6 +38,7 @@ class EventPost(Frozen):
     kind: PostKind
     place: Place | None = None
     author_key: str | None = None
+    edited: str | None = Field(None, description="token of this version; null for the first one")
 
 
 class EventMedia(Frozen):
@@ -94,8 +99,23 @@ class Timings(Frozen):
     produced_at: datetime
 
 
+class Withdrawn(Frozen):
+    """Why and how much: with ``whole_author`` every post of the author goes, with ``place_only`` only the place."""
+
+    reason: str = Field(description="deleted, edited, withheld in DE, author gone, ...")
+    at: datetime | None = Field(None, description="when, as the network says")
+    events: tuple[str, ...] = Field((), description="ids of all events of this post that the worker knows of")
+    edited_to: str | None = Field(None, description="id of the event of the next version: then the post itself stays")
+    whole_author: bool = False
+    place_only: bool = False
+
+
 class Event(Frozen):
-    """A labelled post. Travels as the data of a CloudEvent 1.0 whose id is ``id``."""
+    """A labelled post. Travels as the data of a CloudEvent 1.0 whose id is ``id``.
+
+    With ``withdrawn`` it is the end of one: the event of this id may not be shown any more. It has then the shape of
+    an event without text, labels or media, so that a reader that knows of no withdrawals finds nothing in it.
+    """
 
     id: str
     post: EventPost
@@ -108,5 +128,7 @@ class Event(Frozen):
     review_reasons: tuple[str, ...] = Field((), description="why it is worth a look, a sentence each; empty if not")
     duplicate_of: str | None = Field(None, description="id of the post whose labels this repost or duplicate shares")
     duplicates_seen: int = Field(0, ge=0, description="reposts and duplicates of the root seen so far by this replica")
+    supersedes: str | None = Field(None, description="id of the event of the version before, where the post was edited")
+    withdrawn: Withdrawn | None = Field(None, description="null, unless this takes an event back")
     model: Model
     timings: Timings

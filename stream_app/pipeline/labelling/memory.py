@@ -15,6 +15,7 @@ class Known:
 
     labelling: Labelling
     seen: int = 0
+    keys: tuple[str, ...] = ()
 
 
 class Memory:
@@ -42,11 +43,19 @@ class Memory:
 
     def remember(self, keys: Sequence[str], known: Known) -> None:
         """Remember ``known`` under all ``keys`` and forget what was not used for longest."""
+        known.keys = tuple(keys)
         for key in keys:
             self._known[key] = known
             self._known.move_to_end(key)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        """Forget the labelling known under ``key``, under its other keys too."""
+        if (known := self._known.get(key)) is not None:
+            for each in known.keys:
+                if self._known.get(each) is known:
+                    del self._known[each]
 
     def clear(self) -> None:
         """Forget everything; a new model labels anew."""

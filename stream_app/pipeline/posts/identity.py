@@ -47,6 +47,17 @@ def keys(post: Post) -> tuple[str, ...]:
     return (root_key(post), content) if content else (root_key(post),)
 
 
+def keys_to_find(post: Post, found: tuple[str, ...]) -> tuple[str, ...]:
+    """Of a post's :func:`keys` those it may be found by: its content's first, and alone unless it is a repost.
+
+    Where a post's id is known with another content, one of the two is an edit of the other. A repost that X cut short
+    is found by its root's key first, which knows more.
+    """
+    if post.kind != "repost":
+        return found[-1:]
+    return found if _cut_short(post) else found[::-1]
+
+
 def keys_to_remember(post: Post, found: tuple[str, ...] | None = None) -> tuple[str, ...]:
     """The keys a labelled post may answer for: all of :func:`keys`, unless it is a repost without its root's content.
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import get_args
 
+from pydantic import ValidationError
+
+from stream_app.pipeline.posts.errors import PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
     author_key,
@@ -41,6 +44,8 @@ def read(value: Fields) -> Fields | Withdrawal:
     Raises:
         PostError: the id or time is missing.
     """
+    if "withdrawn" in value:
+        return _withdrawal(value)
     post_id = required_id(value.get("id"), "id", _NAME)
     network = value.get("network")
     if (value.get("deleted") or value.get("deleted_at")) and not value.get("text") and network in _NETWORKS:
@@ -71,6 +76,31 @@ def read(value: Fields) -> Fields | Withdrawal:
         "favourites": count(value.get("favourites")),
         "reposts": count(value.get("reposts")),
     }
+
+
+def _withdrawal(value: Fields) -> Withdrawal:
+    """``withdrawn`` is the reason; beside it stands one of ``id``, ``author.key`` and ``author_key``.
+
+    ``author_key`` is the key as events have it; ``author.key`` is the network's id of the author, or what a Post has.
+    """
+    post_id, as_events = identifier(value.get("id")), string(value.get("author_key"))
+    raw = identifier(mapping(value.get("author")).get("key"))
+    if sum(each is not None for each in (post_id, as_events, raw)) != 1:
+        raise PostError("withdrawal: one of id, author.key and author_key must be given.")
+    if raw is not None and not _KEY.fullmatch(raw):
+        raw = author_key(str(value.get("network")), raw)
+    try:
+        return Withdrawal(
+            network=value["network"],
+            id=post_id,
+            author_key=as_events or raw,
+            keyed=as_events is not None,
+            reason=string(value.get("withdrawn")) or "withdrawn",
+            at=moment(value.get("at")),
+            place_only=value.get("place_only") is True,
+        )
+    except ValidationError as error:
+        raise PostError(f"withdrawal: {error.errors()[0]['loc'][0]} is wrong: {error.errors()[0]['msg']}.") from None
 
 
 def _author(author: Fields) -> Fields:

@@ -89,6 +89,7 @@ class Withdrawal(Frozen):
     network: Network
     id: str | None = None
     author_key: str | None = None
+    keyed: bool = Field(False, description="the author key is as events have it, made with posts.author_salt")
     reason: str = Field(description="deleted, withheld in DE, author gone, ...")
     at: datetime | None = Field(None, description="when, as the network says")
     place_only: bool = Field(False, description="only where the author was has to go (X's scrub_geo)")

@@ -15,7 +15,7 @@ from model.scorer import CONCEPTS, PostInput
 from model.serving.fixed import FixedScorer
 from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.inside_aiokafka import partitions_of
-from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
 from stream_app.pipeline.events.route import topics_of
 from stream_app.settings import Settings
 
@@ -85,7 +85,10 @@ class Truth:
                 if partition.topic == self.settings.topics.dead_letters:
                     self.letters[(record.key or b"").decode("utf-8", "replace")] += 1
                     continue
-                self.ids[partition.topic, dict(record.headers)["ce_id"].decode()] += 1
+                headers = dict(record.headers)
+                if headers["ce_type"] == WITHDRAWN_TYPE.encode():
+                    continue
+                self.ids[partition.topic, headers["ce_id"].decode()] += 1
                 if partition.topic == self.settings.topics.events:
                     self._look_at(record)
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from stream_app.kafka.subscribe import Received
 from stream_app.pipeline.events.dead_letter import PREFIX
-from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
 from stream_app.render.printable import cell
 from stream_app.render.table import HEADER, line
 from stream_app.settings import TopicSettings
@@ -38,6 +38,8 @@ class Tally:
     def add(self, record: Received) -> None:
         """Count one record of any output topic."""
         topics = self.topics
+        if record.headers.get("ce_type") == WITHDRAWN_TYPE:
+            return
         if record.topic in {topics.events, topics.dead_letters}:
             self.ended = time.monotonic()
             self.began = self.began or self.ended

@@ -158,3 +158,56 @@ def test_the_latest_verdict_counts_and_goes_with_its_card(state, make_event):
 def test_problems_that_read_alike_are_told_once(state):
     state.problems = {"crisis.events": "Kafka is away", "crisis.incidents": "Kafka is away"}
     assert state.stats()["problems"] == ["Kafka is away"]
+
+
+def withdrawal(event, **more):
+    """What takes ``event`` back."""
+    taken = {"reason": "deleted", "events": (event.id,), **more}
+    return event.model_validate({**event.model_dump(), "withdrawn": taken, "media": (), "labels": event.labels})
+
+
+def test_an_edit_replaces_the_card_under_its_own_label(state, make_event):
+    first = make_event(1, text="12 dead", humanitarian="affected_individuals")
+    state.add_event(first, NOW)
+    state.add_event(make_event(2, root=1), NOW)
+    shown = state.take_changes().cards[0]["id"]
+    edit = make_event(1, text="false alarm", humanitarian="not_humanitarian", supersedes=first.id, id="e2")
+    state.add_event(edit, NOW)
+    changes = state.take_changes()
+    assert [(card["id"], card["event"]["post"]["text"], card["duplicates"]) for card in changes.cards] == [
+        (shown, "false alarm", 1)
+    ]
+    for number in range(10, 13):
+        state.add_event(make_event(number, humanitarian="affected_individuals"), NOW)
+    assert len(state.snapshot()["cards"]) == 4, "it takes no room among the graver ones any more"
+
+
+def test_a_withdrawn_post_leaves_with_its_thumbnails(state, make_event):
+    forgotten = []
+    state.forget_photos = forgotten.extend
+    photo = {"url": "https://a.example/1.jpg", "status": "used"}
+    gone, stays = make_event(1, text="12 dead", media=[photo]), make_event(2)
+    state.add_event(gone, NOW)
+    state.add_event(stays, NOW)
+    state.add_event(make_event(3, root=1), NOW)
+    state.take_changes()
+    state.withdraw(withdrawal(make_event(9)))
+    state.withdraw(withdrawal(gone, edited_to="e2", events=("another version",)))
+    assert not state.take_changes(), "neither of a post that is not shown, nor of a version that is not"
+    state.withdraw(withdrawal(gone))
+    changes = state.take_changes()
+    assert changes.gone == [card_id("bluesky", "p1")]
+    assert [card["event"]["post"]["id"] for card in state.snapshot()["cards"]] == ["p2"]
+    assert forgotten == ["https://a.example/1.jpg"]
+
+
+def test_all_posts_of_an_author_leave_or_lose_their_place(state, make_event):
+    place = {"name": "Beira", "latitude": -19.84, "longitude": 34.84, "source": "point"}
+    mine = [make_event(n, place=place, post={"author_key": "a" * 16}) for n in (1, 2)]
+    for event in (*mine, make_event(3, place=place)):
+        state.add_event(event, NOW)
+    state.withdraw(withdrawal(mine[0], whole_author=True, place_only=True))
+    places = {card["event"]["post"]["id"]: card["event"]["post"]["place"] for card in state.snapshot()["cards"]}
+    assert [places["p1"], places["p2"], places["p3"]["name"]] == [None, None, "Beira"]
+    state.withdraw(withdrawal(mine[0], whole_author=True))
+    assert [card["event"]["post"]["id"] for card in state.snapshot()["cards"]] == ["p3"]

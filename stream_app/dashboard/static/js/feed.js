@@ -81,7 +81,7 @@ export class Feed {
     const open = this.#open.has(card.id);
     const made = this.#elements.get(card.id);
     if (made?.card === card && made.open === open) return made.node;
-    if (made?.open && open) return made.node; // an open post is not redrawn under the hands of its reader
+    if (made?.open && open && made.card.event.id === card.event.id) return made.node; // an open post is not redrawn under the hands of its reader
     const focused = made?.node.contains(document.activeElement);
     const node = cardElement(card, open, this.actions);
     made?.node.replaceWith(node);
