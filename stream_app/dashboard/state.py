@@ -179,7 +179,7 @@ class DashboardState:
             self._hold(ring.popleft())
 
     def _hold(self, key: str) -> None:
-        """Keep a card that its label lets go while an open incident holds it; beyond the limit the longest held goes."""
+        """Keep a card that its label lets go while an open incident holds it; beyond the limit the first held goes."""
         if self._claims[key] <= 0:
             self._let_go(key)
             return

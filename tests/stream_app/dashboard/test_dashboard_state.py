@@ -96,7 +96,7 @@ def test_posts_of_an_open_incident_stay_when_their_label_lets_them_go(state, mak
     assert shown(state) == {"p2", "p6", "p7", "p8"}
     state.drop_incident("b")
     assert shown(state) == {"p6", "p7", "p8"}
-    assert state.image_url(card_id("bluesky", "p1"), 0) is None
+    assert state.image(card_id("bluesky", "p1"), 0) is None
 
 
 def test_posts_held_for_incidents_are_bounded_too(make_event, make_incident):

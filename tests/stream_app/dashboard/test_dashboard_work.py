@@ -73,9 +73,8 @@ def test_people_come_first_and_noise_is_folded(page, served, make_event):
 def test_noise_of_a_grave_category_is_not_hidden(page, served, make_event):
     event = make_event(1, text="my brother", humanitarian="affected_individuals")
     informativeness = event.labels.informativeness.model_copy(update={"label": "not_informative"})
-    show(
-        served, event.model_copy(update={"labels": event.labels.model_copy(update={"informativeness": informativeness})})
-    )
+    labels = event.labels.model_copy(update={"informativeness": informativeness})
+    show(served, event.model_copy(update={"labels": labels}))
     page.goto(served.address)
     expect(texts(page)).to_have_text(["my brother"])
 
@@ -121,9 +120,7 @@ def test_a_chosen_incident_shows_all_its_posts_and_the_map_goes_there(page, serv
     (x, y), (map_x, map_y) = spot.evaluate(middle), page.locator("#map").evaluate(middle)
     assert abs(x - map_x) < 60
     assert abs(y - map_y) < 60
-    served.do(
-        lambda state: state.put_incident(make_incident(version=2, posts=[1], members=members[:3], post_count=4))
-    )
+    served.do(lambda state: state.put_incident(make_incident(version=2, posts=[1], members=members[:3], post_count=4)))
     expect(cards(page)).to_have_count(3)
     expect(page.locator("#scope")).to_contain_text("all 4 posts in memory")
     page.locator("#scope").get_by_role("button", name="Show the other posts again").click()
