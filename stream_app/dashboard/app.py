@@ -26,7 +26,7 @@ _MAX_VERDICT_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the pages are made from. ``large`` makes photos on request; ``record`` stores one verdict, see ``verdicts``."""
+    """What the pages are made from. ``large`` makes photos on request, ``record`` stores one verdict (``verdicts``)."""
 
     settings: DashboardSettings
     state: DashboardState
