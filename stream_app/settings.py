@@ -222,7 +222,9 @@ class DashboardSettings(Section):
     history_minutes: float = Field(60.0, ge=0, description="how far back a fresh dashboard reads events")
     posts_per_label: int = Field(200, ge=1, description="posts kept on show for each humanitarian label")
     incidents: int = Field(500, ge=1, description="incidents kept on show")
+    incident_posts: int = Field(5_000, ge=0, description="posts of open incidents kept beyond that, all together")
     thumbnails: int = Field(500, ge=1, description="re-encoded photos kept in memory")
+    large_photos: int = Field(50, ge=1, description="and larger ones, made for who asks to see one large")
     max_browsers: int = Field(100, ge=1)
     max_browsers_per_client: int = Field(
         25, ge=1, description="of one address; behind a proxy all have the proxy's, so as many as max_browsers"

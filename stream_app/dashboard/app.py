@@ -26,12 +26,13 @@ _MAX_VERDICT_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the pages are made from. ``record`` stores one verdict, see ``verdicts``."""
+    """What the pages are made from. ``large`` makes photos on request, ``record`` stores one verdict (``verdicts``)."""
 
     settings: DashboardSettings
     state: DashboardState
     hub: Hub
     thumbnails: Thumbnails
+    large: Thumbnails
     record: Callable[[dict[str, Any]], Awaitable[None]]
     heartbeat_s: float = 15.0
     patience_s: float = 10.0
@@ -51,6 +52,7 @@ def build_app(desk: Desk) -> web.Application:
     app.router.add_get("/health", _health)
     app.router.add_get("/stream", _stream)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}", _photo)
+    app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}/large", _large_photo)
     app.router.add_post("/verdicts", _verdict)
     app.router.add_static("/static", STATIC)
     return app
@@ -105,15 +107,23 @@ async def _stream(request: web.Request) -> web.StreamResponse:
 
 
 async def _photo(request: web.Request) -> web.Response:
-    desk = request.app[DESK]
-    seen = desk.state.image(request.match_info["card"], int(request.match_info["index"]))
-    thumbnail = None if seen is None else await desk.thumbnails.get(seen.url)
-    if seen is None or thumbnail is None:
+    return await _picture(request, request.app[DESK].thumbnails)
+
+
+async def _large_photo(request: web.Request) -> web.Response:
+    return await _picture(request, request.app[DESK].large)
+
+
+async def _picture(request: web.Request, made: Thumbnails) -> web.Response:
+    """The photo that the address names, as JPEG made by ``made``: 404 unless on show, 409 when it is another by now."""
+    seen = request.app[DESK].state.image(request.match_info["card"], int(request.match_info["index"]))
+    picture = None if seen is None else await made.get(seen.url)
+    if seen is None or picture is None:
         raise web.HTTPNotFound(text="No such photo on show.\n")
-    if seen.sha256 is not None and thumbnail.sha256 != seen.sha256:
+    if seen.sha256 is not None and picture.sha256 != seen.sha256:
         raise web.HTTPConflict(text="Changed since: at this address is another photo than the model saw.\n")
     return web.Response(
-        body=thumbnail.jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+        body=picture.jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
     )
 
 

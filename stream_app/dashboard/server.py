@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from stream_app.dashboard.app import Desk, build_app, listening
@@ -11,7 +11,7 @@ from stream_app.dashboard.follow import follow_incidents, follow_posts
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.lag import watch_lag
 from stream_app.dashboard.state import DashboardState
-from stream_app.dashboard.thumbnails import Thumbnails, shrink
+from stream_app.dashboard.thumbnails import Thumbnails, enlarge, shrink
 from stream_app.dashboard.verdicts import recorder
 from stream_app.pipeline.media.fetch import MediaFetcher
 from stream_app.settings import Settings
@@ -24,13 +24,24 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
     Raises:
         OSError: the port is taken.
     """
-    state = DashboardState(settings.dashboard)
+    state = DashboardState(settings.dashboard, settings.alerts)
     hub = Hub(state.snapshot)
     media = settings.media.model_copy(update={"cached_images": 0})  # the encoded thumbnails are kept instead
-    async with MediaFetcher(media, prepare=shrink) as fetcher, recorder(settings) as record:
-        thumbnails = Thumbnails(fetcher, settings.dashboard.thumbnails)
-        state.forget_photos = thumbnails.forget
-        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, record))
+    async with (
+        MediaFetcher(media, prepare=shrink) as small,
+        MediaFetcher(media, prepare=enlarge) as large,
+        recorder(settings) as record,
+    ):
+        thumbnails = Thumbnails(small, settings.dashboard.thumbnails)
+        photos = Thumbnails(large, settings.dashboard.large_photos)
+
+        def forget(urls: Iterable[str]) -> None:
+            addresses = list(urls)
+            thumbnails.forget(addresses)
+            photos.forget(addresses)
+
+        state.forget_photos = forget
+        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, photos, record))
         async with (
             listening(app, settings.dashboard.host, settings.dashboard.port) as url,
             asyncio.TaskGroup() as group,  # inside: it would wrap the error of a taken port

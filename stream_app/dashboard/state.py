@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from model.scorer import Concept
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, EventMedia
-from stream_app.settings import DashboardSettings
+from stream_app.pipeline.events.route import alerts_of
+from stream_app.settings import AlertSettings, DashboardSettings
 
+ALARMING: tuple[Concept, ...] = ("humanitarian", "damage")
 RATE_SECONDS = 60
 _DEAD_LETTERS_SHOWN = 20
 _VERDICTS = 5_000
@@ -23,6 +26,14 @@ _VERDICTS = 5_000
 def card_id(network: str, root_id: str) -> str:
     """Name of a root post's card in addresses and pages: 16 hex digits, the first of SHA-256 of network and id."""
     return hashlib.sha256(f"{network}\0{root_id}".encode()).hexdigest()[:16]
+
+
+def _claimed(incident: Incident | None) -> set[str]:
+    """Cards of the posts that an open incident holds; one that names no members has its supporting posts."""
+    if incident is None or incident.status != "open":
+        return set()
+    names = incident.members or tuple(f"{post.network}:{post.id}" for post in incident.posts)
+    return {card_id(network, root) for network, _, root in (name.partition(":") for name in names)}
 
 
 @dataclass(slots=True)
@@ -35,6 +46,7 @@ class Card:
     seen_at: datetime
     duplicates: int = 0
     verdict: Verdict | None = None
+    alerts: tuple[str, ...] = ()
 
     def view(self) -> dict[str, Any]:
         """The card as browsers get it: the public event beside the card's own facts."""
@@ -42,6 +54,7 @@ class Card:
             "id": self.id,
             "seen_at": self.seen_at.isoformat(),
             "duplicates": self.duplicates,
+            "alerts": self.alerts,
             "event": self.event.model_dump(mode="json", exclude={"timings"}),
             "verdict": self.verdict and self.verdict.model_dump(mode="json", exclude={"event"}),
         }
@@ -83,13 +96,17 @@ class Rate:
 class DashboardState:
     """The newest posts per humanitarian label, the newest incidents, and counts since the start.
 
-    Posts are kept per label so that a flood of irrelevant posts never pushes the rare urgent one out.
+    Posts are kept per label so that a flood of irrelevant posts never pushes the rare urgent one out, and those of
+    open incidents stay when their label lets them go.
     """
 
-    def __init__(self, settings: DashboardSettings) -> None:
+    def __init__(self, settings: DashboardSettings, alerts: AlertSettings | None = None) -> None:
         self._settings = settings
+        self._alerts = alerts or AlertSettings()
         self._cards: dict[str, Card] = {}
         self._rings: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._claims: Counter[str] = Counter()  # card -> open incidents that hold it
+        self._held: OrderedDict[str, None] = OrderedDict()  # cards that stay for these alone
         self._card_of: dict[str, str] = {}
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._incidents: OrderedDict[str, Incident] = OrderedDict()
@@ -117,12 +134,12 @@ class DashboardState:
         card = self._cards.get(key)
         if card is None:
             label = event.labels.humanitarian.label or "none"
-            card = self._cards[key] = Card(key, event, label, at, duplicates)
+            card = self._cards[key] = Card(key, event, label, at, duplicates, alerts=self._raised(event))
             self._name(card)
             self._keep(card)
         elif event.duplicate_of is None:
             self._unname(card)
-            card.event = event
+            card.event, card.alerts = event, self._raised(event)
             self._name(card)
         if event.duplicate_of is not None or event.post.id != root:
             card.duplicates += 1
@@ -157,11 +174,18 @@ class DashboardState:
         if card is None:
             return 0
         self._unname(card)
-        self._rings[card.label].remove(key)
+        if key in self._rings[card.label]:
+            self._rings[card.label].remove(key)
+        self._held.pop(key, None)
         self._changed_cards.pop(key, None)
         self._gone.append(key)
         self.forget_photos(media.url for media in card.event.media)
         return card.duplicates
+
+    def _raised(self, event: Event) -> tuple[str, ...]:
+        """Tasks whose alert rule the event passes; that it is informative is no alarm by itself."""
+        labels = {task: getattr(event.labels, task) for task in ALARMING}
+        return tuple(alerts_of(labels, self._alerts))
 
     def _count(self, event: Event, at: datetime) -> None:
         self._rate.add(at)
@@ -195,13 +219,36 @@ class DashboardState:
         ring = self._rings[card.label]
         ring.append(card.id)
         if len(ring) > self._settings.posts_per_label:
-            gone = ring.popleft()
-            self._unname(self._cards.pop(gone))
-            self._changed_cards.pop(gone, None)
-            self._gone.append(gone)
+            self._hold(ring.popleft())
+
+    def _hold(self, key: str) -> None:
+        """Keep a card that its label lets go while an open incident holds it; beyond the limit the first held goes."""
+        if self._claims[key] <= 0:
+            self._let_go(key)
+            return
+        self._held[key] = None
+        if len(self._held) > self._settings.incident_posts:
+            self._let_go(self._held.popitem(last=False)[0])
+
+    def _let_go(self, key: str) -> None:
+        self._unname(self._cards.pop(key))
+        self._changed_cards.pop(key, None)
+        self._gone.append(key)
+
+    def _claim(self, before: Incident | None, after: Incident | None) -> None:
+        """Move an incident's claims from the posts of one version to those of the next."""
+        self._claims.update(_claimed(after))
+        for key in _claimed(before):
+            self._claims[key] -= 1
+            if self._claims[key] <= 0:
+                del self._claims[key]
+                if key in self._held:
+                    del self._held[key]
+                    self._let_go(key)
 
     def put_incident(self, incident: Incident) -> None:
         """Show an incident's newest version; the one longest without news goes when there are too many."""
+        self._claim(self._incidents.get(incident.id), incident)
         self._incidents[incident.id] = incident
         self._incidents.move_to_end(incident.id)
         self._changed_incidents[incident.id] = None
@@ -210,7 +257,9 @@ class DashboardState:
 
     def drop_incident(self, incident_id: str) -> None:
         """Forget an incident: it was merged into another or ended (a tombstone in the compacted topic)."""
-        if self._incidents.pop(incident_id, None) is not None:
+        gone = self._incidents.pop(incident_id, None)
+        if gone is not None:
+            self._claim(gone, None)
             self._changed_incidents.pop(incident_id, None)
             self._gone.append(incident_id)
 

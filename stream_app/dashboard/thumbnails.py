@@ -22,6 +22,8 @@ from stream_app.pipeline.posts.post import MediaLink
 
 LONG_SIDE = 480
 """Pixels of a thumbnail's longer side: a feed column at twice the density."""
+LARGE_SIDE = 1600
+"""And of a photo that somebody asked to see large: a screen."""
 
 
 class Fetcher(Protocol):
@@ -34,8 +36,17 @@ class Fetcher(Protocol):
 
 def shrink(image: Image.Image) -> NDArray[np.uint8]:
     """Scale to at most ``LONG_SIDE`` pixels a side, [h, w, 3] uint8; the fetcher's ``prepare``."""
+    return _within(image, LONG_SIDE)
+
+
+def enlarge(image: Image.Image) -> NDArray[np.uint8]:
+    """The same with ``LARGE_SIDE``; a small photo is not blown up."""
+    return _within(image, LARGE_SIDE)
+
+
+def _within(image: Image.Image, side: int) -> NDArray[np.uint8]:
     small = image.convert("RGB")
-    small.thumbnail((LONG_SIDE, LONG_SIDE))
+    small.thumbnail((side, side))
     return np.asarray(small, dtype=np.uint8)
 
 

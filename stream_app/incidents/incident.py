@@ -72,4 +72,7 @@ class Incident(Frozen):
     root_count: int = Field(ge=1, description="distinct root posts")
     repost_count: int = Field(ge=0)
     near_duplicate_count: int = Field(ge=0, description="roots that repeat another root's text or photo")
+    members: tuple[str, ...] = Field(
+        (), description="root posts it holds, as network:id; the latest 1,000 by creation where there are more"
+    )
     author_count: int = Field(ge=1, description="independent authors: near-duplicates and reposts add none")

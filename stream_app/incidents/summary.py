@@ -16,6 +16,8 @@ from stream_app.incidents.sighting import Sighting
 from stream_app.settings import IncidentSettings
 
 _EXCERPT = 200
+_MEMBERS = 1_000
+"""Root posts an incident names: some 30 kB of a record that is written anew at every change."""
 _WINDOWS = 6
 _SEVERE, _MODERATE = 0.5, 0.25
 _SIGNIFICANT = 1.64
@@ -74,6 +76,7 @@ def summarise(
         updated_at=max(sighting.arrived_at for sighting in sightings),
         place=place,
         posts=_supporting(copies, roots, best)[: rules.supporting_posts],
+        members=tuple(sorted(best, key=lambda name: (best[name].written_at, name))[-_MEMBERS:]),
         post_count=len(sightings),
         root_count=len(roots),
         repost_count=sum(root.reposts for root in roots.values()),

@@ -172,7 +172,10 @@ class Bench:
         self.state = DashboardState(self.settings)
         self.hub = Hub(self.state.snapshot, backlog=self.backlog, journal=self.backlog // 2)
         thumbnails = Thumbnails(self.fetcher, self.settings.thumbnails)
-        self.desk = Desk(self.settings, self.state, self.hub, thumbnails, self.record, self.heartbeat_s, patience_s=1.0)
+        large = Thumbnails(self.fetcher, self.settings.large_photos)
+        self.desk = Desk(
+            self.settings, self.state, self.hub, thumbnails, large, self.record, self.heartbeat_s, patience_s=1.0
+        )
 
     async def record(self, verdict: dict[str, Any]) -> None:
         self.verdicts.append(verdict)

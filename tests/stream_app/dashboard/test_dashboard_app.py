@@ -126,10 +126,11 @@ async def test_its_own_names_are_answered(make_bench, web, host):
         assert response.status == 200
 
 
-async def test_photos_are_small_jpegs_made_here(make_bench, make_event, web):
+@pytest.mark.parametrize("size", ["", "/large"])
+async def test_photos_are_jpegs_made_here(make_bench, make_event, web, size):
     bench = make_bench()
     bench.state.add_event(make_event(1, media=[PHOTO]), NOW)
-    async with bench.serve() as address, web.get(f"{address}photos/{card_id('bluesky', 'p1')}/0") as response:
+    async with bench.serve() as address, web.get(f"{address}photos/{card_id('bluesky', 'p1')}/0{size}") as response:
         assert response.status == 200
         assert response.content_type == "image/jpeg"
         with Image.open(io.BytesIO(await response.read())) as image:
@@ -143,6 +144,8 @@ async def test_photos_are_small_jpegs_made_here(make_bench, make_event, web):
         "photos/0123456789abcdef/0",
         "photos/{card}/1",
         "photos/{card}/99",
+        "photos/{card}/1/large",
+        "photos/0123456789abcdef/0/large",
         "photos/{card}/-1",
         "photos/{card}/http%3A%2F%2Fexample.org%2Fa.jpg",
         "photos/http%3A%2F%2F127.0.0.1%2F/0",

@@ -131,6 +131,9 @@ WANTED = {
     "?damage=severe_damage&min=80": "wreck",
     "?informativeness=not_informative": "noise",
     "?incident=i1": "member",
+    "?at=-19.84,34.84": "located",
+    "?q=beira": "located",
+    "?q=severe dam": "wreck",
 }
 
 
@@ -148,7 +151,7 @@ def test_each_filter_picks_its_own(page, served, make_event, make_incident):
     )
     served.do(lambda state: state.put_incident(make_incident(posts=[8])))
     page.goto(served.address)
-    expect(cards(page)).to_have_count(8)
+    expect(cards(page)).to_have_count(7)
     go = "query => (history.pushState(null, '', query), dispatchEvent(new PopStateEvent('popstate')))"
     for query, text in WANTED.items():
         page.evaluate(go, query)
@@ -204,14 +207,25 @@ def test_the_why_is_drawn_and_said(page, served, make_event):
     expect(page.locator(".distribution .chosen")).to_have_count(3)
 
 
-def test_attention_that_does_not_add_up_to_one_is_shown_as_weights(page, served, make_event):
-    attention = {"text": 0.5, "image": 0.5, "context": 0.5}
+def test_attention_that_is_alike_everywhere_is_not_shown(page, served, make_event):
+    attention = {"text": 0.54, "image": 0.54, "context": 0.52}
     pairs = {"text+image": 0.35, "text+context": 0.33, "image+context": 0.32}
     modalities = {"used": list(attention), "attention": attention, "pairs": pairs}
     event = make_event(1, media=[PHOTO])
     show(served, event.model_copy(update={"modalities": type(event.modalities).model_validate(modalities)}))
     page.goto(served.address)
-    expect(page.locator(".attention .numbers")).to_have_text("Attention: Text 0.50, Photo 0.50, Context 0.50")
+    cards(page).get_by_role("button", name="Why, verdict").click()
+    expect(page.locator(".details")).to_contain_text("Judged from text and photo together.")
+    expect(page.locator(".attention, .graph")).to_have_count(0)
+
+
+def test_attention_that_does_not_add_up_to_one_is_shown_as_weights(page, served, make_event):
+    attention = {"text": 0.9, "image": 0.7, "context": 0.5}
+    modalities = {"used": list(attention), "attention": attention, "pairs": {"text+image": 1.0}}
+    event = make_event(1, media=[PHOTO])
+    show(served, event.model_copy(update={"modalities": type(event.modalities).model_validate(modalities)}))
+    page.goto(served.address)
+    expect(page.locator(".attention .numbers")).to_have_text("Attention: Text 0.90, Photo 0.70, Context 0.50")
     fits = "bar => [...bar.children].reduce((sum, part) => sum + part.offsetWidth, 0) <= bar.clientWidth"
     assert page.locator(".attention .bar").evaluate(fits)
 

@@ -81,6 +81,42 @@ def test_incidents_are_bounded_and_tombstones_remove_them(state, make_incident):
     assert [incident["id"] for incident in state.snapshot()["incidents"]] == ["c"]
 
 
+def shown(state):
+    return {card["event"]["post"]["id"] for card in state.snapshot()["cards"]}
+
+
+def test_posts_of_an_open_incident_stay_when_their_label_lets_them_go(state, make_event, make_incident):
+    members = ["bluesky:p1", "bluesky:p2", "bluesky:p99"]
+    state.put_incident(make_incident("a", posts=[1], members=members))
+    state.put_incident(make_incident("b", posts=[2]))  # names no members: its supporting posts
+    for number in range(1, 9):
+        state.add_event(make_event(number), NOW)
+    assert shown(state) == {"p1", "p2", "p6", "p7", "p8"}
+    state.put_incident(make_incident("a", version=2, posts=[1], members=members, status="closed"))
+    assert shown(state) == {"p2", "p6", "p7", "p8"}
+    state.drop_incident("b")
+    assert shown(state) == {"p6", "p7", "p8"}
+    assert state.image(card_id("bluesky", "p1"), 0) is None
+
+
+def test_posts_held_for_incidents_are_bounded_too(make_event, make_incident):
+    state = DashboardState(DashboardSettings(posts_per_label=1, incident_posts=2))
+    members = [f"bluesky:p{number}" for number in range(1, 50)]
+    state.put_incident(make_incident("a", members=members))
+    for number in range(1, 20):
+        state.add_event(make_event(number), NOW)
+    assert shown(state) == {"p17", "p18", "p19"}
+    state.drop_incident("a")
+    assert shown(state) == {"p19"}
+
+
+def test_a_card_names_the_alerts_it_raised_but_not_that_it_is_informative(make_event):
+    state = DashboardState(DashboardSettings())
+    state.add_event(make_event(1, humanitarian="affected_individuals", damage="severe_damage"), NOW)
+    state.add_event(make_event(2, humanitarian="affected_individuals", probability=0.55), NOW)
+    assert [card["alerts"] for card in state.snapshot()["cards"]] == [("humanitarian", "damage"), ()]
+
+
 def test_rate_counts_by_kafkas_time_not_by_arrival(state, make_event):
     for number in range(10):
         state.add_event(make_event(number), NOW - timedelta(seconds=1 + number % 2))

@@ -4,13 +4,18 @@ import io
 import numpy as np
 from PIL import Image
 
-from stream_app.dashboard.thumbnails import LONG_SIDE, Thumbnails, encode, shrink
+from stream_app.dashboard.thumbnails import LARGE_SIDE, LONG_SIDE, Thumbnails, encode, enlarge, shrink
 
 
 def test_shrink_keeps_the_shape_and_drops_alpha():
     pixels = shrink(Image.new("RGBA", (2000, 1000), (200, 10, 10, 128)))
     assert pixels.shape == (LONG_SIDE // 2, LONG_SIDE, 3)
     assert pixels.dtype == np.uint8
+
+
+def test_a_large_one_fills_a_screen_and_no_more():
+    assert enlarge(Image.new("RGB", (4000, 2000))).shape == (LARGE_SIDE // 2, LARGE_SIDE, 3)
+    assert enlarge(Image.new("RGB", (300, 200))).shape == (200, 300, 3)
 
 
 def test_small_images_are_not_blown_up():

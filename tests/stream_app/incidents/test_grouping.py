@@ -46,6 +46,8 @@ def test_one_place_one_category_one_time_is_one_incident():
     near = make_event("b", "People stranded on roofs", author="B", place=make_place(7.1), minutes=90)
     incident = only(A, near)
     assert (incident.post_count, incident.author_count, incident.root_count) == (2, 2, 2)
+    assert len(incident.members) == 2
+    assert {post.id for post in incident.posts} == {member.partition(":")[2] for member in incident.members}
     assert incident.title == "People affected near Colombo, LK"
 
 

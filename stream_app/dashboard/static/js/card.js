@@ -2,7 +2,7 @@
 
 import { el, icon, isWebAddress } from "./dom.js";
 import { verdictForm, verdictWords } from "./verdict.js";
-import { attentionBar, fusionGraph } from "./why.js";
+import { attentionBar, fusionGraph, usedWords } from "./why.js";
 import { CONCEPTS, NETWORKS, ago, fullTime, labelName, languageName, percent, placeName, placeSource, plural } from "./words.js";
 
 const PHOTO_STATUS = {
@@ -14,7 +14,8 @@ const PHOTO_STATUS = {
   skipped: "Photo not used",
 };
 
-/** The card's element. `actions` are `toggle(id)`, `place(name)` and `verdict(card, verdict)`. */
+/** The card's element. `actions` are `toggle(id)`, `place(name)`, `photo(card, index)` and `verdict(card, verdict)`,
+ * `isFresh(card)` whether it came since the last look. */
 export function cardElement(card, open, actions) {
   const { event } = card;
   const { post, labels } = event;
@@ -29,20 +30,22 @@ export function cardElement(card, open, actions) {
       "aria-labelledby": `${id}-text`,
       "aria-describedby": `${id}-labels`,
     },
-    heading(post, actions),
-    el("div", { className: "body" }, text(post, `${id}-text`), photos(card, open)),
+    heading(post, actions, actions.isFresh(card)),
+    el("div", { className: "body" }, text(post, `${id}-text`), photos(card, open, actions)),
     chips(card, `${id}-labels`),
+    event.review && !card.verdict && event.review_reasons?.length ? el("p", { className: "note reasons" }, `For review: ${event.review_reasons.join(". ")}.`) : null,
     attentionBar(event.modalities),
     open ? details(card, actions) : null,
     foot(card, open, actions),
   );
 }
 
-function heading(post, actions) {
+function heading(post, actions, fresh) {
   const made = Date.parse(post.created_at);
   return el(
     "header",
     {},
+    fresh ? el("span", { className: "new", title: "Came since you last looked" }, "New") : null,
     el("span", { className: "network" }, NETWORKS[post.network] ?? post.network),
     post.kind === "original" ? null : el("span", {}, post.kind),
     el("time", { dateTime: post.created_at, title: fullTime(made) }, ago(made)),
@@ -66,19 +69,19 @@ function heading(post, actions) {
 const text = (post, id) =>
   el("p", { className: "text", id, lang: post.language ?? "", dir: "auto" }, post.text || "(no text)");
 
-function photos(card, open) {
+function photos(card, open, actions) {
   const media = card.event.media;
   if (!media.length) return null;
   const shown = open ? media : media.slice(0, 1);
   return el(
     "div",
     { className: "photos" },
-    ...shown.map((photo, index) => (photo.status === "used" ? picture(card, photo, index) : missing(photo))),
+    ...shown.map((photo, index) => (photo.status === "used" ? picture(card, photo, index, actions) : missing(photo))),
     open || media.length < 2 ? null : el("span", { className: "more" }, `+${media.length - 1}`),
   );
 }
 
-function picture(card, photo, index) {
+function picture(card, photo, index, actions) {
   const image = el("img", {
     src: `/photos/${card.id}/${index}`,
     alt: `Photo ${index + 1} of the post`,
@@ -87,12 +90,17 @@ function picture(card, photo, index) {
     width: photo.width ?? 480,
     height: photo.height ?? 360,
   });
+  const button = el(
+    "button",
+    { type: "button", className: "enlarge", title: "See the photo large", ariaLabel: `See photo ${index + 1} large`, "aria-haspopup": "dialog", onclick: () => actions.photo(card, index) },
+    image,
+  );
   image.addEventListener("error", async () => {
     // An <img> does not tell why it failed, and whoever judges must know when this is no longer what the model saw.
     const status = await fetch(image.src, { method: "HEAD" }).then((answer) => answer.status, () => 0);
-    image.replaceWith(missing({ reason: status === 409 ? "Changed since: the address now shows another photo than the model saw." : "The photo cannot be had now." }));
+    button.replaceWith(missing({ reason: status === 409 ? "Changed since: the address now shows another photo than the model saw." : "The photo cannot be had now." }));
   });
-  return image;
+  return button;
 }
 
 const missing = (photo) =>
@@ -146,7 +154,6 @@ function details(card, actions) {
     "div",
     { className: "details" },
     card.verdict ? el("p", { className: "note" }, `${verdictWords(card.verdict, event)}. ${judged(card.verdict)}.`) : null,
-    event.review_reasons?.length ? el("p", { className: "note" }, `For review: ${event.review_reasons.join(". ")}.`) : null,
     event.degraded ? el("p", { className: "note" }, `Degraded: ${event.degraded_reasons.join(" ")}`) : null,
     el(
       "div",
@@ -154,6 +161,7 @@ function details(card, actions) {
       el("div", {}, ...Object.keys(CONCEPTS).map((concept) => distribution(concept, event.labels[concept]))),
       fusionGraph(event.modalities),
     ),
+    el("p", { className: "faint" }, usedWords(event.modalities)),
     verdictForm(card, actions.verdict),
     el("p", { className: "faint" }, `Model ${event.model.name} ${event.model.version} (${event.model.hash.slice(0, 8)}), event ${event.id.slice(0, 8)}`),
   );

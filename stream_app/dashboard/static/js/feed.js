@@ -1,22 +1,26 @@
-// The list of posts, newest first. Calm by design: nothing moves under a reader's eyes. While they have scrolled down,
+// The list of posts in the order chosen, noise folded behind a button at the end. Calm by design: nothing moves under a reader's eyes. While they have scrolled down,
 // hold a post open or pressed pause, new posts wait behind a button and only counts change in place.
 
 import { cardElement } from "./card.js";
-import { plural } from "./words.js";
+import { folded } from "./filters.js";
+import { comparison } from "./order.js";
+import { count, plural } from "./words.js";
 
 const PAGE = 40;
 
 export class Feed {
   #open = new Set();
-  #elements = new Map(); // card id -> { card, open, node }
+  #elements = new Map(); // card id -> { card, open, fresh, node }
   #heldAt = null; // order of the newest post shown while held
   #limit = PAGE;
   #matches = () => true;
   #due = false;
+  #wanted = null; // the post that the address named, until it is there
 
-  constructor(store, filters, { list, fresh, counter }, actions) {
-    Object.assign(this, { store, filters, list, fresh, counter });
+  constructor(store, filters, { list, fresh, counter, noise }, actions) {
+    Object.assign(this, { store, filters, list, fresh, counter, noise });
     this.paused = false;
+    this.#wanted = filters.current.post;
     this.actions = { ...actions, toggle: (id) => this.toggle(id) };
     store.addEventListener("posts", () => this.later());
     fresh.addEventListener("click", () => this.top());
@@ -34,6 +38,12 @@ export class Feed {
     this.later();
   }
 
+  /** Show what `matches` now says, without moving: the same filters, but what they mean has grown. */
+  follow(matches) {
+    this.#matches = matches;
+    this.later();
+  }
+
   /** Draw once, before the next frame. */
   later() {
     if (this.#due) return;
@@ -48,15 +58,39 @@ export class Feed {
   draw() {
     if (!this.#held) this.#heldAt = null;
     else this.#heldAt ??= this.store.newest;
-    const matching = [...this.store.cards.values()].filter(this.#matches).sort((a, b) => b.order - a.order);
-    const waiting = this.#heldAt === null ? 0 : matching.filter((card) => card.order > this.#heldAt).length;
-    const shown = matching.slice(waiting, waiting + this.#limit);
+    const found = [...this.store.cards.values()].filter(this.#matches);
+    const away = folded(this.filters.current);
+    const matching = found.filter((card) => !away(card));
+    const here = this.#heldAt === null ? matching : matching.filter((card) => card.order <= this.#heldAt);
+    const waiting = matching.length - here.length;
+    const sorted = here.sort(comparison(this.filters.sort));
+    this.#openShared(sorted);
+    const shown = sorted.slice(0, this.#limit);
     this.#place(shown);
+    this.#tellNoise(found.length - matching.length);
     this.fresh.hidden = waiting === 0;
     this.fresh.textContent = plural(waiting, "new post", "new posts");
     this.counter.textContent = plural(matching.length, "shown", "shown");
     this.list.role = shown.length ? "feed" : "note"; // a feed without posts is no feed
-    this.list.dataset.empty = matching.length ? "" : this.store.cards.size ? "No post matches the filters." : "No posts yet.";
+    this.list.dataset.empty = found.length ? "" : this.store.cards.size ? "No post matches the filters." : "No posts yet.";
+  }
+
+  /** The button at the end: how many posts are folded away as noise, or how to fold them again. */
+  #tellNoise(folded) {
+    const unfolded = Boolean(this.filters.current.noise);
+    this.noise.hidden = !folded && !unfolded;
+    this.noise.textContent = unfolded ? "Fold posts that are not informative" : `${count(folded)} not informative: show`;
+  }
+
+  /** Once, when it is there: open the post that the address names. */
+  #openShared(sorted) {
+    const index = this.#wanted ? sorted.findIndex(({ id }) => id === this.#wanted) : -1;
+    if (index < 0) return;
+    this.#open.add(this.#wanted);
+    this.#limit = Math.max(this.#limit, index + PAGE);
+    const id = this.#wanted;
+    this.#wanted = null;
+    requestAnimationFrame(() => this.#elements.get(id)?.node.scrollIntoView({ block: "start" }));
   }
 
   #place(cards) {
@@ -80,12 +114,13 @@ export class Feed {
   #node(card) {
     const open = this.#open.has(card.id);
     const made = this.#elements.get(card.id);
-    if (made?.card === card && made.open === open) return made.node;
+    const fresh = this.actions.isFresh(card);
+    if (made?.card === card && made.open === open && made.fresh === fresh) return made.node;
     if (made?.open && open && made.card.event.id === card.event.id) return made.node; // an open post is not redrawn under the hands of its reader
     const focused = made?.node.contains(document.activeElement);
     const node = cardElement(card, open, this.actions);
     made?.node.replaceWith(node);
-    this.#elements.set(card.id, { card, open, node });
+    this.#elements.set(card.id, { card, open, fresh, node });
     if (focused) node.focus({ preventScroll: true });
     return node;
   }
@@ -98,7 +133,9 @@ export class Feed {
 
   /** Open or close a post. */
   toggle(id) {
-    if (!this.#open.delete(id)) this.#open.add(id);
+    const opens = !this.#open.delete(id);
+    if (opens) this.#open.add(id);
+    this.filters.note(opens ? id : null);
     this.draw();
     this.#elements.get(id)?.node.scrollIntoView({ block: "nearest" });
   }
@@ -113,6 +150,7 @@ export class Feed {
   /** Close everything, let waiting posts in and go to the newest. */
   top() {
     this.#open.clear();
+    this.filters.note(null);
     this.#heldAt = null;
     this.list.scrollTop = 0;
     if (this.paused) this.#heldAt = this.store.newest;

@@ -1,10 +1,13 @@
 // Which posts are shown. The filters live in the address, so that a view can be reloaded, bookmarked and shared.
 
 import { el } from "./dom.js";
+import { DEFAULT_SORT, SORTS, isNoise, labelOf } from "./order.js";
+import { fold, searcher } from "./search.js";
 import { LABELS, countryName, languageName, placeName } from "./words.js";
 
 const TASKS = ["humanitarian", "damage", "informativeness"];
-const FIELDS = ["q", ...TASKS, "min", "place", "lang", "review", "degraded", "incident"];
+const FIELDS = ["q", ...TASKS, "min", "place", "lang", "review", "degraded", "fresh", "at", "incident", "noise", "sort", "post"];
+const VIEW = ["noise", "sort", "post"]; // how the posts are shown, not which: clearing the filters leaves these
 
 /** The filters in an address's query; only those that are set. */
 export function read(search) {
@@ -18,24 +21,40 @@ export function write(filters) {
   return query.size ? `?${query}` : "";
 }
 
-const has = (text, words) => text.toLowerCase().includes(words.toLowerCase());
+const has = (text, words) => fold(text).includes(fold(words));
+
+/** Whether an analyst should look at a post: the counter in the header and the filter both ask this. */
+export const wantsReview = ({ event, verdict }) => Boolean(event.review) && !verdict;
+
+/** Which cards are folded away as noise: none where it is asked for, nor where a queue or an incident is shown whole. */
+export const folded = ({ noise, informativeness, humanitarian, review, incident }) =>
+  noise || informativeness || humanitarian === "not_humanitarian" || review || incident ? () => false : isNoise;
+
+/** Position of a card rounded to 0.01 degrees, about a kilometre: what one mark on the map gathers. */
+export const positionOf = ({ event: { post } }) =>
+  post.place?.latitude == null || post.place.longitude == null ? null : `${post.place.latitude.toFixed(2)},${post.place.longitude.toFixed(2)}`;
 
 /** A predicate on cards. Least confidence is asked of the tasks that are filtered on, or of the category when none is. */
-export function matcher(filters, incidents) {
+export function matcher(filters, incidents, isFresh = () => true) {
   const least = Number(filters.min ?? 0) / 100;
   const asked = TASKS.filter((task) => filters[task]);
   const sure = asked.length ? asked : ["humanitarian"];
-  const members = filters.incident ? new Set(postsOf(incidents.get(filters.incident))) : null;
-  return ({ event, verdict }) => {
+  const members = filters.incident ? membersOf(incidents.get(filters.incident)) : null;
+  const found = filters.q ? searcher(filters.q) : null;
+  const spots = filters.at ? new Set(filters.at.split(";")) : null;
+  return (card) => {
+    const { event } = card;
     const { post, labels } = event;
-    if (asked.some((task) => labels[task].label !== filters[task])) return false;
+    if (asked.some((task) => labelOf(card, task) !== filters[task])) return false;
     if (least && sure.some((task) => (labels[task].probability ?? 0) < least)) return false;
-    if (filters.q && !has(post.text, filters.q)) return false;
+    if (found && !found(event)) return false;
     if (filters.place && !(post.place && placeMatches(post.place, filters.place))) return false;
+    if (spots && !spots.has(positionOf(card))) return false;
     if (filters.lang && post.language !== filters.lang) return false;
-    if (filters.review && (!event.review || verdict)) return false;
+    if (filters.review && !wantsReview(card)) return false;
     if (filters.degraded && !event.degraded) return false;
-    return !members || members.has(post.id) || members.has(post.root_id);
+    if (filters.fresh && !isFresh(card)) return false;
+    return !members || isMember(card, members);
   };
 }
 
@@ -43,8 +62,13 @@ function placeMatches(place, wanted) {
   return has(placeName(place), wanted) || place.country_code?.toLowerCase() === wanted.toLowerCase();
 }
 
-/** Ids of the posts that support an incident. */
-export const postsOf = (incident) => (incident?.posts ?? []).map(({ id }) => id);
+/** Root posts of an incident as `network:id`; one that names no members has its supporting posts. */
+export const membersOf = (incident) =>
+  new Set(incident?.members?.length ? incident.members : (incident?.posts ?? []).map(({ network, id }) => `${network}:${id}`));
+
+/** Whether a card, or the post it repeats, belongs to `members`. */
+export const isMember = ({ event: { post, duplicate_of: original } }, members) =>
+  [post.id, post.root_id, original].some((id) => members.has(`${post.network}:${id}`));
 
 /** Ties the form to the address: `current` holds the filters, "change" is dispatched when they change. */
 export class Filters extends EventTarget {
@@ -58,10 +82,12 @@ export class Filters extends EventTarget {
       const labels = Object.entries(LABELS[select.dataset.concept]);
       select.append(el("option", { value: "" }, "any"), ...labels.map(([value, name]) => el("option", { value }, name)));
     }
+    form.elements.sort.append(...Object.entries(SORTS).map(([value, name]) => el("option", { value }, name)));
     this.languages([]);
     this.#show();
     form.addEventListener("input", () => this.#take());
-    form.addEventListener("reset", (event) => (event.preventDefault(), this.set({})));
+    form.elements.sort.addEventListener("input", () => this.#take()); // stands outside, above the posts
+    form.addEventListener("reset", (event) => (event.preventDefault(), this.clear()));
     form.addEventListener("submit", (event) => event.preventDefault());
     addEventListener("popstate", () => this.#changed(read(location.search)));
   }
@@ -69,6 +95,23 @@ export class Filters extends EventTarget {
   /** Change some filters and leave the others. */
   update(some) {
     this.set({ ...this.current, ...some });
+  }
+
+  /** Show every post again, in the order chosen. */
+  clear() {
+    this.set(Object.fromEntries(VIEW.filter((name) => this.current[name]).map((name) => [name, this.current[name]])));
+  }
+
+  /** Put into the address, without a step back, which post is open. */
+  note(post) {
+    const { post: _before, ...rest } = this.current;
+    this.current = post ? { ...rest, post } : rest;
+    history.replaceState(null, "", location.pathname + write(this.current));
+  }
+
+  /** The order chosen. */
+  get sort() {
+    return this.current.sort ?? DEFAULT_SORT;
   }
 
   /** Use exactly `filters`. */
@@ -99,7 +142,9 @@ export class Filters extends EventTarget {
   #take() {
     const data = Object.fromEntries(new FormData(this.#form));
     if (data.min === "0") delete data.min;
-    const filters = { incident: this.current.incident, ...data };
+    if (data.sort === DEFAULT_SORT) delete data.sort;
+    const { incident, at, noise, post } = this.current; // not of the form
+    const filters = { incident, at, noise, post, ...data };
     history.replaceState(null, "", location.pathname + write(filters));
     this.#changed(read(location.search), false);
   }
@@ -116,14 +161,14 @@ export class Filters extends EventTarget {
       const field = this.#form.elements[name];
       if (!field) continue;
       if (field.type === "checkbox") field.checked = Boolean(this.current[name]);
-      else field.value = this.current[name] ?? (name === "min" ? "0" : "");
+      else field.value = this.current[name] ?? ({ min: "0", sort: DEFAULT_SORT }[name] ?? "");
     }
     this.#mark();
   }
 
   #mark() {
     document.getElementById("min-shown").value = `${this.current.min ?? 0} %`;
-    const none = Object.keys(this.current).length === 0;
+    const none = Object.keys(this.current).every((name) => VIEW.includes(name));
     document.getElementById("clear").hidden = none;
     document.getElementById("filters-open").classList.toggle("set", !none);
     for (const label of this.#form.querySelectorAll("label")) {

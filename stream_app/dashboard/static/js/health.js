@@ -11,13 +11,13 @@ const rate = (perSecond) => perSecond.slice(-10).reduce((sum, n) => sum + n, 0) 
 
 const waiting = (lag) => lag?.partitions.reduce((sum, { lag: n }) => sum + n, 0);
 
-/** The header's counters. */
-export function drawCounters(node, { counts, per_second, lag }) {
+/** The header's counters; `review` is how many posts the filter "For review" would show. */
+export function drawCounters(node, { counts, per_second, lag }, review) {
   const behind = waiting(lag);
   const all = [
     ["Posts/s", rate(per_second).toFixed(1)],
     ["Posts", short(counts.posts ?? 0)],
-    ["For review", short(counts.review ?? 0)],
+    ["For review", short(review)],
     ["Waiting", behind === undefined ? "–" : short(behind)],
     ["Dead letters", short(counts.dead_letters ?? 0), counts.dead_letters ? "alert" : ""],
   ];

@@ -2,27 +2,34 @@
 
 import { el, fill, icon } from "./dom.js";
 import { Feed } from "./feed.js";
-import { Filters, matcher } from "./filters.js";
+import { Filters, folded, isMember, matcher, membersOf, wantsReview } from "./filters.js";
 import { drawCounters, drawHealth } from "./health.js";
 import { drawIncidents } from "./incidents.js";
 import { listenKeys } from "./keys.js";
+import { Look } from "./look.js";
 import { StreamMap } from "./map.js";
+import { showPhoto } from "./photo.js";
+import { drawScope } from "./scope.js";
 import { Store } from "./store.js";
 import { listen } from "./stream.js";
 import { post as postVerdict } from "./verdict.js";
-import { ago, placeName } from "./words.js";
+import { ago, clockTime, placeName, plural } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const store = new Store();
 const filters = new Filters($("filters"));
-let matches = matcher(filters.current, store.incidents);
+const look = new Look(() => refilter());
+let matches = matcher(filters.current, store.incidents, look.isFresh);
 
 const actions = {
   place: (name) => (filters.update({ place: name }), showTab("feed")),
-  incident: (id) => (filters.update({ incident: id }), id && showTab("feed")),
+  spot: (keys) => (filters.update({ at: keys.join(";"), incident: "" }), showTab("feed")),
+  incident: (id) => (filters.update({ incident: id, at: "" }), id && (showTab("feed"), zoomToChosen())),
+  photo: (card, index) => showPhoto($("photo"), card, index),
+  isFresh: look.isFresh,
   verdict: sendVerdict,
 };
-const feed = new Feed(store, filters, { list: $("feed"), fresh: $("fresh"), counter: $("feed-count") }, actions);
+const feed = new Feed(store, filters, { list: $("feed"), fresh: $("fresh"), counter: $("feed-count"), noise: $("noise") }, actions);
 const map = new StreamMap($("map"), $("legend"), actions);
 
 /** Call `draw` at most every `ms`, and once more for what came in between. */
@@ -40,7 +47,18 @@ function throttled(draw, ms) {
   return run;
 }
 
-const drawMap = throttled(() => map.draw([...store.cards.values()].filter(matches), store.incidents.values(), filters.current.incident), 1000);
+/** Cards on show: the feed, the map and the counts all mean these. */
+function shown() {
+  const away = folded(filters.current);
+  return [...store.cards.values()].filter((card) => matches(card) && !away(card));
+}
+
+const drawMap = throttled(() => map.draw(shown(), store.incidents.values(), filters.current.incident), 1000);
+const drawCounts = throttled(() => drawCounters($("counters"), store.stats, [...store.cards.values()].filter(wantsReview).length), 250);
+const drawAbove = throttled(() => {
+  drawScope($("scope"), filters.current, store, showOnMap, () => filters.update({ incident: "", at: "" }));
+  drawLook();
+}, 500);
 const drawList = throttled(
   () => drawIncidents($("incidents"), $("incidents-count"), store.incidents, filters.current.incident, actions.incident),
   1000,
@@ -53,16 +71,46 @@ const offer = throttled(() => {
 }, 3000);
 
 function refilter() {
-  matches = matcher(filters.current, store.incidents);
+  matches = matcher(filters.current, store.incidents, look.isFresh);
   feed.filter(matches);
   drawMap();
   drawList();
+  drawAbove();
+}
+
+/** Turn the map to the chosen incident, or to the marks chosen. */
+function zoomToChosen() {
+  const incident = store.incidents.get(filters.current.incident);
+  const members = membersOf(incident);
+  const cards = incident ? [...store.cards.values()].filter((card) => isMember(card, members)) : shown();
+  map.zoomTo(incident ?? {}, cards);
+}
+
+function showOnMap() {
+  showTab("map");
+  requestAnimationFrame(zoomToChosen); // on a narrow screen the map has no size before
+}
+
+/** How many posts came since the reader last looked; showing only these, and having seen them. */
+function drawLook() {
+  const fresh = shown().filter(look.isFresh).length;
+  $("look").hidden = look.since === null || (!fresh && !filters.current.fresh);
+  $("look-words").textContent = `${plural(fresh, "post", "posts")} since you looked, ${clockTime(look.since ?? 0)}`;
+  $("look-only").ariaPressed = String(Boolean(filters.current.fresh));
 }
 
 filters.addEventListener("change", refilter);
-store.addEventListener("posts", () => (drawMap(), offer()));
-store.addEventListener("incidents", () => (filters.current.incident ? refilter() : (drawMap(), drawList())));
-store.addEventListener("stats", () => (drawCounters($("counters"), store.stats), drawHealth($("health"), store.stats), say()));
+store.addEventListener("posts", () => (drawMap(), drawCounts(), drawAbove(), offer()));
+store.addEventListener("incidents", () => {
+  if (filters.current.incident) {
+    matches = matcher(filters.current, store.incidents, look.isFresh);
+    feed.follow(matches);
+  }
+  drawMap();
+  drawList();
+  drawAbove();
+});
+store.addEventListener("stats", () => (drawCounts(), drawHealth($("health"), store.stats), say()));
 
 /** On a narrow screen one panel is shown at a time. */
 function showTab(name) {
@@ -140,7 +188,7 @@ listenKeys({
   "/": () => (unfold(true), $("filters").elements.q.focus()),
   p: pause,
   g: () => feed.top(),
-  x: () => filters.set({}),
+  x: () => filters.clear(),
   t: theme,
   "?": () => $("help").showModal(),
 });
@@ -153,6 +201,9 @@ fill($("help-open"), icon("help", "Keys and marks"));
 $("pause").addEventListener("click", pause);
 $("filters-open").addEventListener("click", () => unfold($("filters-open").ariaExpanded !== "true"));
 $("theme").addEventListener("click", theme);
+$("noise").addEventListener("click", () => filters.update({ noise: filters.current.noise ? "" : "on" }));
+$("look-only").addEventListener("click", () => filters.update({ fresh: filters.current.fresh ? "" : "on" }));
+$("look-seen").addEventListener("click", () => (filters.update({ fresh: "" }), look.seen()));
 $("help-open").addEventListener("click", () => $("help").showModal());
 const MARKS = {
   review: "For review: text and photo disagree, or no label is sure. The filter leaves out what was judged.",

@@ -2,6 +2,7 @@
 // posts gathered per place. It moves only when asked to.
 
 import { el, icon } from "./dom.js";
+import { positionOf } from "./filters.js";
 import { LABELS, labelName, placeName, plural } from "./words.js";
 import { severityName } from "./incidents.js";
 
@@ -18,8 +19,8 @@ export function byPlace(cards) {
   const places = new Map();
   for (const card of cards) {
     const { place } = card.event.post;
-    if (place?.latitude == null || place.longitude == null) continue;
-    const key = `${place.latitude.toFixed(2)},${place.longitude.toFixed(2)}`;
+    const key = positionOf(card);
+    if (!key) continue;
     const spot = places.get(key) ?? { key, place, cards: [], labels: new Map() };
     const label = card.event.labels.humanitarian.label ?? "none";
     spot.name ??= place.name; // the same position may come with and without a name
@@ -37,12 +38,13 @@ function gather(spots, toPixels, reach) {
     const at = toPixels([spot.place.latitude, spot.place.longitude]);
     const near = kept.find((other) => at.distanceTo(other.at) < reach);
     if (!near) {
-      kept.push({ ...spot, at, labels: new Map(spot.labels), total: spot.cards.length, others: 0 });
+      kept.push({ ...spot, at, labels: new Map(spot.labels), total: spot.cards.length, others: 0, keys: [spot.key] });
       continue;
     }
     for (const [label, n] of spot.labels) near.labels.set(label, (near.labels.get(label) ?? 0) + n);
     near.total += spot.cards.length;
     near.others += 1;
+    near.keys.push(spot.key);
     near.name ??= spot.name;
   }
   return kept;
@@ -110,6 +112,15 @@ export class StreamMap {
     else this.map.fitBounds(WORLD);
   }
 
+  /** Zoom to one incident: as far as it reaches, and to those of its posts that are located. */
+  zoomTo({ place }, cards) {
+    const bounds = L.latLngBounds(cards.flatMap(({ event: { post } }) => (positionOf({ event: { post } }) ? [[post.place.latitude, post.place.longitude]] : [])));
+    if (place?.latitude != null) bounds.extend(L.latLng(place.latitude, place.longitude).toBounds(2000 * place.radius_km));
+    if (!bounds.isValid()) return;
+    this.#touched = this.#fitted = true; // where its reader wanted it
+    this.map.fitBounds(bounds, { padding: [40, 40], maxZoom: 9 });
+  }
+
   /** Show cards and incidents; the first time anything is located, zoom to it. */
   draw(cards, incidents, chosen) {
     this.#shown = [cards, [...incidents], chosen];
@@ -126,7 +137,7 @@ export class StreamMap {
     }
   }
 
-  #addSpot({ place, name, total, others, labels }, named) {
+  #addSpot({ place, name, total, others, labels, keys }, named) {
     const at = [place.latitude, place.longitude];
     const label = commonest(labels);
     const size = Math.round(20 + 3 * Math.log2(total));
@@ -141,7 +152,7 @@ export class StreamMap {
     });
     if (named) marker.bindTooltip(el("span", {}, where), { permanent: true, direction: "bottom", className: "place-name", offset: [0, size / 2 - 4] });
     marker.on("click keypress", (event) => {
-      if (event.type === "click" || event.originalEvent.key === "Enter") this.actions.place(place.name ?? place.country_code ?? placeName(place));
+      if (event.type === "click" || event.originalEvent.key === "Enter") this.actions.spot(keys);
     });
     marker.addTo(this.#posts);
   }

@@ -10,10 +10,21 @@ const CORNERS = { text: [34, 30], image: [146, 30], context: [90, 92] };
 const known = (attention) => ORDER.filter((name) => attention[name] !== undefined);
 const sentence = (names, weights) => names.map((name) => `${MODALITIES[name]} ${weights[name].toFixed(2)}`).join(", ");
 
-/** One thin bar split in proportion to the attention, with the weights beside it. */
+const SPREAD = 0.05; // weights nearer to each other than this say nothing
+
+/** Whether the weights differ enough to be worth a look. */
+const differ = (weights) => Math.max(...weights) - Math.min(...weights) > SPREAD;
+
+/** The parts of the post that the label rests on, in words. */
+export function usedWords({ used }) {
+  const names = used.map((name) => MODALITIES[name]?.toLowerCase() ?? name).filter((name) => name !== "context");
+  return names.length > 1 ? `Judged from ${names.join(" and ")} together.` : `Judged from the ${names[0] ?? "context"} alone.`;
+}
+
+/** One thin bar split in proportion to the attention, with the weights beside it; none where the weights are alike. */
 export function attentionBar({ attention }) {
   const names = known(attention);
-  if (!names.length) return null;
+  if (names.length < 2 || !differ(names.map((name) => attention[name]))) return null;
   const sum = names.reduce((total, name) => total + Math.max(0, attention[name]), 0) || 1;
   return el(
     "div",
@@ -27,10 +38,11 @@ export function attentionBar({ attention }) {
   );
 }
 
-/** The fusion graph: a disc per modality, its area the attention; a line per pair, its width the pair's weight. */
+/** The fusion graph, where its weights differ: a disc per modality, its area the attention; a line per pair, its width the pair's weight. */
 export function fusionGraph({ attention, pairs }) {
   const names = known(attention).filter((name) => CORNERS[name]);
-  if (names.length < 2) return el("p", { className: "faint" }, "Judged from the text alone.");
+  const weights = Object.values(pairs);
+  if (names.length < 2 || !(differ(names.map((name) => attention[name])) || (weights.length > 1 && differ(weights)))) return null;
   const strongest = Math.max(...Object.values(pairs), 1e-9);
   const lines = Object.entries(pairs).flatMap(([pair, weight]) => {
     const [from, to] = pair.split("+").map((name) => CORNERS[name]);

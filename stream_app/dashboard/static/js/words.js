@@ -62,4 +62,5 @@ export function ago(moment, now = Date.now()) {
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
   return `${day.format(moment)}, ${clock.format(moment)}`;
 }
+export const clockTime = (moment) => clock.format(moment);
 export const fullTime = (moment) => full.format(moment);
