@@ -108,6 +108,7 @@ class FeedSettings(Section):
             for inner, path in (paths.items() if isinstance(paths, dict) else [("", paths)])
         }
 
+
 class PostSettings(Section):
     """How posts are read."""
 
