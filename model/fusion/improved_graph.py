@@ -41,9 +41,9 @@ class DynamicAttention(nn.Module):
 
     Present rows are moved to the front first, so an absent modality leaves no gap between its neighbours.
 
-    ``gate`` says what becomes of that mean. ``none`` is the paper's reading and ``sigmoid`` bounds it; with both, w hardly
-    varies: LayerNorm fixes each row's mean, and a mean over D averages the rest away. ``share`` keeps it alive: w is
-    n / 2 times the softmax over the n present modalities of the sum over D divided by sqrt(D), 1 / 2 on average.
+    ``gate`` says what becomes of that mean. ``none`` is the paper's reading and ``sigmoid`` bounds it; with both, w
+    hardly varies: LayerNorm fixes each row's mean, and a mean over D averages the rest away. ``share`` keeps it alive:
+    w is n / 2 times the softmax over the n present modalities of the sum over D divided by sqrt(D), 1 / 2 on average.
     """
 
     def __init__(self, gate: Gate = "none", channels: int = 8) -> None:

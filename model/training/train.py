@@ -54,8 +54,9 @@ class Recipe:
     def config(self, vectors: Vectors) -> NetworkConfig:
         """The network's shape for vectors of these widths."""
         widths = {name: value.shape[1] for name, value in vectors.values.items()}
+        learned = {str(concept): labels for concept, labels in LABELS.items()}
         return (
-            NetworkConfig.paper(widths, LABELS) if self.paper else NetworkConfig.product(widths, LABELS, dropout=0.2)
+            NetworkConfig.paper(widths, learned) if self.paper else NetworkConfig.product(widths, learned, dropout=0.2)
         )
 
     def shortened(self) -> Recipe:

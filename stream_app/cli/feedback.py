@@ -53,7 +53,9 @@ def add(
     """Record the right labels of the event with id EVENT; tasks you leave out are not judged."""
     given = {concept: label for concept, label in labels.items() if label is not None}
     if not given:
-        raise click.UsageError("say the right label of at least one task: --informativeness, --humanitarian, --damage, --request")
+        raise click.UsageError(
+            "say the right label of at least one task: --informativeness, --humanitarian, --damage, --request"
+        )
     verdict = Verdict.model_validate({"event": event, "labels": given, "analyst": analyst, "note": note})
     if not force and not _run(settings, _known(settings, event)):
         raise click.ClickException(

@@ -71,8 +71,8 @@ def review_reasons(
     """Why a person should look: text and photo disagree, or no label is sure (from ``unsure_below``); else empty.
 
     They disagree where each ``alone`` is sure of another humanitarian category, and where the photo shows damage
-    (likelier than not, judged from photos only) on a post called uninformative or not humanitarian. A cry for help that is
-    missed is the worst error: one that is possible, though not likely, is for a person to see.
+    (likelier than not, judged from photos only) on a post called uninformative or not humanitarian. A missed cry for
+    help is the worst error: one that is possible, though not likely, is for a person to see.
     """
     reasons = []
     sides = [(side, alone[side]["humanitarian"]) for side in ("text", "image") if side in alone]
