@@ -146,6 +146,13 @@ class TextEncoder(nn.Module):
             kept = torch.where(mask.unsqueeze(-1), states, states.new_zeros(()))
         return kept.float().sum(1) / lengths.unsqueeze(1)
 
+    def freeze(self, layers: int) -> None:
+        """Learn nothing in the embeddings and in so many of the lowest layers."""
+        self.network.embeddings.requires_grad_(False)
+        stack = getattr(self.network, "encoder", None)
+        for layer in list(getattr(stack, "layer", ()))[:layers]:
+            layer.requires_grad_(False)
+
     def for_service(self) -> Self:
         """Weights in the device's fastest format, no dropout, no gradients; they are final from now on."""
         self.eval().requires_grad_(False).to(fastest_dtype(self.device))
