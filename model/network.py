@@ -14,7 +14,7 @@ from model.fusion.align import Align
 from model.fusion.base import Fusion
 from model.fusion.concat import ConcatFusion
 from model.fusion.graph import GraphFusion
-from model.fusion.improved_graph import ImprovedGraphFusion, VertexNetwork
+from model.fusion.improved_graph import Gate, ImprovedGraphFusion, VertexNetwork
 from model.fusion.tensor import TensorFusion
 from model.multitask.losses import Granularity, TaskLosses, task_counts, task_losses
 from model.multitask.output import NetworkOutput
@@ -36,7 +36,7 @@ class NetworkConfig(BaseModel):
     align: Literal["pad", "project"] = "project"
     norm: Literal["layer", "none"] = "layer"
     width: int = Field(512, ge=1, description="D; with align=pad the widest modality decides instead")
-    gate: Literal["none", "sigmoid"] = "none"
+    gate: Gate = "none"
     symmetric: bool = False
     carry: Literal["normalised", "raw"] = "normalised"
     delta: float = Field(0.5, gt=0, le=1)
@@ -53,9 +53,9 @@ class NetworkConfig(BaseModel):
 
     @classmethod
     def product(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
-        """The default of what ships: projection to 512, attention between 0 and 1, both orders of a pair."""
+        """The default of what ships: projection to 512, attention shared out, both orders of a pair."""
         return cls(
-            **{"modalities": modalities, "concepts": concepts, "gate": "sigmoid", "symmetric": True, **changes},
+            **{"modalities": modalities, "concepts": concepts, "gate": "share", "symmetric": True, **changes},
         )
 
     def columns(self, concept: str) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Concept = Literal["informativeness", "humanitarian", "damage"]
-CONCEPTS: tuple[Concept, ...] = ("informativeness", "humanitarian", "damage")
+Concept = Literal["informativeness", "humanitarian", "damage", "request"]
+CONCEPTS: tuple[Concept, ...] = ("informativeness", "humanitarian", "damage", "request")
 
 LABELS: Mapping[Concept, tuple[str, ...]] = {
     "informativeness": ("not_informative", "informative"),
@@ -23,6 +23,7 @@ LABELS: Mapping[Concept, tuple[str, ...]] = {
         "rescue_volunteering_or_donation_effort",
     ),
     "damage": ("little_or_no_damage", "mild_damage", "severe_damage"),
+    "request": ("no_request", "request"),
 }
 
 MODALITIES = ("text", "image", "context")

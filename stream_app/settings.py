@@ -188,6 +188,8 @@ class AlertSettings(Section):
         min_probability=0.6,
     )
     damage: AlertRule = AlertRule(labels=frozenset({"severe_damage", "mild_damage"}), min_probability=0.6)
+    request: AlertRule = AlertRule(labels=frozenset({"request"}), min_probability=0.5)
+    """A plea for help that is missed is worse than one too many: every one that is likelier than not."""
 
 
 class ModelSettings(Section):

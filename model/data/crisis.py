@@ -84,7 +84,10 @@ def _photo(photo: dict[str, Any], photos: Path, offset: int) -> Row:
 
 
 def _answers(**labels: str) -> Answers:
-    return {concept: label for concept, label in labels.items() if label}
+    answers = {concept: label for concept, label in labels.items() if label}
+    if answers.get("humanitarian") == "not_humanitarian":
+        answers["request"] = "no_request"
+    return answers
 
 
 def _context(post: dict[str, Any]) -> ContextFacts:

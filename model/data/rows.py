@@ -39,6 +39,10 @@ class Row:
     official: Mapping[str, str] = field(default_factory=dict)
     """The official agreed-label split of each concept, where the row has one."""
 
+    source: str = ""
+    """Who labelled it, where that was not CrisisMMD's judges or us: labels of other sources mean something else."""
+    language: str | None = None
+
     def answers(self, *, text: bool, image: bool) -> Answers:
         """The labels that hold for what can be seen of the row."""
         if text and image:

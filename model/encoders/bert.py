@@ -7,7 +7,7 @@ at the length of a tweet, torch's fused attention takes twice as long on a CPU, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,17 +66,29 @@ class ServedBert:
     Args:
         weights: All of its final weights, on the device and in the format that it computes in.
         config: What its ``config.json`` says; :meth:`fits` tells which will do.
+        words: Rows [..., width] of word ids [...], where ``weights`` has no table of them.
     """
 
-    def __init__(self, weights: Weights, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, weights: Weights, config: Mapping[str, Any], words: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         self.heads, eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
-        self.words = weights["embeddings.word_embeddings.weight"]
+        if words is None:
+            table = weights["embeddings.word_embeddings.weight"]
+            self._words: Callable[[Tensor], Tensor] = lambda ids: F.embedding(ids, table)
+        else:
+            self._words = words
         types = weights["embeddings.token_type_embeddings.weight"]
         self._added = weights["embeddings.position_embeddings.weight"] + types[0]
         self._norm = _norm(weights, "embeddings.LayerNorm", eps)
         scale = (int(config["hidden_size"]) / self.heads) ** -0.5
         layers = [f"encoder.layer.{i}" for i in range(int(config["num_hidden_layers"]))]
         self._layers = [_Layer.of(weights, layer, scale, eps) for layer in layers]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._added.device
 
     @staticmethod
     def fits(config: Mapping[str, Any]) -> bool:
@@ -87,7 +99,7 @@ class ServedBert:
     def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The last layer's states [b, L, width] of token ids [b, L]; 0 past a row's length [b]."""
         tokens = _Tokens(ids, lengths)
-        x = self._norm(F.embedding(tokens.ids, self.words) + F.embedding(tokens.positions, self._added))
+        x = self._norm(self._words(tokens.ids).to(self._added.dtype) + F.embedding(tokens.positions, self._added))
         for layer in self._layers:
             x = self._pass(layer, x, tokens)
         states = tokens.apart(x)

@@ -12,7 +12,7 @@ _HASHTAG = re.compile(r"#(\w+)")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)")
 _SPACE = re.compile(r"\s+")
 LONGEST = 600
-"""Characters read of a post; the tokens that follow would be cut anyway."""
+"""Characters read of a post: of a longer one its beginning and its end, where an order or a plea often stands."""
 
 
 def clean(text: str) -> str:
@@ -23,4 +23,5 @@ def clean(text: str) -> str:
     text = _REPOST.sub("", html.unescape(text))
     text = _NAME.sub("@user", _LINK.sub(" ", text))
     text = _HASHTAG.sub(lambda match: _CAMEL.sub(" ", match[1]).replace("_", " "), text)
-    return _SPACE.sub(" ", text).strip()[:LONGEST]
+    text = _SPACE.sub(" ", text).strip()
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} {text[1 - LONGEST // 2 :]}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from model.scorer import ModelRefusedError
 
 PACKAGED_FILES: Mapping[str, Mapping[str, str]] = {
+    "e5": {"e5-small-q4.bin": "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"},
     "minilm": {
         "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
         "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",

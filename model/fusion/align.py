@@ -73,12 +73,16 @@ class Standardise(nn.Module):
         self.register_buffer("scale", torch.ones(width))
 
     def fit(self, rows: Tensor) -> None:
-        """Take mean and spread from ``rows`` [n, d]; what never varied stays as it is."""
+        """Take mean and spread from ``rows`` [n, d]; what never varied there has no effect from now on.
+
+        Nothing could be learned of it: a language or a count of followers that is known for the first time in service
+        would else go through weights as they were drawn.
+        """
         if len(rows) > 1:
             spread = rows.std(0)
             varied = spread > _LEAST_SPREAD
-            self.mean.copy_(torch.where(varied, rows.mean(0), 0.0))
-            self.scale.copy_(torch.where(varied, 1 / spread.clamp(min=_LEAST_SPREAD), 1.0))
+            self.mean.copy_(rows.mean(0))
+            self.scale.copy_(torch.where(varied, 1 / spread.clamp(min=_LEAST_SPREAD), 0.0))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Standardise ``rows`` [b, d]."""

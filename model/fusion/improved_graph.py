@@ -20,6 +20,7 @@ from model.fusion.base import Fusion, FusionWeights
 from model.kernels.packed import Operation, linear
 
 Pair = tuple[int, int]
+Gate = Literal["none", "sigmoid", "share"]
 
 
 def bimodal_pairs(n: int) -> list[Pair]:
@@ -39,9 +40,13 @@ class DynamicAttention(nn.Module):
     """B of equation 1: the stacked vectors as a one-channel N x D image through Conv 5x5, Conv 1x1, mean over width.
 
     Present rows are moved to the front first, so an absent modality leaves no gap between its neighbours.
+
+    ``gate`` says what becomes of that mean. ``none`` is the paper's reading and ``sigmoid`` bounds it; with both, w
+    hardly varies: LayerNorm fixes each row's mean, and a mean over D averages the rest away. ``share`` keeps it alive:
+    w is n / 2 times the softmax over the n present modalities of the sum over D divided by sqrt(D), 1 / 2 on average.
     """
 
-    def __init__(self, gate: Literal["none", "sigmoid"] = "none", channels: int = 8) -> None:
+    def __init__(self, gate: Gate = "none", channels: int = 8) -> None:
         super().__init__()
         self.gate = gate
         self.wide = nn.Conv2d(1, channels, 5, padding=2)
@@ -53,9 +58,14 @@ class DynamicAttention(nn.Module):
         front = vectors.gather(1, order.unsqueeze(-1).expand_as(vectors))
         image = front.unsqueeze(1).to(memory_format=torch.channels_last)  # halves the convolutions' time on a CPU
         hidden = F.leaky_relu(self.wide(image))
-        weights = F.leaky_relu(self.point(hidden)).squeeze(1).mean(dim=-1)
-        if self.gate == "sigmoid":
-            weights = weights.sigmoid()
+        marks = F.leaky_relu(self.point(hidden)).squeeze(1)
+        if self.gate == "share":
+            there = mask.gather(1, order)
+            shares = masked_softmax(marks.sum(dim=-1) / marks.shape[-1] ** 0.5, there)
+            weights = (shares * there.sum(dim=1, keepdim=True) / 2).to(marks.dtype)
+        else:
+            weights = marks.mean(dim=-1)
+            weights = weights.sigmoid() if self.gate == "sigmoid" else weights
         return torch.zeros_like(weights).scatter(1, order, weights) * mask
 
 
@@ -184,7 +194,7 @@ class ImprovedGraphFusion(Fusion):
         n: int,
         width: int,
         *,
-        gate: Literal["none", "sigmoid"] = "none",
+        gate: Gate = "none",
         symmetric: bool = False,
         carry: Literal["normalised", "raw"] = "normalised",
         delta: float = 0.5,

@@ -17,7 +17,7 @@ from model.multitask.dynamic import DynamicMultitask
 from model.multitask.equal_weights import EqualWeights
 from model.multitask.losses import task_losses
 from model.network import FusionName, FusionNetwork, NetworkConfig
-from model.paper.data import TableData
+from model.paper.data import SOURCES, TableData
 from model.scorer import CONCEPTS, LABELS
 
 EVALUATED = 1024
@@ -66,7 +66,7 @@ def network_config(method: Method, data: TableData, protocol: Protocol) -> Netwo
     """The paper's preset with the method's fusion and heads."""
     return NetworkConfig.paper(
         data.dims,
-        {concept: LABELS[concept] for concept in CONCEPTS},
+        {concept: LABELS[concept] for concept in CONCEPTS if concept in SOURCES},
         fusion=method.fusion,
         heads="interaction" if method.learning == "interaction" else "linear",
         align=protocol.align,

@@ -13,6 +13,7 @@ from PIL import Image
 
 from model.scorer import LABELS, NO_IMAGE, Concept, ConceptScore, Explanation, ModelInfo, PostInput, Scored
 
+_REQUEST = re.compile("help us|please help|trapped|urgent")
 # The first family that a text has a word of decides.
 _FAMILIES = {
     "infrastructure_and_utility_damage": re.compile("collapsed|destroyed|damage|wreck|ruin"),
@@ -33,7 +34,11 @@ class FixedScorer:
 
     def score(self, posts: Sequence[PostInput]) -> list[Scored]:
         """Label each post by the first keyword family its text has."""
-        return [_scored(_category(post.text.lower()), seen=bool(post.images)) for post in posts]
+        return [_of(post.text.lower(), seen=bool(post.images)) for post in posts]
+
+
+def _of(text: str, *, seen: bool) -> Scored:
+    return _scored(_category(text), seen=seen, asks=bool(_REQUEST.search(text)))
 
 
 def _category(text: str) -> str:
@@ -41,7 +46,7 @@ def _category(text: str) -> str:
 
 
 @cache
-def _scored(category: str, *, seen: bool) -> Scored:
+def _scored(category: str, *, seen: bool, asks: bool) -> Scored:
     informative = "not_informative" if category == "not_humanitarian" else "informative"
     damage = "severe_damage" if category.startswith("infra") else "little_or_no_damage"
     used = ("text", "image", "context") if seen else ("text", "context")
@@ -51,6 +56,7 @@ def _scored(category: str, *, seen: bool) -> Scored:
             "informativeness": _concept("informativeness", informative),
             "humanitarian": _concept("humanitarian", category),
             "damage": _concept("damage", damage) if seen else NO_IMAGE,
+            "request": _concept("request", "request" if asks else "no_request"),
         },
         explanation=Explanation(
             used=used,

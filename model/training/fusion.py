@@ -27,6 +27,8 @@ class FusionPlan:
     """How to train; the defaults are the product's, :meth:`paper` is the literal reading of the method."""
 
     rate: float = 1e-3
+    attention_rate: float | None = None
+    """The dynamic attention's own; at that of the rest it hardly moves."""
     batch: int = 64
     epochs: int = 40
     patience: int = 5
@@ -70,7 +72,7 @@ def fit(
     network = FusionNetwork(config, fastest_dtype())
     network.align.fit([train.values[name] for name in config.modalities], train.mask)
     balancer = _balancer(config, train, plan)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=plan.rate, weight_decay=plan.decay)
+    optimizer = torch.optim.AdamW(_paces(network, plan), lr=plan.rate, weight_decay=plan.decay)
     generator = torch.Generator().manual_seed(plan.seed)
     best, best_loss, first, waited = copy.deepcopy(network.state_dict()), float("inf"), 0, 0
     parts = {"network": network, "balancer": balancer, "optimizer": optimizer}
@@ -89,6 +91,13 @@ def fit(
         done(epoch, loss)
     network.load_state_dict(best)
     return network.eval()
+
+
+def _paces(network: FusionNetwork, plan: FusionPlan) -> list[dict[str, Any]]:
+    """The attention's parameters and the others, each with their rate."""
+    quick = [p for name, p in network.named_parameters() if name.startswith("fusion.attention.")]
+    rest = [p for name, p in network.named_parameters() if not name.startswith("fusion.attention.")]
+    return [{"params": rest}, {"params": quick, "lr": plan.attention_rate or plan.rate}]
 
 
 def _balancer(config: NetworkConfig, train: Vectors, plan: FusionPlan) -> Balancer:

@@ -21,7 +21,7 @@ from model.serving.calibration import Calibration
 from model.training.evaluate import SRI_LANKA, Figures, figures, labelled
 from model.training.fusion import fit, logits_of
 from model.training.metrics import accuracy_of, by_group, interval, macro_f1_of
-from model.training.text import TextPlan, TextTask, distinct, fine_tune, without_leaks
+from model.training.text import TextPlan, TextTask, distinct, fine_tune, sources_of, without_leaks
 from model.training.train import Recipe, calibrated, encode, learn_fusion, progress
 from model.training.vectors import Vectors, encode_images
 
@@ -173,7 +173,7 @@ def _tuned(name: str, rows: Sequence[Row], recipe: Recipe, work: Path | None) ->
     encoder, plan = TextEncoder.load(recipe.text_model), recipe.text or TextPlan()
     kept = work / f"{name}.safetensors" if work else None
     if kept and kept.is_file():
-        task = TextTask(encoder)
+        task = TextTask(encoder, sources_of(rows))
         task.load_state_dict(load_file(kept))
         return task.eval()
     learning = distinct(rows)

@@ -12,12 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from model.data.rows import LEARNED, Row, sample
+from model.data.rows import Row, sample
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.pinned import fingerprint
 from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
+from model.scorer import LABELS
 from model.serving.bundle import Manifest, save_bundle
 from model.serving.calibration import Calibration
 from model.training.fusion import FusionPlan, fit, logits_of
@@ -36,14 +37,14 @@ class Recipe:
     fusion: FusionPlan
     paper: bool = False
     name: str = "crisis-fusion"
-    version: str = "0.5.0"
+    version: str = "0.6.0"
     text_model: str = PACKAGED
     rows: int | None = None
 
     @classmethod
     def product(cls) -> Recipe:
         """Fine-tuned text layers, then improved graph fusion with dynamic multitask."""
-        return cls(TextPlan(), FusionPlan(rate=3e-4, batch=256, epochs=8, patience=3))
+        return cls(TextPlan(), FusionPlan(rate=3e-4, attention_rate=3e-3, batch=256, epochs=8, patience=3))
 
     @classmethod
     def literal(cls) -> Recipe:
@@ -53,8 +54,9 @@ class Recipe:
     def config(self, vectors: Vectors) -> NetworkConfig:
         """The network's shape for vectors of these widths."""
         widths = {name: value.shape[1] for name, value in vectors.values.items()}
+        learned = {str(concept): labels for concept, labels in LABELS.items()}
         return (
-            NetworkConfig.paper(widths, LEARNED) if self.paper else NetworkConfig.product(widths, LEARNED, dropout=0.2)
+            NetworkConfig.paper(widths, learned) if self.paper else NetworkConfig.product(widths, learned, dropout=0.2)
         )
 
     def shortened(self) -> Recipe:
@@ -166,7 +168,7 @@ def learn_fusion(
 
 def calibrated(network: FusionNetwork, dev: Vectors) -> Calibration:
     """The calibration of a network's answers, fitted on rows it did not learn from."""
-    calibration = Calibration({concept: len(labels) for concept, labels in LEARNED.items()})
+    calibration = Calibration({concept: len(labels) for concept, labels in network.config.concepts.items()})
     calibration.fit(logits_of(network, dev), dev.labels(dev.mask), dev.mask[:, 1])
     return calibration.requires_grad_(False)
 

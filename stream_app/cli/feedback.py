@@ -42,6 +42,7 @@ def command(ctx: click.Context, bootstrap: str | None, prefix: str | None) -> No
 @click.option("--informativeness", type=click.Choice(LABELS["informativeness"]), help="the right label")
 @click.option("--humanitarian", type=click.Choice(LABELS["humanitarian"]), help="the right label")
 @click.option("--damage", type=click.Choice(LABELS["damage"]), help="the right label")
+@click.option("--request", type=click.Choice(LABELS["request"]), help="does it ask for help?")
 @click.option("--analyst", default=getpass.getuser, help="who says so  [default: your user name]")
 @click.option("--note")
 @click.option("--force", is_flag=True, help="also where Kafka does not have the event, since it kept it no longer")
@@ -52,7 +53,9 @@ def add(
     """Record the right labels of the event with id EVENT; tasks you leave out are not judged."""
     given = {concept: label for concept, label in labels.items() if label is not None}
     if not given:
-        raise click.UsageError("say the right label of at least one task: --informativeness, --humanitarian, --damage")
+        raise click.UsageError(
+            "say the right label of at least one task: --informativeness, --humanitarian, --damage, --request"
+        )
     verdict = Verdict.model_validate({"event": event, "labels": given, "analyst": analyst, "note": note})
     if not force and not _run(settings, _known(settings, event)):
         raise click.ClickException(

@@ -60,7 +60,7 @@ def test_a_misspelt_option_is_refused() -> None:
 def test_tasks_are_binary_labels_or_groups() -> None:
     binary = NetworkConfig(modalities=DIMS, concepts=CONCEPTS)
     assert binary.tasks[0] == "informativeness.informative"
-    assert len(binary.tasks) == 1 + 5 + 3 + 3
+    assert len(binary.tasks) == 1 + 5 + 3 + 1 + 3
     assert binary.model_copy(update={"granularity": "group"}).tasks == tuple(CONCEPTS)
 
 

@@ -66,11 +66,12 @@ class Label(Frozen):
 
 
 class Labels(Frozen):
-    """The three things every post is labelled with."""
+    """What every post is labelled with; ``request``: does it ask for help for people in need?"""
 
     informativeness: Label
     humanitarian: Label
     damage: Label
+    request: Label = Label(label=None, reason="labelled before requests for help were told apart")
 
 
 class Modalities(Frozen):

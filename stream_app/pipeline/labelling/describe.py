@@ -13,6 +13,8 @@ from stream_app.pipeline.posts.facts import Fields
 from stream_app.pipeline.posts.post import Post
 
 _SHOWN_DAMAGE = ("mild_damage", "severe_damage")
+_POSSIBLE_REQUEST = 0.2
+"""From here on a post that is called no request is shown to a person all the same."""
 _QUIET = ("not_informative", "not_humanitarian")
 _SIDES = {"text": "text", "image": "photo"}
 
@@ -88,7 +90,8 @@ def review_reasons(
     """Why a person should look: text and photo disagree, or no label is sure (from ``unsure_below``); else empty.
 
     They disagree where each ``alone`` is sure of another humanitarian category, and where the photo shows damage
-    (likelier than not, judged from photos only) on a post called uninformative or not humanitarian.
+    (likelier than not, judged from photos only) on a post called uninformative or not humanitarian. A missed cry for
+    help is the worst error: one that is possible, though not likely, is for a person to see.
     """
     reasons = []
     sides = [(side, alone[side]["humanitarian"]) for side in ("text", "image") if side in alone]
@@ -98,10 +101,15 @@ def review_reasons(
     if quiet and damage.label in _SHOWN_DAMAGE and (damage.probability or 0.0) > 0.5:
         reasons.append(f"photo: {_said(damage)}; post: {_said(quiet[0])}")
     if (
-        max([score.probability or 0.0 for score in labels.values() if score.label is not None], default=0)
+        max([score.probability or 0.0 for c, score in labels.items() if c != "request" and score.label], default=0)
         < unsure_below
     ):
         reasons.append(f"no label is {unsure_below:.2f} likely")
+    elif labels["humanitarian"].label and (labels["humanitarian"].probability or 0.0) < unsure_below:
+        reasons.append(f"unsure of the category: {_said(labels['humanitarian'])}")
+    asks = labels["request"].probabilities.get("request", 0.0) if "request" in labels else 0.0
+    if asks >= _POSSIBLE_REQUEST and (labels["request"].label != "request" or labels["humanitarian"].label in _QUIET):
+        reasons.append(f"it may ask for help ({asks:.2f})")
     return tuple(reasons)
 
 

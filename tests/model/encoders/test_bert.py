@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
 from model.encoders.bert import ServedBert, _Tokens
-from model.encoders.text import PACKAGED, TextEncoder, _folder, pad
+from model.encoders.text import TextEncoder, _folder, pad
 
 TINY = {
     "hidden_act": "gelu",
@@ -94,7 +94,7 @@ def test_a_folder_of_another_architecture_is_served_by_transformers(tmp_path):
     config = DistilBertConfig(vocab_size=30522, dim=24, n_layers=1, n_heads=3, hidden_dim=40)
     DistilBertModel(config).save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(_folder(PACKAGED) / name, tmp_path)
+        shutil.copy(_folder("minilm") / name, tmp_path)
     trained = TextEncoder.load(str(tmp_path))
     tuned = {name: value + 0.1 for name, value in trained.tuned_state().items()}
     assert tuned

@@ -22,7 +22,7 @@ def test_a_vector_does_not_depend_on_its_neighbours(encoder):
 def test_it_is_the_sentence_encoder_it_claims_to_be(encoder):
     a, b, c = encoder.encode(["The river flooded the town", "Flood waters cover the city", "I love my new guitar"])
     near, far = torch.cosine_similarity(a, b, dim=0), torch.cosine_similarity(a, c, dim=0)
-    assert near > far + 0.3
+    assert near > far + 0.2
 
 
 def test_long_texts_are_cut(encoder):

@@ -38,7 +38,7 @@ def reduced(full: ImprovedGraphFusion, n: int, **options: object) -> ImprovedGra
 
 OPTIONS = [
     {"gate": gate, "symmetric": symmetric, "carry": carry}
-    for gate in ("none", "sigmoid")
+    for gate in ("none", "sigmoid", "share")
     for symmetric in (False, True)
     for carry in ("normalised", "raw")
 ]
@@ -269,3 +269,25 @@ def test_masked_softmax_of_nothing_is_zero_with_a_finite_gradient() -> None:
     torch.testing.assert_close(out[1, [0, 2]], scores[1, [0, 2]].softmax(-1))
     out.square().sum().backward()
     assert scores.grad.isfinite().all()
+
+
+@given(seeds)
+@settings(deadline=None, max_examples=25)
+def test_attention_that_is_shared_out_is_half_a_modality_on_average(seed: int) -> None:
+    torch.manual_seed(seed)
+    attention = DynamicAttention("share")
+    mask = torch.tensor(subsets(3))
+    w = attention(torch.randn(len(mask), 3, D), mask)
+    torch.testing.assert_close(w.sum(1), mask.sum(1) / 2)
+    assert not w[~mask].any()
+    assert (w[mask] > 0).all()
+
+
+def test_attention_that_is_shared_out_tells_vectors_of_one_mean_apart() -> None:
+    torch.manual_seed(0)
+    vectors = F.layer_norm(torch.randn(64, 3, 512), (512,))
+    spread = {}
+    for gate in ("sigmoid", "share"):
+        torch.manual_seed(1)
+        spread[gate] = float(DynamicAttention(gate)(vectors, present(64, 3)).std())
+    assert spread["share"] > 5 * spread["sigmoid"]

@@ -10,7 +10,7 @@ pytest.importorskip("matplotlib", reason="matplotlib comes with the train extra"
 
 from model.paper import fit as table_fit
 from model.paper import tables
-from model.paper.data import SPLITS, TableData, paper_split
+from model.paper.data import SOURCES, SPLITS, TableData, paper_split
 from model.paper.figures import PAPER
 from model.paper.fit import Method, Protocol, fit_cell
 from model.paper.report import CLAIMS, order, sentence
@@ -23,7 +23,7 @@ QUICK = Protocol(epochs=2, width=8, trunk=16, projection=4)
 def made_up(n: int = 240, seed: int = 0) -> TableData:
     """Posts whose text vector tells informativeness and category, and whose photo tells damage; half lack the photo."""
     g = torch.Generator().manual_seed(seed)
-    labels = {c: torch.randint(0, len(names), (n,), generator=g) for c, names in LABELS.items()}
+    labels = {c: torch.randint(0, len(names), (n,), generator=g) for c, names in LABELS.items() if c in SOURCES}
     eye = torch.eye(8)
     text = 2 * eye[labels["humanitarian"]] + 3 * eye[5 + labels["informativeness"]]
     vectors = {

@@ -114,7 +114,10 @@ SURE = labels(("informative", 0.9), ("affected_individuals", 0.9))
 @pytest.mark.parametrize(
     ("scores", "expected"),
     [
-        (labels(("informative", 0.9), ("affected_individuals", 0.4)), ()),
+        (
+            labels(("informative", 0.9), ("affected_individuals", 0.4)),
+            ("unsure of the category: affected individuals (0.40)",),
+        ),
         (labels(("informative", 0.55), ("affected_individuals", 0.4)), ("no label is 0.60 likely",)),
         (
             labels(("informative", 0.9), ("not_humanitarian", 0.7), ("severe_damage", 0.8)),
@@ -127,6 +130,30 @@ SURE = labels(("informative", 0.9), ("affected_individuals", 0.9))
 )
 def test_review_where_the_photo_contradicts_or_no_label_is_sure(scores, expected):
     assert review_reasons(scores, {}, unsure_below=0.6) == expected
+
+
+@pytest.mark.parametrize(
+    ("category", "asks", "expected"),
+    [
+        ("not_humanitarian", 0.19, ()),
+        ("not_humanitarian", 0.2, ("it may ask for help (0.20)",)),
+        ("affected_individuals", 0.3, ("it may ask for help (0.30)",)),
+        ("affected_individuals", 0.9, ()),
+        ("not_humanitarian", 0.9, ("it may ask for help (0.90)",)),
+    ],
+)
+def test_a_possible_cry_for_help_is_for_a_person_to_see(category, asks, expected):
+    said = ConceptScore(
+        "request" if asks > 0.5 else "no_request", max(asks, 1 - asks), {"request": asks, "no_request": 1 - asks}
+    )
+    scores = {**labels(("informative", 0.9), (category, 0.9)), "request": said}
+    assert review_reasons(scores, {}, unsure_below=0.6) == expected
+
+
+def test_being_sure_that_a_post_asks_for_nothing_makes_no_other_label_sure():
+    quiet = ConceptScore("no_request", 0.99, {"request": 0.01, "no_request": 0.99})
+    scores = {**labels(("informative", 0.55), ("affected_individuals", 0.4)), "request": quiet}
+    assert review_reasons(scores, {}, unsure_below=0.6) == ("no label is 0.60 likely",)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,20 @@ def test_every_event_goes_to_events_and_alerts_by_rule():
     ]
 
 
+def test_a_request_for_help_has_an_alert_topic_of_its_own():
+    topics = TopicSettings(prefix="p.")
+    assert "p.alerts.request" in topics_of(labels("we are trapped"), topics, AlertSettings())
+    assert "p.alerts.request" not in topics_of(labels(), topics, AlertSettings())
+
+
+def test_an_event_of_before_requests_is_read_still():
+    value = json.loads(an_event().value)
+    del value["labels"]["request"]
+    label = Event.model_validate(value).labels.request
+    assert label.label is None
+    assert label.reason
+
+
 @given(st.floats(0, 1))
 def test_a_rule_passes_exactly_from_its_threshold_on(threshold):
     rule = AlertRule(labels=frozenset({"informative"}), min_probability=threshold)
