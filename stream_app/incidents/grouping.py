@@ -1,6 +1,6 @@
 """Decides which incident a post belongs to. No Kafka, no clock of its own: posts and the time in, incidents out.
 
-A post joins the incident of its root. A new root joins an incident in memory, open or closed, of its category whose
+A post joins the incident of its root. A new root joins an incident in memory, open or closed, whose
 posts were written within ``window_h`` of it, when both have a place and lie within reach, or when either has none and
 they share a similar text or photo. Among several the one with the most similar text wins, then the nearest. Else it
 founds its own.
@@ -19,7 +19,11 @@ from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
 from stream_app.incidents.summary import Root, summarise
+from stream_app.pipeline.posts.post import Place
 from stream_app.settings import IncidentSettings
+
+_VAST_KM = 400.0
+"""Reach of a coarse place from which the place alone joins nothing."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,8 @@ class _Group:
     total: Vector = (0.0, 0.0, 0.0)
     middle: Position | None = None
     reach_km: float = 0.0
+    coarse: bool = True
+    country: str | None = None
     closed: bool = False
 
 
@@ -45,7 +51,7 @@ class Grouping:
         self._of_post: dict[str, str] = {}
         self._of_root: dict[str, str] = {}
         self._of_mark: defaultdict[str, set[str]] = defaultdict(set)
-        self._by_category: defaultdict[str, set[str]] = defaultdict(set)
+        self._located: set[str] = set()
         self._texts = TextIndex(rules.similar_text)
         self._photos = PhotoIndex(rules.same_photo_bits)
         self._changed: dict[str, None] = {}
@@ -67,7 +73,6 @@ class Grouping:
             moment = sighting.written_at
             group = _Group(incident_id, sighting.category, moment, moment, sighting.arrived_at)
             self._groups[incident_id] = group
-            self._by_category[group.category].add(incident_id)
         group.first = min(group.first, sighting.written_at)
         group.last = max(group.last, sighting.written_at)
         group.arrived = max(group.arrived, sighting.arrived_at)
@@ -114,20 +119,39 @@ class Grouping:
         window = timedelta(hours=self._rules.window_h)
         spot = _spot(sighting)
         options: list[tuple[float, float, str]] = []
-        for name in self._by_category.get(sighting.category, ()):
+        for name in sorted(alike.keys() | (self._located if spot is not None else set())):
             group = self._groups[name]
             if not (group.first - sighting.written_at <= window and sighting.written_at - group.last <= window):
                 continue
             if spot is not None and group.middle is not None and sighting.place is not None:
-                reach = self._rules.reach_km[sighting.place.source] + group.reach_km
-                if abs(spot[0] - group.middle[0]) * KM_PER_DEGREE > reach:
-                    continue  # most are this far apart, and this is quicker than their distance
-                away = distance_km(spot, group.middle)
-                if away <= reach:
+                away = self._apart(sighting.place, spot, group, alike=name in alike)
+                if away is not None:
                     options.append((-alike.get(name, 0.0), away, name))
             elif name in alike:
                 options.append((-alike[name], 0.0, name))
         return min(options)[2] if options else None
+
+    def _apart(self, place: Place, spot: Position, group: _Group, *, alike: bool) -> float | None:
+        """Kilometres between a post and a group, where they may be one; None where they may not.
+
+        Coarse places, countries and states, go together within one country; the largest only with a text or photo
+        alike, since two things happen in them at a time.
+        """
+        assert group.middle is not None
+        own = self._reach(place)
+        if place.reach_km or group.coarse:
+            if place.country_code != group.country:
+                return None
+            if max(own, group.reach_km) > _VAST_KM and not alike:
+                return None
+        reach = own + group.reach_km
+        if abs(spot[0] - group.middle[0]) * KM_PER_DEGREE > reach:
+            return None  # most are this far apart, and this is quicker than their distance
+        away = distance_km(spot, group.middle)
+        return away if away <= reach else None
+
+    def _reach(self, place: Place) -> float:
+        return place.reach_km or self._rules.reach_km[place.source]
 
     def _alike(self, sighting: Sighting) -> dict[str, float]:
         """Incidents with a similar text, by similarity, or with the same photo, which counts as 1."""
@@ -157,13 +181,24 @@ class Grouping:
             self._photos.add(photo)
         spot = _spot(sighting)
         if spot is not None and sighting.place is not None:
-            x, y, z = vector(spot)
-            group.total = (group.total[0] + x, group.total[1] + y, group.total[2] + z)
-            group.middle = position(group.total)
-            group.reach_km = max(group.reach_km, self._rules.reach_km[sighting.place.source])
+            self._locate(group, sighting.place, spot)
+
+    def _locate(self, group: _Group, place: Place, spot: Position) -> None:
+        """Move the group's middle; the first place that is not coarse takes it over from those that are."""
+        coarse = place.reach_km is not None
+        if coarse and not group.coarse:
+            return
+        if group.coarse and not coarse:
+            group.coarse, group.total, group.reach_km = False, (0.0, 0.0, 0.0), 0.0
+        x, y, z = vector(spot)
+        group.total = (group.total[0] + x, group.total[1] + y, group.total[2] + z)
+        group.middle = position(group.total)
+        group.reach_km = max(group.reach_km, self._reach(place))
+        group.country = group.country or place.country_code
+        self._located.add(group.id)
 
     def _summary(self, group: _Group) -> Incident:
-        return summarise(group.id, group.category, group.roots, self._rules, closed=group.closed)
+        return summarise(group.id, group.roots, self._rules, closed=group.closed)
 
     def _remove(self, group: _Group) -> list[str]:
         posts = sorted(sighting.post for root in group.roots.values() for sighting in root.sightings)
@@ -181,7 +216,7 @@ class Grouping:
                     del self._of_mark[mark]
         for post in posts:
             del self._of_post[post]
-        self._by_category[group.category].discard(group.id)
+        self._located.discard(group.id)
         del self._groups[group.id]
         return posts
 

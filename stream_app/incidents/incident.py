@@ -52,13 +52,13 @@ class Window(Frozen):
 
 
 class Incident(Frozen):
-    """Posts that belong together by place, category, time and text. ``version`` rises with every change."""
+    """Posts that belong together by place, time and text. ``version`` rises with every change."""
 
     id: str
     version: int = Field(ge=1)
     status: Literal["open", "closed"] = "open"
     title: str
-    category: str = Field(description="the humanitarian label its posts share")
+    category: str = Field(description="the gravest humanitarian label that a tenth of its roots have")
     severity: Severity
     severity_score: float = Field(ge=0, le=1, description="over independent authors; docs/incidents.md")
     trend: Trend

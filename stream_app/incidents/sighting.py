@@ -6,19 +6,23 @@ from datetime import datetime
 
 from pydantic import Field
 
+from stream_app.incidents.lives import lives_in
 from stream_app.pipeline.events.event import Event, Label
 from stream_app.pipeline.posts.post import Frozen, Network, Place
 from stream_app.settings import IncidentSettings
 
 _TEXT_KEPT = 500
-_DAMAGED = {"mild_damage": 0.5, "severe_damage": 1.0}
+_DAMAGED = {"mild_damage": 0.3, "severe_damage": 0.6}
 _GRAVITY = {
-    "affected_individuals": 0.7,
+    "affected_individuals": 0.75,
     "infrastructure_and_utility_damage": 0.5,
     "rescue_volunteering_or_donation_effort": 0.3,
     "other_relevant_information": 0.1,
 }
-"""How grave a category is by itself, 0 to 1: a convention of this program, not a measurement."""
+"""How grave a category is by itself, 0 to 1: a convention of this program, not a measurement. People before things."""
+GRAVEST_FIRST = tuple(_GRAVITY)
+"""The categories, people first."""
+_ASKED = 0.85
 
 
 class Photo(Frozen):
@@ -65,7 +69,7 @@ def sighting_of(event: Event, rules: IncidentSettings) -> Sighting | None:
         category=category,
         probability=human.probabilities.get(category, 0.0),
         damage=event.labels.damage.label,
-        severity=severity_of(human, event.labels.damage),
+        severity=max(severity_of(human, event.labels.damage), _asked(event), lives_in(post.text)),
         text=post.text[:_TEXT_KEPT],
         url=post.url,
         written_at=min(post.created_at, event.timings.produced_at),
@@ -79,11 +83,19 @@ def sighting_of(event: Event, rules: IncidentSettings) -> Sighting | None:
 def severity_of(humanitarian: Label, damage: Label) -> float:
     """Severity of one post, 0 to 1: the greater of the damage its photo shows and the gravity of what its text says.
 
-    Damage counts as its expectation with mild = 1/2 and severe = 1; each category as its probability times its gravity.
+    Damage counts as its expectation with mild = 0.3 and severe = 0.6; each category as its probability times its
+    gravity.
     """
     seen = sum(weight * damage.probabilities.get(label, 0.0) for label, weight in _DAMAGED.items())
     said = max(weight * humanitarian.probabilities.get(label, 0.0) for label, weight in _GRAVITY.items())
     return min(1.0, max(seen, said))
+
+
+def _asked(event: Event) -> float:
+    """How grave a plea for help is, where the model has the concept ``request``."""
+    request = getattr(event.labels, "request", None)
+    probabilities = request.probabilities if request is not None else {}
+    return _ASKED * max((p for label, p in probabilities.items() if label in ("yes", "request")), default=0.0)
 
 
 def _category(event: Event, rules: IncidentSettings) -> str | None:

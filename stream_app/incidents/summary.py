@@ -12,13 +12,14 @@ from typing import Literal
 from stream_app.incidents.geometry import centre, reach_km
 from stream_app.incidents.incident import Incident, IncidentPlace, Severity, SupportingPost, Trend, Window
 from stream_app.incidents.moments import moved
-from stream_app.incidents.sighting import Sighting
+from stream_app.incidents.sighting import GRAVEST_FIRST, Sighting
 from stream_app.settings import IncidentSettings
 
 _EXCERPT = 200
 _MEMBERS = 1_000
 """Root posts an incident names: some 30 kB of a record that is written anew at every change."""
 _WINDOWS = 6
+_GRAVEST = 3
 _SEVERE, _MODERATE = 0.5, 0.25
 _SIGNIFICANT = 1.64
 """Standard deviations: two windows as different as this or more differ by chance one time in twenty each way."""
@@ -49,15 +50,14 @@ class Root:
         return sum(sighting.is_repost for sighting in self.sightings)
 
 
-def summarise(
-    incident_id: str, category: str, roots: Mapping[str, Root], rules: IncidentSettings, *, closed: bool
-) -> Incident:
+def summarise(incident_id: str, roots: Mapping[str, Root], rules: IncidentSettings, *, closed: bool) -> Incident:
     """Fold the root posts of one incident into what is published; ``roots`` must not be empty."""
     sightings = [sighting for root in roots.values() for sighting in root.sightings]
     best = {name: root.best for name, root in roots.items()}
     place = _place([sighting for sighting in best.values() if sighting.place], rules)
     copies = _components({name: root.kin for name, root in roots.items()})
     witnesses = _components({name: root.kin | _author(best[name]) for name, root in roots.items()})
+    category = _category([best[name].category for name in best])
     score = _severity_score([[best[name].severity for name in group] for group in witnesses])
     judged = any(sighting.damage is not None for sighting in best.values())
     windows = _windows([sighting.written_at for sighting in sightings], timedelta(minutes=rules.trend_minutes))
@@ -100,9 +100,18 @@ def trend(before: int, now: int) -> Trend:
 
 
 def _severity_score(witnesses: Iterable[Sequence[float]]) -> float:
-    """Mean severity over witnesses and one more who saw nothing, so that a single witness counts half."""
-    gravest = [max(posts) for posts in witnesses]
-    return math.fsum(gravest) / (len(gravest) + 1)
+    """The greatest mean over the one, two or three gravest witnesses and one more who saw nothing.
+
+    So a single witness counts half, and those who speak of lesser things take nothing off what the gravest said.
+    """
+    gravest = sorted((max(posts) for posts in witnesses), reverse=True)[:_GRAVEST]
+    return max(math.fsum(gravest[:count]) / (count + 1) for count in range(1, len(gravest) + 1))
+
+
+def _category(said: Sequence[str]) -> str:
+    """The gravest category that at least a tenth of the roots speak of."""
+    counts = Counter(said)
+    return next((each for each in GRAVEST_FIRST if 10 * counts[each] >= len(said) and counts[each]), said[0])
 
 
 def _author(sighting: Sighting) -> frozenset[str]:
@@ -133,6 +142,10 @@ def _place(located: Sequence[Sighting], rules: IncidentSettings) -> IncidentPlac
     places = [sighting.place for sighting in located if sighting.place]
     if not places:
         return None
+    coarse = max((place.reach_km or 0.0) for place in places)
+    fine = [place for place in places if place.reach_km is None]
+    if fine:  # a country that some name says less than the town that others name
+        places, coarse = fine, 0.0
     positions = [(place.latitude or 0.0, place.longitude or 0.0) for place in places]
     middle = centre(positions)
     sources = Counter(place.source for place in places)
@@ -142,7 +155,7 @@ def _place(located: Sequence[Sighting], rules: IncidentSettings) -> IncidentPlac
         country_code=_commonest(place.country_code for place in places),
         latitude=round(middle[0], 5),
         longitude=round(middle[1], 5),
-        radius_km=round(max(rules.reach_km[source], reach_km(middle, positions)), 1),
+        radius_km=round(max(coarse or rules.reach_km[source], reach_km(middle, positions)), 1),
         source=source,
     )
 

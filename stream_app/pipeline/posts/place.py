@@ -7,13 +7,18 @@ From text the rule is cautious, since a wrong pin misleads more than none:
 - a name right after Hurricane, Typhoon, President, Gulf of and the like is not a place;
 - a city counts when its country or US state is named too (``Paris, Texas``), or when no country is named and it is
   large (100,000 people for a one-word name, 15,000 for a longer one) and twice as large as any other of its name;
-- otherwise the US state or country named first, which has a code and no position.
+- a smaller one (15,000) counts when something speaks for it: ``in`` or ``near`` before it, a hashtag of its own, or
+  ``floods``, ``district`` and the like after it;
+- a first name before or a family name after (``Sydney Sweeney``, ``George Washington``) makes it a person;
+- otherwise the state or country named first: a coarse place, whose position is its middle, with a large ``reach_km``.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from stream_app.pipeline.posts.gazetteer import CAPITALISED, Gazetteer, Named, gazetteer
 from stream_app.pipeline.posts.post import Place
@@ -29,8 +34,47 @@ _STORMS = ("Hurricane", "Huracán", "Huracan", "Typhoon", "Cyclone", "Storm")
 _TITLES = ("President", "Governor", "Gov", "Mayor", "Senator", "Sen", "Judge", "Mr", "Mrs", "Ms", "Dr")
 _NOT_BEFORE = frozenset((*_STORMS, *_TITLES))
 _ABBREVIATED = frozenset(["St", "Ft", "Mt"])
+_IN = frozenset(
+    """
+    in near at from around across outside reach hits hit en cerca desde à près em perto bei nahe aus di vicino
+    """.replace("\n", " ").split()
+)
+"""Words before a place in English, Spanish, French, Portuguese, German, Indonesian and Italian."""
+_AFTER = frozenset(
+    """
+    flood floods flooded flooding floodwaters earthquake quake landslide landslides fire wildfire storm cyclone
+    tornado tsunami district province county town city village area region hospital residents police airport
+    bridge river road harbour harbor needs evacuated underwater victims attack attacks
+    """.replace("\n", " ").split()
+)
+"""Words after a place that say it is one."""
+_GIVEN = frozenset(
+    """
+    Abraham Adam Alex Alexander Andrew Anna Anthony Barack Ben Bill Bob Brad Charles Chris Daniel David Denzel
+    Donald Ed Emily Emma George Henry Isaac Jack Jacob James Jane Jason Jennifer Jim Joe John Jose Joseph Kate
+    Kevin Laura Lee Louis Lucy Luis Luke Maria Mark Mary Michael Mike Paul Peter Richard Robert Sam Sarah Scott
+    Simon Steve Thomas Tim Tom Tony William
+    """.replace("\n", " ").split()
+)
+_ALSO_GIVEN = frozenset(
+    """
+    Adelaide Alexandria Austin Brooklyn Carolina Charlotte Chelsea Dakota Dallas Florence Georgia Houston India
+    Ireland Jackson Kingston Lincoln London Lourdes Madison Memphis Milan Orlando Paris Phoenix Savannah Sienna
+    Sofia Sydney Valencia Victoria Vienna Virginia Washington
+    """.replace("\n", " ").split()
+)
+"""Places whose names people are given; followed by another name they are a person's."""
+_KM_PER_DEGREE = 111.2
 Word = tuple[str, bool, int]
 """A word, whether it goes on from the word before, and where it ends in the text."""
+
+
+class Mention(NamedTuple):
+    """A name in a text, all it may mean, and whether the words round it speak for a place."""
+
+    name: str
+    meanings: tuple[Named, ...]
+    spoken: bool
 
 
 def place_in(text: str) -> Place | None:
@@ -45,6 +89,7 @@ def place_in(text: str) -> Place | None:
         latitude=named.latitude,
         longitude=named.longitude,
         source="gazetteer",
+        reach_km=named.reach_km,
     )
 
 
@@ -57,41 +102,75 @@ def _may_name(text: str, tables: Gazetteer) -> bool:
     )
 
 
-def _choose(mentions: list[tuple[str, tuple[Named, ...]]]) -> Named | None:
-    regions = [meanings[0] for _, meanings in mentions if meanings[0].kind != "city"]
-    cities = [(name, [each for each in meanings if each.kind == "city"]) for name, meanings in mentions]
-    for name, meanings in cities:
+def _choose(mentions: list[Mention]) -> Named | None:
+    regions = [mention.meanings[0] for mention in mentions if mention.meanings[0].kind != "city"]
+    cities = [(mention, [each for each in mention.meanings if each.kind == "city"]) for mention in mentions]
+    for mention, meanings in cities:
         for city in meanings:
-            if any(_inside(city, region) for region in regions if region.name != name):
+            if any(_inside(city, region) for region in regions if region.name != mention.name):
                 return city
     if regions:
-        return regions[0]
-    return next((found[0] for name, found in cities if _unmistakable(name, found)), None)
+        within = (each for each in regions if each.kind == "state" and each.country == regions[0].country)
+        return next(within, regions[0])
+    return next((found[0] for mention, found in cities if _meant(mention, found)), None)
 
 
-def _unmistakable(name: str, cities: list[Named]) -> bool:
-    """Large enough to be meant when nothing else says so, and no rival of the same name."""
+def _meant(mention: Mention, cities: list[Named]) -> bool:
+    """Large enough to be meant when nothing else says so, or spoken of as a place; and no rival of the same name."""
     sizes = [city.population for city in cities]
-    return (sizes[0] >= _LARGE or " " in name) and all(2 * size <= sizes[0] for size in sizes[1:])
+    likely = sizes[0] >= _LARGE or " " in mention.name or mention.spoken
+    return likely and all(2 * size <= sizes[0] for size in sizes[1:])
 
 
 def _inside(city: Named, region: Named) -> bool:
-    return city.country == region.country and region.state in (None, city.state)
+    if city.country != region.country or region.state in (None, city.state):
+        return city.country == region.country
+    if city.state or None in (city.latitude, region.latitude, region.reach_km):  # states of the USA have codes
+        return False
+    assert city.latitude is not None
+    assert city.longitude is not None
+    assert region.latitude is not None
+    assert region.longitude is not None
+    narrower = math.cos(math.radians(city.latitude))
+    away = math.hypot(city.latitude - region.latitude, narrower * (city.longitude - region.longitude))
+    return away * _KM_PER_DEGREE <= (region.reach_km or 0.0)
 
 
-def _mentions(text: str, tables: Gazetteer) -> Iterator[tuple[str, tuple[Named, ...]]]:
-    """Names in the text, each with all it may mean, longest first, none overlapping."""
+def _mentions(text: str, tables: Gazetteer) -> Iterator[Mention]:
+    """Names in the text, longest first, none overlapping."""
     words = list(_words(text, tables))
     at = 0
     while at < len(words):
         length = _match(words, at, tables)
-        if length and not _otherwise_meant(words, at):
+        if length and not _otherwise_meant(words, at) and not _person(words, at, length):
             name = " ".join(word for word, _, _ in words[at : at + length])
-            yield name, tables.names[name]
+            yield Mention(name, tables.names[name], _spoken(text, words, at, length))
             state = _STATE_AFTER.match(text, words[at + length - 1][2])
             if state and state[1] in tables.states:
-                yield state[1], (Named("state", state[1], "US", state[1]),)
+                yield Mention(state[1], (tables.states[state[1]],), spoken=True)
         at += length or 1
+
+
+def _person(words: list[Word], at: int, length: int) -> bool:
+    """After a first name (``George Washington``), or a first name itself before another name (``Sydney Sweeney``)."""
+    if words[at][1] and words[at - 1][0] in _GIVEN:
+        return True
+    after = words[at + length] if at + length < len(words) else None
+    if after is None or not after[1] or length > 1 or words[at][0] not in _ALSO_GIVEN:
+        return False
+    return after[0][0].isupper() and not after[0].isupper() and after[0].lower() not in _AFTER
+
+
+def _spoken(text: str, words: list[Word], at: int, length: int) -> bool:
+    """Whether the words round a name, or its being a hashtag, speak for a place."""
+    if words[at][1] and words[at - 1][0].lower() in _IN:
+        return True
+    end = words[at + length - 1][2]
+    start = end - sum(len(word) for word, _, _ in words[at : at + length])
+    if start > 0 and text[start - 1] == "#":
+        return True
+    after = words[at + length] if at + length < len(words) else None
+    return after is not None and after[1] and after[0].lower() in _AFTER
 
 
 def _otherwise_meant(words: list[Word], at: int) -> bool:

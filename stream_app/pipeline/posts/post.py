@@ -25,6 +25,9 @@ class Place(Frozen):
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
     source: Literal["point", "place", "gazetteer"]
+    reach_km: float | None = Field(
+        None, gt=0, description="of a coarse place, a country or state: how far it reaches from its middle; else null"
+    )
 
 
 class MediaLink(Frozen):

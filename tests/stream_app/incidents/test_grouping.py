@@ -55,14 +55,51 @@ def test_one_place_one_category_one_time_is_one_incident():
     "other",
     [
         make_event("b", A.post.text, place=KATHMANDU),
-        make_event("b", A.post.text, place=COLOMBO, humanitarian="other_relevant_information"),
         make_event("b", A.post.text, place=COLOMBO, minutes=7 * 60),
         make_event("b", "Nothing in common", place=None),
     ],
-    ids=["another place", "another category", "another time", "no place and no likeness"],
+    ids=["another place", "another time", "no place and no likeness"],
 )
 def test_these_stay_apart(other):
     assert len(grouped(A, other)) == 2
+
+
+def test_one_event_is_not_split_by_category_and_the_gravest_is_its_name():
+    bridge = make_event("b", "Bridge gone", author="B", place=COLOMBO, humanitarian="infrastructure_and_utility_damage")
+    talk = [
+        make_event(f"t{i}", f"say{i} said{i}", author=f"t{i}", place=COLOMBO, humanitarian="other_relevant_information")
+        for i in range(5)
+    ]
+    incident = only(*talk, bridge, A)
+    assert (incident.category, incident.post_count) == ("affected_individuals", 7)
+    assert incident.severity_score >= only(bridge, A).severity_score - 1e-9, "lesser talk takes nothing off"
+
+
+def test_a_country_is_a_coarse_place_that_a_town_makes_fine():
+    country = make_place(7.3, 80.4, name="Sri Lanka").model_copy(update={"reach_km": 145.0})
+    of_country = [make_event(f"c{i}", f"flood{i} toll{i}", author=f"c{i}", place=country) for i in range(3)]
+    incident = only(*of_country)
+    assert (incident.place.name, incident.place.radius_km, incident.author_count) == ("Sri Lanka", 145.0, 3)
+    with_town = only(*of_country, A)
+    assert (with_town.place.name, with_town.place.radius_km) == ("Colombo", 25.0)
+    jaffna = make_event("j", "Water in the streets", place=make_place(9.66, 80.02, name="Jaffna"))
+    assert len(grouped(*of_country, A, jaffna)) == 2, "a country does not tie two towns together"
+
+
+def test_a_vast_country_joins_only_what_is_alike():
+    vast = make_place(39.0, -95.0, name="United States").model_copy(update={"reach_km": 1700.0, "country_code": "US"})
+    fire, flood = make_event("f", "Fire in the hills", place=vast), make_event("g", "Water rising fast", place=vast)
+    assert len(grouped(fire, flood)) == 2
+    assert len(grouped(fire, make_event("h", "fire in the hills again", place=vast))) == 1
+
+
+@pytest.mark.parametrize("text", ["14 dead in the flood", "14 people killed", "14 muertos", "14 morts", "14 погибших"])
+def test_fourteen_dead_outrank_a_bridge(text):
+    bridge = make_event(
+        "b", "Bridge gone", humanitarian="infrastructure_and_utility_damage", damage="severe_damage", place=COLOMBO
+    )
+    dead = make_event("d", text, humanitarian="other_relevant_information", probability=0.6, place=COLOMBO)
+    assert only(dead).severity_score > only(bridge).severity_score
 
 
 def test_without_a_place_a_similar_text_or_the_same_photo_joins():

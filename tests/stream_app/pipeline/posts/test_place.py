@@ -32,6 +32,13 @@ from stream_app.pipeline.posts.place import _may_name, _mentions, place_in
         ("Hurricane Harvey over Houston, TX", "Houston", "US"),
         ("Flood-hit Sri\u00a0Lanka", "Sri Lanka", "LK"),
         ("USA: wildfire", "United States", "US"),
+        ("Kalutara flooded", "Kalutara", "LK"),
+        ("People on roofs in Ratnapura", "Ratnapura", "LK"),
+        ("Boats wanted #Ratnapura", "Ratnapura", "LK"),
+        ("Near Galle the road is cut", "Galle", "LK"),
+        ("Gorkha, Nepal: houses down", "Gorkha", "NP"),
+        ("Landslide in Kochi, Kerala", "Kochi", "IN"),
+        ("Kerala under water", "Kerala", "IN"),
     ],
 )
 def test_found(text, name, country):
@@ -48,7 +55,9 @@ def test_found(text, name, country):
         "Hurricane Florence and Typhoon Hamilton",
         "President Lincoln said",
         "Rigs in the Gulf of Mexico #GulfOfMexico",
-        "Kalutara flooded",
+        "Kalutara again",
+        "Sydney Sweeney and Paris Hilton met Florence Pugh",
+        "Madison Beer sang on the George Washington bridge",
         "Springfield storm",
         "https://Paris.example/Nepal @Nepal @Houston",
         "THE ROAD IS CUT",
@@ -62,7 +71,17 @@ def test_the_position_is_the_citys():
     texas, france = place_in("Paris, TX"), place_in("Paris")
     assert (texas.latitude, texas.longitude) == pytest.approx((33.66, -95.56), abs=0.1)
     assert (france.latitude, france.longitude) == pytest.approx((48.85, 2.35), abs=0.1)
-    assert place_in("Nepal").latitude is None, "the tables hold no middle of a country"
+
+
+@pytest.mark.parametrize(
+    ("text", "latitude", "longitude", "reach"),
+    [("Nepal", 28, 84.5, 217), ("Floods in Sri Lanka", 7.2, 80.3, 145), ("Fires in California", 35.5, -119.5, 250)],
+)
+def test_a_country_or_state_is_a_coarse_place(text, latitude, longitude, reach):
+    place = place_in(text)
+    assert (place.latitude, place.longitude) == pytest.approx((latitude, longitude), abs=1.5)
+    assert place.reach_km == pytest.approx(reach, abs=5)
+    assert place_in("Paris").reach_km is None
 
 
 def test_what_the_network_says_wins(samples):
