@@ -1,4 +1,4 @@
-"""Lives at stake as a text counts them: ``14 dead``, ``tres muertos`` is not read, ``3 trapped`` is."""
+"""Lives at stake as a text counts them in figures: ``14 dead``, ``3 trapped``; numbers in words are not read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COUNTED = tuple(
 def lives_in(text: str) -> float:
     """How grave the numbers of dead, trapped or missing, and injured in ``text`` are, 0 (none) to 1.
 
-    0.85 of a kind's weight for one, the whole of it from about ten on, and a little more for each further tenfold.
+    Ten weigh what their kind does (dead .9, trapped or missing .85, injured .75), one .05 less, each further tenfold .05 more.
     """
     return max((_grave(weight, found[1]) for weight, each in _COUNTED for found in each.finditer(text)), default=0.0)
 
