@@ -30,7 +30,7 @@ _COUNTED = tuple(
 def lives_in(text: str) -> float:
     """How grave the numbers of dead, trapped or missing, and injured in ``text`` are, 0 (none) to 1.
 
-    Ten weigh what their kind does (dead .9, trapped or missing .85, injured .75), one .05 less, each further tenfold .05 more.
+    Ten weigh what their kind does (dead .9, trapped or missing .85, injured .75); one .05 less, a hundred .05 more.
     """
     return max((_grave(weight, found[1]) for weight, each in _COUNTED for found in each.finditer(text)), default=0.0)
 

@@ -92,10 +92,8 @@ def severity_of(humanitarian: Label, damage: Label) -> float:
 
 
 def _asked(event: Event) -> float:
-    """How grave a plea for help is, where the model has the concept ``request``."""
-    request = getattr(event.labels, "request", None)
-    probabilities = request.probabilities if request is not None else {}
-    return _ASKED * max((p for label, p in probabilities.items() if label in ("yes", "request")), default=0.0)
+    """How grave a plea for help is; nothing where an older model labelled, which knew no requests."""
+    return _ASKED * event.labels.request.probabilities.get("request", 0.0)
 
 
 def _category(event: Event, rules: IncidentSettings) -> str | None:
