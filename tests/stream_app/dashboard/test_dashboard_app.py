@@ -220,7 +220,7 @@ async def test_health_tells_of_kafka(make_bench, web):
         (b"no deflate", {"Content-Encoding": "deflate"}, 415),
         (b"x" * 20_000, {}, 413),
     ],
-    ids=str,
+    ids=range(11),
 )
 async def test_a_body_that_is_none_is_refused_by_a_number(make_bench, web, body, headers, status, caplog):
     bench = make_bench()

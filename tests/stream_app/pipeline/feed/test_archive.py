@@ -61,7 +61,7 @@ def read(data, name="a.jsonl"):
         b"\xef\xbb\xbf" + json.dumps(ROWS).encode(),
         b"".join(json.dumps([row]).encode() + b"\n" for row in ROWS),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_every_packing(data):
     assert read(data) == ROWS
