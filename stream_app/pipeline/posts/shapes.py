@@ -58,16 +58,21 @@ def parts(value: Any, mapped: Mapping | None = None, *, alone: bool = True, dept
     Raises:
         PostError: it is no object and no list of objects.
     """
-    if isinstance(value, str) and depth < _DEPTH and value.lstrip()[:1] in ("{", "[", '"'):
+    if isinstance(value, str) and depth < _DEPTH and _holds(value):
         value = decode(value.encode("utf-8", "replace"))
         yield from parts(value, mapped, alone=alone, depth=depth + 1)
     elif isinstance(value, dict):
         yield from _of_object(value, mapped, alone, depth)
-    elif isinstance(value, list) and value and depth < _DEPTH:
+    elif isinstance(value, list) and depth < _DEPTH and any(map(_holds, value)):
         for each in value:
             yield from _of_item(each, mapped, depth + 1, alone=alone and len(value) == 1)
     else:
         raise PostError(f"The value is a JSON {kind_of(value)}; one object with one post was expected.")
+
+
+def _holds(item: Any) -> bool:
+    """Whether an object may be in it: it is one, or a list, or a string of JSON."""
+    return isinstance(item, dict | list) or (isinstance(item, str) and item.lstrip()[:1] in ("{", "[", '"'))
 
 
 def _of_item(item: Any, mapped: Mapping | None, depth: int, *, alone: bool = False) -> Iterator[Part]:
