@@ -12,7 +12,7 @@ from stream_app.settings import Settings
 
 NOWHERE = "127.0.0.1:1"
 OF_THEIR_OWN = {"bench", "chaos"}  # their --bootstrap replaces a Kafka that they start, so it says something else
-WITHOUT = {"label", "model", "broker", "demo", "schema"}
+WITHOUT = {"feed", "label", "model", "broker", "demo", "schema"}
 TALKING = sorted(COMMANDS.keys() - OF_THEIR_OWN - WITHOUT)
 
 

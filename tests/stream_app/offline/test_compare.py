@@ -230,7 +230,7 @@ def test_the_command_says_what_is_wrong(tmp_path):
     broken.write_text("broken\n")
     nothing = run("fixed", "fixed", broken)
     assert nothing.exit_code == 1
-    assert "no post that both models could label (1 lines failed)" in nothing.output
+    assert "nothing in it is a post (1 line)" in nothing.output
     assert run("fixed", "fixed", broken, "--images", tmp_path, "--no-images").exit_code == 2
     assert run("fixed", "fixed").exit_code == 2
     assert run("fixed", "fixed", broken, "--from-topic", "crisis.posts").exit_code == 2
