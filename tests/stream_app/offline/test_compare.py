@@ -214,7 +214,7 @@ def test_the_command_compares_models_on_the_demos_history(demo, order, monkeypat
     assert posts + copies == 60 - len(POISON) - len(CONTROL)
     assert photos > 0
     assert f"{len(POISON)} lines failed" in counts
-    assert sum(" -> " in line for line in rest) == 2 * 3
+    assert sum(" -> " in line for line in rest) == 2 * 4  # the most changed, of four concepts
     assert any(line.startswith("damage: agreement") and f"of {photos}" in line for line in rest)
 
 
