@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConfigurationError, KafkaError
 
+from model.scorer import CONCEPTS
 from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.kafka.topics import ensure_topics
@@ -60,7 +61,7 @@ async def test_topics_are_made_once(settings):
     finally:
         await admin.close()
     expected = {topics.posts, topics.events, topics.incidents, topics.dead_letters, topics.feedback}
-    expected |= {topics.alerts(task) for task in ("informativeness", "humanitarian", "damage")}
+    expected |= {topics.alerts(task) for task in CONCEPTS}
     assert found.keys() == expected
     assert {len(each["partitions"]) for each in found.values()} == {2}
 

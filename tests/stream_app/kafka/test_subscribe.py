@@ -19,7 +19,7 @@ START = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 
 @pytest.fixture
 def topic(settings: Settings) -> str:
-    return settings.topics.events
+    return settings.topics.posts  # events have the time at which the broker got them
 
 
 @asynccontextmanager

@@ -27,12 +27,17 @@ pytestmark = pytest.mark.kafka
 T0 = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 
+def line(n: int) -> bytes:
+    """A post that says its number: a file in which nothing is a post would be refused."""
+    return b'{"network":"other","id":"%d","text":"x","created_at":"2026-03-01T06:00:00Z","n":%d}' % (n, n)
+
+
 def moment(seconds):
     return datetime.fromtimestamp(T0 + seconds, UTC)
 
 
 def numbered(path, count):
-    path.write_bytes(b"".join(b'{"n": %d}\n' % n for n in range(count)))
+    path.write_bytes(b"".join(line(n) + b"\n" for n in range(count)))
     return path
 
 
@@ -62,7 +67,7 @@ async def test_a_file_arrives_whole_and_in_order(settings, collect, tmp_path):
 async def test_resume_after_the_end_sends_nothing_and_a_fresh_start_sends_all(settings, collect, tmp_path):
     topic = settings.topics.posts
     path = tmp_path / "a.jsonl.gz"
-    path.write_bytes(gzip.compress(b"1\n2\n3\n"))
+    path.write_bytes(gzip.compress(b"\n".join(map(line, range(3)))))
     assert (await replay(settings.kafka, FileHistory([path], topic), topic)).sent == 3
     again = await replay(settings.kafka, FileHistory([path], topic), topic, resume=True)
     assert (again.sent, again.resumed_at, again.finished) == (0, 3, True)
@@ -86,20 +91,20 @@ async def test_stopped_and_resumed_it_is_exact(settings, collect, tmp_path):
 
 async def test_an_item_too_large_for_kafka_costs_only_itself(settings, collect, tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b"1\n" + b"x" * 2_000_000 + b"\n2\n")
+    path.write_bytes(line(1) + b"\n" + b"x" * 2_000_000 + b"\n" + line(2) + b"\n")
     report = await replay(settings.kafka, FileHistory([path], settings.topics.posts), settings.topics.posts)
     assert (report.sent, report.too_large, report.finished) == (2, 1, True)
-    assert sorted(r.value for r in await collect(settings.topics.posts)) == [b"1", b"2"]
+    assert sorted(r.value for r in await collect(settings.topics.posts)) == [line(1), line(2)]
 
 
 async def test_a_source_that_breaks_keeps_what_came_before(settings, collect, tmp_path):
     path = tmp_path / "cut.jsonl.gz"
-    whole = gzip.compress(b"".join(b'{"n": %d}\n' % n for n in range(20_000)))
+    whole = gzip.compress(b"".join(line(n) + b"\n" for n in range(20_000)))
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ReplayError, match="cannot be read after line"):
         await replay(settings.kafka, FileHistory([path], settings.topics.posts), settings.topics.posts)
     found = await values(collect, settings.topics.posts)
-    assert found == [b'{"n": %d}' % n for n in range(len(found))]
+    assert found == [line(n) for n in range(len(found))]
     assert len(found) > 100
 
 
@@ -149,7 +154,7 @@ async def copy(settings):
 )
 async def test_topics_between_two_times_end_by_position(settings, copy, collect, since, until, expected):
     source = settings.topics.posts  # partition 1 of 2 stays empty in half of the cases
-    await send_at(settings, source, [(n, b'{"n": %d}' % n, n % 2 if until is None else 0) for n in range(10)])
+    await send_at(settings, source, [(n, line(n), n % 2 if until is None else 0) for n in range(10)])
     times = [None if second is None else moment(second) for second in (since, until)]
     history = TopicHistory(settings.kafka, [source], copy.topics.posts, *times)
     await history.find()
@@ -164,7 +169,7 @@ async def test_partitions_are_merged_by_time_and_resumed_exactly(settings, copy,
     source, target = settings.topics.posts, copy.topics.posts
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as producer:
         for n in range(1500):
-            await producer.send(source, b'{"n": %d}' % n, partition=n % 2, timestamp_ms=(T0 + n) * 1000)
+            await producer.send(source, line(n), partition=n % 2, timestamp_ms=(T0 + n) * 1000)
         await producer.flush()
     stop = asyncio.Event()
     history = TopicHistory(settings.kafka, [source], target, None, None)
@@ -178,7 +183,7 @@ async def test_partitions_are_merged_by_time_and_resumed_exactly(settings, copy,
     second = TopicHistory(settings.kafka, [source], target, None, None)
     await second.find()
     assert (await replay(settings.kafka, second, target, resume=True)).sent == 400
-    assert await values(collect, target) == [b'{"n": %d}' % n for n in range(1500)]
+    assert await values(collect, target) == [line(n) for n in range(1500)]
 
 
 async def test_an_open_transaction_is_not_waited_for(settings, copy):

@@ -136,7 +136,7 @@ async def test_a_post_withdrawn_while_it_is_labelled_is_not_published_after_its_
     import asyncio
 
     class Waits(NoImages):
-        async def fetch(self, links):
+        async def fetch(self, links, since=None):
             from stream_app.pipeline.media.outcome import MediaOutcome
 
             await asyncio.sleep(1.5)
