@@ -60,7 +60,7 @@ async def kill(settings: Settings, logs: Path, *, kills: int, posts: int, worker
 
 async def poison(settings: Settings, logs: Path, *, count: int) -> Verdict:
     """Mix messages that are no posts, of every kind, among posts."""
-    kinds = (b"\xff\xfe\x00", b"[]", b"{", b"null", b'{"data": []}', b'{"network": "other"}', b"{" * 20_000)
+    kinds = (b"\xff\xfe\x00", b"[]", b"{", b"null", b'{"data": {}}', b'{"network": "other"}', b"{" * 20_000)
     bad = [(f"bad{i}", kinds[i % len(kinds)]) for i in range(count)]
     mixed = [pair for pairs in zip(bad, numbered(range(count)), strict=True) for pair in pairs]
     with Fleet(settings, 1, logs) as fleet:
