@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -73,19 +74,7 @@ class LocalImages:
             image = decode(data, self._prepare, self._settings.max_pixels)
         except NotUsedError as error:
             return MediaOutcome(url, error.status, error.reason)
-        return MediaOutcome(
-            url,
-            "used",
-            image.flaw,
-            content_type=image.content_type,
-            size_bytes=len(data),
-            width=image.width,
-            height=image.height,
-            sha256=image.sha256,
-            perceptual_hash=image.perceptual_hash,
-            elapsed_ms=(time.perf_counter() - began) * 1000,
-            image=image.pixels,
-        )
+        return replace(image.outcome(url, len(data)), elapsed_ms=(time.perf_counter() - began) * 1000)
 
     def _read(self, name: str) -> bytes:
         try:

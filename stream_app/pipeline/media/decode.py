@@ -17,7 +17,7 @@ from stream_app.pipeline.media.avif import avif_pixels
 from stream_app.pipeline.media.cut import CUT_SHORT, MAX_MISSING, ended, is_whole_but_less_sharp, rows_there
 from stream_app.pipeline.media.essential import essential, orientation
 from stream_app.pipeline.media.gate import DECODING
-from stream_app.pipeline.media.outcome import NotUsedError, brief
+from stream_app.pipeline.media.outcome import MediaOutcome, NotUsedError, brief
 from stream_app.pipeline.media.sniff import CONTENT_TYPES, Format, not_read, sniff, webp_size
 
 Prepare = Callable[[Image.Image], NDArray[np.uint8]]
@@ -65,6 +65,21 @@ class Decoded:
     sha256: str
     perceptual_hash: str
     flaw: str | None = None
+
+    def outcome(self, url: str, size_bytes: int) -> MediaOutcome:
+        """What became of the image at ``url``, of so many bytes: it is used."""
+        return MediaOutcome(
+            url,
+            "used",
+            self.flaw,
+            content_type=self.content_type,
+            size_bytes=size_bytes,
+            width=self.width,
+            height=self.height,
+            sha256=self.sha256,
+            perceptual_hash=self.perceptual_hash,
+            image=self.pixels,
+        )
 
 
 def decode(data: bytes, prepare: Prepare, max_pixels: int) -> Decoded:

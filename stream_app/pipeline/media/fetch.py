@@ -135,18 +135,7 @@ class MediaFetcher:
         except Exception as error:  # noqa: BLE001  # an image costs at most itself
             outcome = MediaOutcome(url, *_explain(error))
         else:
-            outcome = MediaOutcome(
-                url,
-                "used",
-                image.flaw,
-                content_type=image.content_type,
-                size_bytes=len(data),
-                width=image.width,
-                height=image.height,
-                sha256=image.sha256,
-                perceptual_hash=image.perceptual_hash,
-                image=image.pixels,
-            )
+            outcome = image.outcome(url, len(data))
         self._remember(outcome)
         return outcome
 
