@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from model.scorer import Concept
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, EventMedia
-from stream_app.pipeline.events.route import alerts_of
+from stream_app.pipeline.events.route import alarms_of
 from stream_app.settings import AlertSettings, DashboardSettings
 
-ALARMING: tuple[Concept, ...] = ("humanitarian", "damage")
 RATE_SECONDS = 60
 _DEAD_LETTERS_SHOWN = 20
 _VERDICTS = 5_000
@@ -183,9 +181,7 @@ class DashboardState:
         return card.duplicates
 
     def _raised(self, event: Event) -> tuple[str, ...]:
-        """Tasks whose alert rule the event passes; that it is informative is no alarm by itself."""
-        labels = {task: getattr(event.labels, task) for task in ALARMING}
-        return tuple(alerts_of(labels, self._alerts))
+        return tuple(alarms_of(event.labels, self._alerts))
 
     def _count(self, event: Event, at: datetime) -> None:
         self._rate.add(at)

@@ -10,12 +10,11 @@ from model.scorer import CONCEPTS, Concept
 from stream_app.incidents.geometry import distance_km
 from stream_app.incidents.incident import Incident, IncidentPlace
 from stream_app.pipeline.events.event import Event
-from stream_app.pipeline.events.route import alerts_of
+from stream_app.pipeline.events.route import alarms_of
 from stream_app.pipeline.posts.post import Place
 from stream_app.settings import AlertSettings
 
 Where = Callable[[Place | IncidentPlace], bool]
-_QUIET = {"informativeness"}
 _NUMBER = re.compile(r"\s*-?\d+(\.\d+)?\s*")
 
 
@@ -31,7 +30,7 @@ class Filter:
     place: Where | None = None
     language: str | None = None
     alerts: AlertSettings | None = None
-    """Only what passes one of these rules, that of informativeness left aside: it says nothing of what to do."""
+    """Only what passes one of these rules (:func:`.route.alarms_of`)."""
     copies: bool = True
     """Whether reposts and copies pass."""
 
@@ -50,7 +49,7 @@ class Filter:
             return False
         if not self.copies and event.duplicate_of is not None:
             return False
-        if self.alerts and not ({*alerts_of({c: getattr(event.labels, c) for c in CONCEPTS}, self.alerts)} - _QUIET):
+        if self.alerts and not alarms_of(event.labels, self.alerts):
             return False
         return self.place is None or (event.post.place is not None and self.place(event.post.place))
 

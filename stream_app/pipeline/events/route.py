@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from model.scorer import Concept
+from model.scorer import CONCEPTS, Concept
+from stream_app.pipeline.events.event import Labels
 from stream_app.settings import AlertRule, AlertSettings, TopicSettings
 
 
@@ -26,6 +27,12 @@ class Judged(Protocol):
 def topics_of(labels: Mapping[Concept, Judged], topics: TopicSettings, alerts: AlertSettings) -> list[str]:
     """The events topic, then one alert topic for each task whose rule its label passes."""
     return [topics.events, *map(topics.alerts, alerts_of(labels, alerts))]
+
+
+def alarms_of(labels: Labels, alerts: AlertSettings) -> list[Concept]:
+    """As :func:`alerts_of`, of an event and without informativeness: to be informative is no alarm by itself."""
+    judged: dict[Concept, Judged] = {task: getattr(labels, task) for task in CONCEPTS}
+    return [task for task in alerts_of(judged, alerts) if task != "informativeness"]
 
 
 def alerts_of(labels: Mapping[Concept, Judged], alerts: AlertSettings) -> list[Concept]:
