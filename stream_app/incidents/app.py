@@ -140,6 +140,7 @@ class _Keeper:
         app.timer(self._settings.incidents.publish_every_s)(self.publish)
         app.on_partitions_revoked.connect(self.let_go, weak=False)
         self._table.on_recover(self.recover)
+        self._health.posts.set_function(lambda: len(self._grouping))
 
     async def let_go(self, *_: Any, **__: Any) -> None:
         """Another worker may keep the incidents now."""
@@ -181,7 +182,6 @@ class _Keeper:
         self._health.looked()
         if now is None:
             return
-        self._health.posts.set(len(self._grouping))
         for incident in self._grouping.changed(now):
             self._health.updates.inc()
             await self._incidents.send(

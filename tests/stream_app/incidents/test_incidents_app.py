@@ -163,7 +163,7 @@ async def test_posts_of_the_first_and_the_last_year_become_incidents_and_the_pro
                 assert await (await web.get("/healthz")).text() == "ok\n"
                 said = await (await web.get("/metrics")).text()
             assert "crisis_stream_incidents_failures_total 0.0" in said
-            assert "crisis_stream_incidents_posts " in said
+            assert "crisis_stream_incidents_posts 2.0" in said
 
 
 def test_a_program_whose_incidents_are_not_looked_through_is_ill():
