@@ -106,6 +106,8 @@ class ModelInfo:
     name: str
     version: str
     hash: str
+    languages: frozenset[str] = frozenset()
+    """The languages whose texts it learned from, as primary subtags of BCP 47; empty where nobody said."""
 
 
 @runtime_checkable

@@ -36,6 +36,8 @@ class Manifest(BaseModel):
     text_files: Mapping[str, str] = {}
     """SHA-256 of the files in that folder, by name; a packaged encoder's are known to the program."""
     image_model: str = "efficientnet_lite0"
+    languages: tuple[str, ...] = ()
+    """What it learned texts in: a post in another language is for review. Empty where that was not written down."""
     made_by: str = ""
     """The command that trains these weights."""
     data: str = ""

@@ -68,7 +68,7 @@ class FusedScorer:
         self.threads = (threads or len(os.sched_getaffinity(0))) if self.device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.threads, "score")
         self.manifest: Manifest = manifest
-        self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256)
+        self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256, frozenset(manifest.languages))
         self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.device)
         self.image = ImageEncoder.load(self.device)
         self.context = ContextEncoder()

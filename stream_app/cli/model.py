@@ -188,6 +188,7 @@ def show(source: str) -> None:
     facts = {
         "SHA-256": f"{manifest.sha256} (verified), {size:.1f} MB",
         "text": manifest.text_model,
+        "texts in": " ".join(manifest.languages),
         "image": manifest.image_model,
         "fusion": f"{manifest.network.fusion}, D = {manifest.network.width}, {manifest.network.granularity} tasks",
         "data": manifest.data,
@@ -195,7 +196,8 @@ def show(source: str) -> None:
         "made by": manifest.made_by,
     }
     for name, fact in facts.items():
-        click.echo(f"  {name:8} {fact}")
+        if fact:
+            click.echo(f"  {name:8} {fact}")
     for concept, labels in manifest.network.concepts.items():
         click.echo(f"  {concept}: {', '.join(labels)}")
     if manifest.metrics:

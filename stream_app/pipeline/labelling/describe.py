@@ -39,7 +39,7 @@ def describe(
 ) -> Labelling:
     """Join labels, explanation and image outcomes; the images themselves are left behind."""
     labels, degraded = scored.labels, (*post.degraded, *degraded_reasons(outcomes))
-    review = review_reasons(labels, scored.alone, unsure_below)
+    review = (*review_reasons(labels, scored.alone, unsure_below), *unlearned_language(post, model))
     shared = {
         "media": [_media(outcome) for outcome in outcomes],
         "labels": labels,
@@ -111,6 +111,16 @@ def review_reasons(
     if asks >= _POSSIBLE_REQUEST and (labels["request"].label != "request" or labels["humanitarian"].label in _QUIET):
         reasons.append(f"it may ask for help ({asks:.2f})")
     return tuple(reasons)
+
+
+def unlearned_language(post: Post, model: ModelInfo) -> tuple[str, ...]:
+    """Why a person should look at a text in a language that the model says it did not learn; else empty.
+
+    What it answers there it knows from other languages, and it is as sure of it as of the rest.
+    """
+    if not (post.text and post.language and model.languages) or post.language in model.languages:
+        return ()
+    return (f"the model learned no posts in this language ({post.language})",)
 
 
 def _said(score: ConceptScore) -> str:

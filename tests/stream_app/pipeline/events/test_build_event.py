@@ -13,7 +13,7 @@ from model.scorer import ConceptScore, PostInput
 from model.serving.fixed import FixedScorer
 from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event, make_event
 from stream_app.pipeline.events.event import Event, event_id
-from stream_app.pipeline.labelling.describe import degraded_reasons, describe, review_reasons
+from stream_app.pipeline.labelling.describe import degraded_reasons, describe, review_reasons, unlearned_language
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.post import Author, Place, Post
 
@@ -180,3 +180,19 @@ def test_an_event_says_why_it_wants_a_look():
     assert event.review
     assert event.review_reasons == ("text alone: affected individuals (0.80); photo alone: not humanitarian (0.70)",)
     assert not build_event(POST, describe(POST, [USED], scored, MODEL)).review
+
+
+@pytest.mark.parametrize(
+    ("language", "learned", "review"),
+    [("fi", {"en", "si"}, True), ("si", {"en", "si"}, False), (None, {"en", "si"}, False), ("fi", set(), False)],
+)
+def test_a_language_the_model_did_not_learn_is_for_review_with_that_reason(language, learned, review):
+    post, model = POST.model_copy(update={"language": language}), replace(MODEL, languages=frozenset(learned))
+    event = build_event(post, describe(post, (), SCORER.score([PostInput(post.text)])[0], model))
+    assert event.review_reasons == (("the model learned no posts in this language (fi)",) if review else ())
+    assert event.review is review
+
+
+def test_a_photo_without_words_is_in_no_language():
+    post = POST.model_copy(update={"text": "", "language": "fi"})
+    assert unlearned_language(post, replace(MODEL, languages=frozenset({"en"}))) == ()
