@@ -41,7 +41,7 @@ from model.scorer import (
     Scored,
 )
 from model.serving.bundle import Bundle, Manifest, load_bundle
-from model.serving.calibration import Calibration
+from model.serving.calibration import Calibration, completed
 from model.serving.vet import check_manifest
 
 Answers = dict[Concept, ConceptScore]
@@ -77,7 +77,7 @@ class FusedScorer:
         self.network.load_state_dict(bundle.part("network"))
         self.network.to(self.device).for_service()
         self.calibration = Calibration({c: len(names) for c, names in manifest.network.concepts.items()})
-        self.calibration.load_state_dict(bundle.part("calibration"))
+        self.calibration.load_state_dict(completed(bundle.part("calibration")))
 
     @classmethod
     def load(cls, source: str | Path = "default", *, threads: int | None = None, device: str | None = None) -> Self:
@@ -132,10 +132,9 @@ class FusedScorer:
     def _labels(self, vectors: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Answers], FusionWeights | None]:
         output = self.network({name: vector.to(self.device) for name, vector in vectors.items()}, mask.to(self.device))
         logits = {concept: z.cpu() for concept, z in output.logits.items()}
-        with_image = mask[:, 1]
-        probabilities = self.calibration(logits, with_image)
+        probabilities = self.calibration(logits, mask)
         tables = {concept: probabilities[concept].tolist() for concept in CONCEPTS}
-        rows = [{c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(with_image.tolist())]
+        rows = [{c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(mask[:, 1].tolist())]
         return rows, output.weights
 
     @torch.inference_mode()

@@ -59,9 +59,9 @@ def official(rows: Sequence[Row], recipe: Recipe, work: Path | None = None) -> F
 def _calibrated(concept: str, dev: Tensor, truth: Tensor, test: Tensor) -> Tensor:
     """Probabilities of ``test`` logits [n, K] by a calibration fitted on ``dev`` logits."""
     calibration = Calibration({concept: dev.shape[1]})
-    calibration.fit({concept: dev}, {concept: truth}, torch.zeros(len(dev), dtype=torch.bool))
+    calibration.fit({concept: dev}, {concept: truth}, torch.zeros(len(dev), 3, dtype=torch.bool))
     calibration.requires_grad_(False)
-    calibrated: Mapping[str, Tensor] = calibration({concept: test}, torch.zeros(len(test), dtype=torch.bool))
+    calibrated: Mapping[str, Tensor] = calibration({concept: test}, torch.zeros(len(test), 3, dtype=torch.bool))
     return calibrated[concept]
 
 
@@ -77,7 +77,7 @@ def leave_one_out(rows: Sequence[Row], recipe: Recipe, work: Path | None = None)
         vectors, context = encode(text, learned, pixels=torch.stack([pixels[row.key] for row in learned]))
         trained = learn_fusion(vectors, learned, recipe, context)
         held = vectors.take(range(len(others), len(learned)))
-        probabilities = trained.calibration(logits_of(trained.network, held), held.mask[:, 1])
+        probabilities = trained.calibration(logits_of(trained.network, held), held.mask)
         for concept in ("informativeness", "humanitarian"):
             result = labelled(probabilities[concept], tested, [row.agreed for row in tested], concept)
             if result:
@@ -126,7 +126,7 @@ def _folds(vectors: Vectors, pairs: Sequence[Row], recipe: Recipe, step: Callabl
         train, dev, held = (vectors.take(part) for part in parts.values())
         network = fit(config, train, dev, recipe.fusion.few())
         calibration = calibrated(network, dev)
-        pooled[parts["held"]] = calibration(logits_of(network, held), held.mask[:, 1])["informativeness"]
+        pooled[parts["held"]] = calibration(logits_of(network, held), held.mask)["informativeness"]
         step()
     return pooled
 

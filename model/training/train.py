@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -167,10 +167,21 @@ def learn_fusion(
 
 
 def calibrated(network: FusionNetwork, dev: Vectors) -> Calibration:
-    """The calibration of a network's answers, fitted on rows it did not learn from."""
+    """The calibration of a network's answers, fitted on rows it did not learn from.
+
+    Posts with text and photo are shown three times: whole, and each side alone.
+    """
     calibration = Calibration({concept: len(labels) for concept, labels in network.config.concepts.items()})
-    calibration.fit(logits_of(network, dev), dev.labels(dev.mask), dev.mask[:, 1])
+    both = dev.take((dev.mask[:, 0] & dev.mask[:, 1]).nonzero().flatten())
+    views = [dev, *(both.shown(view) for view in ((True, False, True), (False, True, False)) if len(both))]
+    logits, labels = [logits_of(network, view) for view in views], [view.labels(view.mask) for view in views]
+    calibration.fit(joined(logits), joined(labels), torch.cat([view.mask for view in views]))
     return calibration.requires_grad_(False)
+
+
+def joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Tables by name, one below the other."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def tensors(trained: Trained) -> dict[str, Tensor]:
