@@ -6,6 +6,7 @@ Sources, first wins: arguments, ``CRISIS_STREAM_*`` environment variables (``__`
 
 from __future__ import annotations
 
+import getpass
 import socket
 from pathlib import Path
 from typing import Literal, Self
@@ -17,6 +18,13 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+
+def _local_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "local"
 
 
 class Section(BaseModel):
@@ -89,6 +97,11 @@ class TopicSettings(Section):
     def feedback(self) -> str:
         """Analysts' verdicts, in."""
         return f"{self.prefix}feedback"
+
+    @property
+    def decisions(self) -> str:
+        """What people do with incidents: their acts, in one partition and so in one order, kept for good."""
+        return f"{self.prefix}decisions"
 
 
 class FeedSettings(Section):
@@ -216,6 +229,19 @@ class WorkerSettings(Section):
     http_port: int = Field(8080, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
 
 
+class RoleSettings(Section):
+    """Who may do what on the dashboard: names as the proxy gives them; ``*`` is everybody."""
+
+    see: frozenset[str] = Field(frozenset({"*"}), description="posts, photos, incidents, feeds")
+    judge: frozenset[str] = Field(frozenset({"*"}), description="say what labels should have been")
+    decide: frozenset[str] = Field(frozenset({"*"}), description="act on incidents")
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody may do everything."""
+        return all("*" in names for names in (self.see, self.judge, self.decide))
+
+
 class DashboardSettings(Section):
     """The analysts' page. It has no login of its own: loopback only, unless you put it behind something that has."""
 
@@ -228,10 +254,28 @@ class DashboardSettings(Section):
     incident_posts: int = Field(5_000, ge=0, description="posts of open incidents kept beyond that, all together")
     thumbnails: int = Field(500, ge=1, description="re-encoded photos kept in memory")
     large_photos: int = Field(50, ge=1, description="and larger ones, made for who asks to see one large")
+    user_header: str | None = Field(
+        None, description="header in which a proxy says who asks, such as X-Forwarded-User; others' are not believed"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        ("127.0.0.1/32", "::1/128"), description="networks in CIDR form whose user_header is believed"
+    )
+    user: str = Field(
+        default_factory=_local_user, description="who asks where no user_header is set and the page names nobody"
+    )
+    roles: RoleSettings = RoleSettings()
     max_browsers: int = Field(100, ge=1)
     max_browsers_per_client: int = Field(
         25, ge=1, description="of one address; behind a proxy all have the proxy's, so as many as max_browsers"
     )
+
+    @model_validator(mode="after")
+    def _names_that_are_proven(self) -> Self:
+        if not self.roles.open and not self.user_header:
+            raise ValueError(
+                "dashboard.roles need dashboard.user_header: without a proxy that says who asks, anybody is anybody"
+            )
+        return self
 
 
 class IncidentSettings(Section):

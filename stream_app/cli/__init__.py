@@ -21,6 +21,7 @@ COMMANDS = {
     "label": "labels a JSONL file with no Kafka at all",
     "dead-letters": "lists, explains and re-drives what could not be processed",
     "incidents": "keeps the table of incidents: posts that belong together",
+    "incident": "claims, checks, merges, splits and corrects incidents, with a log of who did what",
     "feedback": "records analysts' verdicts and re-fits alert thresholds",
     "dashboard": "serves the live map, feed and incidents in a browser",
     "model": "trains, evaluates, compares and describes models",

@@ -38,12 +38,13 @@ def command(
     given = {"host": host, "port": port, "allowed_hosts": allowed_host or None, "history_minutes": history}
     changed = settings.dashboard.model_copy(update={name: v for name, v in given.items() if v is not None})
     if not is_loopback(changed.host):
-        click.secho(
-            f"Warning: listening on {changed.host}. The dashboard has no login: whoever reaches this port reads every "
-            "post and can record verdicts. Put it behind a proxy that asks who they are.",
-            fg="yellow",
-            err=True,
-        )
+        if changed.user_header is None:
+            click.secho(
+                f"Warning: listening on {changed.host}. The dashboard has no login: whoever reaches this port reads "
+                "every post, can record verdicts and act on incidents. Put it behind a proxy that asks who they are.",
+                fg="yellow",
+                err=True,
+            )
         if not changed.allowed_hosts:
             click.secho(
                 "It answers to localhost and 127.0.0.1 only: name what browsers reach it by with --allowed-host.",

@@ -18,6 +18,8 @@ from stream_app.dashboard.guard import add_headers, allowed_names, guard
 from stream_app.dashboard.hub import Hub
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
+from stream_app.dashboard.who import WHO, known, roles_of
+from stream_app.decisions.act import Decision
 from stream_app.settings import DashboardSettings
 
 STATIC = Path(__file__).parent / "static"
@@ -26,7 +28,9 @@ _MAX_VERDICT_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the pages are made from. ``large`` makes photos on request, ``record`` stores one verdict (``verdicts``)."""
+    """What the pages are made from. ``large`` makes photos on request, ``record`` stores one verdict (``verdicts``),
+    ``decide`` one act on an incident (:func:`stream_app.decisions.store.decider`).
+    """
 
     settings: DashboardSettings
     state: DashboardState
@@ -34,6 +38,7 @@ class Desk:
     thumbnails: Thumbnails
     large: Thumbnails
     record: Callable[[dict[str, Any]], Awaitable[None]]
+    decide: Callable[[Decision], Awaitable[Decision]]
     heartbeat_s: float = 15.0
     patience_s: float = 10.0
 
@@ -44,7 +49,7 @@ DESK = web.AppKey("desk", Desk)
 def build_app(desk: Desk) -> web.Application:
     """The dashboard as an aiohttp application; it does no Kafka I/O of its own."""
     names = allowed_names(desk.settings.host, desk.settings.allowed_hosts)
-    app = web.Application(middlewares=[guard(names)], client_max_size=_MAX_VERDICT_BYTES)
+    app = web.Application(middlewares=[guard(names), known(desk.settings)], client_max_size=_MAX_VERDICT_BYTES)
     app[DESK] = desk
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_let_go)
@@ -53,7 +58,9 @@ def build_app(desk: Desk) -> web.Application:
     app.router.add_get("/stream", _stream)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}", _photo)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}/large", _large_photo)
+    app.router.add_get("/me", _me)
     app.router.add_post("/verdicts", _verdict)
+    app.router.add_post("/decisions", _decision)
     app.router.add_static("/static", STATIC)
     return app
 
@@ -81,6 +88,13 @@ async def _page(_request: web.Request) -> web.FileResponse:
 
 async def _health(request: web.Request) -> web.Response:
     return web.json_response({"status": "up", "problems": list(request.app[DESK].state.problems.values())})
+
+
+async def _me(request: web.Request) -> web.Response:
+    settings, name = request.app[DESK].settings, request[WHO]
+    return web.json_response(
+        {"name": name, "roles": roles_of(name, settings), "proven": settings.user_header is not None}
+    )
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:
@@ -137,6 +151,8 @@ async def _verdict(request: web.Request) -> web.Response:
                 text="This event is not on show: reload the page. One that has gone is judged by "
                 "`crisis-stream feedback add`.\n"
             )
+        if desk.settings.user_header is not None:
+            body["analyst"] = request[WHO]
         await desk.record(body)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
@@ -146,3 +162,31 @@ async def _verdict(request: web.Request) -> web.Response:
     except KafkaError as error:
         raise web.HTTPServiceUnavailable(text=f"Kafka did not take it: {error}\n") from error
     return web.Response(status=204)
+
+
+async def _decision(request: web.Request) -> web.Response:
+    desk = request.app[DESK]
+    body = await json_object(request)
+    named = None if desk.settings.user_header is not None else body.get("by")
+    try:
+        decision = Decision.model_validate(
+            {"incident": body.get("incident"), "act": body.get("act"), "by": named or request[WHO]}
+        )
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        raise web.HTTPBadRequest(text=f"Not an act on an incident: {problems}\n") from error
+    board = desk.state.board()
+    if decision.incident not in desk.state.incidents():
+        raise web.HTTPNotFound(
+            text="This incident is not on show: reload the page. One that has gone is acted on by "
+            "`crisis-stream incident`.\n"
+        )
+    if (problem := board.objection(decision)) is not None:
+        raise web.HTTPConflict(text=f"{problem}\n")
+    try:
+        stored = await desk.decide(decision)
+    except (ValueError, TypeError) as error:
+        raise web.HTTPBadRequest(text="Not an act on an incident: its text cannot be written down.\n") from error
+    except KafkaError as error:
+        raise web.HTTPServiceUnavailable(text=f"Kafka did not take it: {error}\n") from error
+    return web.json_response({"id": stored.id}, status=201)

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 
 from stream_app.dashboard.state import DashboardState
+from stream_app.decisions.store import decision_in
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
@@ -57,6 +58,17 @@ async def follow_incidents(settings: Settings, state: DashboardState) -> None:
             state.drop_incident(received.key)
 
     await _follow(settings, state, [settings.topics.incidents], EPOCH, take)
+
+
+async def follow_decisions(settings: Settings, state: DashboardState) -> None:
+    """Read what people did with incidents from the beginning, then live, for ever."""
+
+    def take(received: Received) -> None:
+        decision = decision_in(received)
+        if decision is not None:
+            state.add_decision(decision)
+
+    await _follow(settings, state, [settings.topics.decisions], EPOCH, take)
 
 
 async def _follow(

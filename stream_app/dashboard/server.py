@@ -1,4 +1,4 @@
-"""The dashboard as one thing to start and stop: the web server and its three readers of Kafka."""
+"""The dashboard as one thing to start and stop: the web server and its readers of Kafka."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from stream_app.dashboard.app import Desk, build_app, listening
-from stream_app.dashboard.follow import follow_incidents, follow_posts
+from stream_app.dashboard.follow import follow_decisions, follow_incidents, follow_posts
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.lag import watch_lag
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails, enlarge, shrink
 from stream_app.dashboard.verdicts import recorder
+from stream_app.decisions.store import decider
 from stream_app.pipeline.media.fetch import MediaFetcher
 from stream_app.settings import Settings
 
@@ -31,6 +32,7 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
         MediaFetcher(media, prepare=shrink) as small,
         MediaFetcher(media, prepare=enlarge) as large,
         recorder(settings) as record,
+        decider(settings) as decide,
     ):
         thumbnails = Thumbnails(small, settings.dashboard.thumbnails)
         photos = Thumbnails(large, settings.dashboard.large_photos)
@@ -41,7 +43,7 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
             photos.forget(addresses)
 
         state.forget_photos = forget
-        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, photos, record))
+        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, photos, record, decide))
         async with (
             listening(app, settings.dashboard.host, settings.dashboard.port) as url,
             asyncio.TaskGroup() as group,  # inside: it would wrap the error of a taken port
@@ -51,6 +53,7 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
                 for work in (
                     follow_posts(settings, state),
                     follow_incidents(settings, state),
+                    follow_decisions(settings, state),
                     watch_lag(settings, state),
                     broadcast(state, hub),
                 )

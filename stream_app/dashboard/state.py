@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from stream_app.decisions.act import Decision
+from stream_app.decisions.board import Board, Entry, fold
+from stream_app.decisions.shown import Shown, shown
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, EventMedia
@@ -17,6 +20,7 @@ from stream_app.settings import AlertSettings, DashboardSettings
 
 RATE_SECONDS = 60
 _DEAD_LETTERS_SHOWN = 20
+_LOG_SHOWN = 100
 _VERDICTS = 5_000
 """Verdicts remembered; they may come before the event they judge, since topics are read side by side."""
 
@@ -32,6 +36,18 @@ def _claimed(incident: Incident | None) -> set[str]:
         return set()
     names = incident.members or tuple(f"{post.network}:{post.id}" for post in incident.posts)
     return {card_id(network, root) for network, _, root in (name.partition(":") for name in names)}
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    decision = entry.decision
+    return {"undone": entry.undone, **decision.model_dump(mode="json", exclude={"incident"})}
+
+
+def incident_view(item: Shown) -> dict[str, Any]:
+    """An incident as browsers get it: as it is shown, and under ``work`` what people made of it."""
+    work = item.work.model_dump(mode="json")
+    log = [_line(entry) for entry in item.log[-_LOG_SHOWN:]]
+    return {**item.incident.model_dump(mode="json"), "work": {**work, "parts": item.parts, "log": log}}
 
 
 @dataclass(slots=True)
@@ -108,8 +124,11 @@ class DashboardState:
         self._card_of: dict[str, str] = {}
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._incidents: OrderedDict[str, Incident] = OrderedDict()
+        self._decisions: list[Decision] = []
+        self._on_show: dict[str, Shown] = {}
+        self._told: dict[str, Shown] = {}  # what browsers were last told
+        self._stale = False
         self._changed_cards: dict[str, None] = {}
-        self._changed_incidents: dict[str, None] = {}
         self._gone: list[str] = []
         self._rate = Rate()
         self._dead_letters: deque[dict[str, Any]] = deque(maxlen=_DEAD_LETTERS_SHOWN)
@@ -247,7 +266,7 @@ class DashboardState:
         self._claim(self._incidents.get(incident.id), incident)
         self._incidents[incident.id] = incident
         self._incidents.move_to_end(incident.id)
-        self._changed_incidents[incident.id] = None
+        self._stale = True
         if len(self._incidents) > self._settings.incidents:
             self.drop_incident(next(iter(self._incidents)))
 
@@ -256,8 +275,23 @@ class DashboardState:
         gone = self._incidents.pop(incident_id, None)
         if gone is not None:
             self._claim(gone, None)
-            self._changed_incidents.pop(incident_id, None)
-            self._gone.append(incident_id)
+            self._stale = True
+
+    def add_decision(self, decision: Decision) -> None:
+        """Show what somebody did with an incident, also if the incident comes later."""
+        self._decisions.append(decision)
+        self._stale = True
+
+    def incidents(self) -> dict[str, Shown]:
+        """Incidents by id as people see them: merged ones under the one they were merged into."""
+        if self._stale:
+            self._on_show = shown(self._incidents, self.board())
+            self._stale = False
+        return self._on_show
+
+    def board(self) -> Board:
+        """What all acts add up to."""
+        return fold(self._decisions)
 
     def add_dead_letter(self, stage: str, error: str, at: datetime) -> None:
         """Count a post that could not be processed and keep the latest reasons."""
@@ -278,12 +312,13 @@ class DashboardState:
 
     def take_changes(self) -> Changes:
         """The changes since the last call, each card and incident once however often it changed."""
+        told, now = self._told, self.incidents()
         changes = Changes(
             cards=[self._cards[key].view() for key in self._changed_cards],
-            gone=self._gone,
-            incidents=[self._incidents[key].model_dump(mode="json") for key in self._changed_incidents],
+            gone=self._gone + [name for name in told if name not in now],
+            incidents=[incident_view(item) for name, item in now.items() if told is not now and told.get(name) != item],
         )
-        self._changed_cards, self._changed_incidents, self._gone = {}, {}, []
+        self._changed_cards, self._gone, self._told = {}, [], now
         return changes
 
     def stats(self, now: datetime | None = None) -> dict[str, Any]:
@@ -301,6 +336,6 @@ class DashboardState:
         """Everything on show, for a browser that has just come."""
         return {
             "cards": [card.view() for card in sorted(self._cards.values(), key=lambda card: card.seen_at)],
-            "incidents": [incident.model_dump(mode="json") for incident in self._incidents.values()],
+            "incidents": [incident_view(item) for item in self.incidents().values()],
             "stats": self.stats(),
         }

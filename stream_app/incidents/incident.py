@@ -23,7 +23,9 @@ class IncidentPlace(Frozen):
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
     radius_km: float = Field(gt=0, description="nine in ten of its roots lie within; at least the source's doubt")
-    source: Literal["point", "place", "gazetteer"] = Field(description="the commonest source among its roots")
+    source: Literal["point", "place", "gazetteer", "analyst"] = Field(
+        description="the commonest source among its roots; analyst where somebody corrected it"
+    )
 
 
 class SupportingPost(Frozen):

@@ -37,16 +37,17 @@ async def ensure_topics(settings: Settings) -> None:
     for name, code, *message in errors:
         if code not in {0, TopicAlreadyExistsError.errno, TopicAuthorizationFailedError.errno}:
             raise for_code(code)(f"topic {name!r} was not created: {message[0] if message else ''}")
-    await _led(settings, {name for name, code, *_ in errors if code == 0})
+    made = {name for name, code, *_ in errors if code == 0}
+    await _led(settings, [topic for topic in missing if topic.name in made])
 
 
-async def _led(settings: Settings, topics: Collection[str]) -> None:
+async def _led(settings: Settings, topics: Collection[NewTopic]) -> None:
     """Wait until each partition of new ``topics`` has a leader that answers.
 
     Kafka names a leader a moment before that leader knows it, and who reads then logs a NotLeaderForPartitionError.
     Asking for offsets retries silently; where even that is refused, readers and writers retry by themselves.
     """
-    partitions = [TopicPartition(name, n) for name in sorted(topics) for n in range(settings.kafka.partitions)]
+    partitions = [TopicPartition(topic.name, n) for topic in topics for n in range(topic.num_partitions)]
     if not partitions:
         return
     consumer = AIOKafkaConsumer(**client_options(settings.kafka), request_timeout_ms=_LEADERS_MS)
@@ -68,4 +69,5 @@ def _product_topics(settings: Settings) -> list[NewTopic]:
         NewTopic(topics.posts, partitions, replicas),
         *(NewTopic(name, partitions, replicas, topic_configs=stamped) for name in outputs),
         NewTopic(topics.incidents, partitions, replicas, topic_configs={**stamped, "cleanup.policy": "compact"}),
+        NewTopic(topics.decisions, 1, replicas, topic_configs={**stamped, "retention.ms": "-1"}),
     ]

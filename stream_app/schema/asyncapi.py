@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from model.scorer import CONCEPTS
 from stream_app import __version__
+from stream_app.decisions.act import DECISION_TYPE
 from stream_app.incidents.incident import INCIDENT_TYPE
 from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE
 from stream_app.schema.examples import examples
@@ -27,6 +28,7 @@ _CHANNELS = {
     "incidents": ("Posts that belong together, one updating entity each.", "id of the incident", "send"),
     "dead-letters": ("What could not be processed, as it came.", "the original message's key", "send"),
     "feedback": ("Analysts' verdicts on events.", "id of the event", "receive"),
+    "decisions": ("What people do with incidents, act by act: the audit trail.", "id of the incident", "send"),
 }
 """Each channel's purpose, what its messages' key is, and what this program does with it."""
 
@@ -64,6 +66,7 @@ def _addresses(topics: TopicSettings) -> dict[str, str]:
         "incidents": topics.incidents,
         "dead-letters": topics.dead_letters,
         "feedback": topics.feedback,
+        "decisions": topics.decisions,
     }
 
 
@@ -133,7 +136,7 @@ def _key(name: str) -> dict[str, Any]:
 
 
 _WITHDRAWALS = "withdrawals"
-_EVENT_TYPES = {"events": EVENT_TYPE, "incidents": INCIDENT_TYPE}
+_EVENT_TYPES = {"events": EVENT_TYPE, "incidents": INCIDENT_TYPE, "decisions": DECISION_TYPE}
 
 
 def _headers(event_type: str) -> dict[str, Any]:
@@ -161,4 +164,19 @@ def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = definitions["$defs"]
     for topic, model in MODELS.items():
         schemas[model.__name__] = relaxed(topic, schemas[model.__name__])
-    return dict(sorted(schemas.items()))
+    named: dict[str, Any] = _named_discriminators(dict(sorted(schemas.items())))
+    return named
+
+
+def _named_discriminators(node: Any) -> Any:
+    """AsyncAPI wants a discriminator's name alone, where OpenAPI, and so pydantic, has an object."""
+    if isinstance(node, list):
+        return [_named_discriminators(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: value["propertyName"]
+        if key == "discriminator" and isinstance(value, dict) and "propertyName" in value
+        else _named_discriminators(value)
+        for key, value in node.items()
+    }

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from model.serving.fixed import FixedScorer
+from stream_app.decisions.act import Decision, SetStatus
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident, IncidentPlace, SupportingPost, Window
 from stream_app.pipeline.events.build import Spent, build_event
@@ -49,12 +50,20 @@ def examples() -> dict[str, Any]:
     post = parse_post(json.dumps(_POST).encode())
     event = _event(post)
     verdict = Verdict(event=event.id, labels={"damage": "mild_damage"}, analyst="desk-2", at=_AT + timedelta(hours=1))
+    decision = Decision(
+        id="5d0c8a1e4b7f4f0e9a3d2c6b8e1f7a90",
+        incident="9c1d5f0e7a2b4c38",
+        act=SetStatus(status="confirmed"),
+        by="officer-3",
+        at=_AT + timedelta(hours=1),
+    )
     return {
         "posts": _POST,
         "events": event.model_dump(mode="json"),
         "withdrawals": _withdrawal(post).model_dump(mode="json"),
         "incidents": _incident(post, event).model_dump(mode="json"),
         "feedback": verdict.model_dump(mode="json"),
+        "decisions": decision.model_dump(mode="json"),
         "dead-letters": DEAD_LETTER,
     }
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from stream_app.decisions.act import Decision
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.dead_letter import MAX_ERROR, PREFIX, STAGES
@@ -14,12 +15,18 @@ from stream_app.pipeline.posts.post import Post
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-MODELS: dict[str, type[BaseModel]] = {"events": Event, "posts": Post, "incidents": Incident, "feedback": Verdict}
+MODELS: dict[str, type[BaseModel]] = {
+    "events": Event,
+    "posts": Post,
+    "incidents": Incident,
+    "feedback": Verdict,
+    "decisions": Decision,
+}
 """The model of each topic's value. ``posts`` is our own format; docs/formats.md has the others it may hold."""
 
 SCHEMAS = (*MODELS, "dead-letters")
 
-_WRITTEN_BY_USERS = frozenset({"posts", "feedback"})
+_WRITTEN_BY_USERS = frozenset({"posts", "feedback", "decisions"})
 
 
 def mode_of(topic: str) -> Literal["validation", "serialization"]:

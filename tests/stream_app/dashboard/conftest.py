@@ -20,6 +20,7 @@ from stream_app.dashboard.app import Desk, build_app, listening
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
+from stream_app.decisions.act import Decision
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, event_id
 from stream_app.pipeline.media.outcome import MediaOutcome
@@ -165,6 +166,7 @@ class Bench:
     settings: DashboardSettings = field(default_factory=DashboardSettings)
     fetcher: PaintedFetcher = field(default_factory=PaintedFetcher)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     backlog: int = 256
     heartbeat_s: float = 15.0
 
@@ -174,8 +176,23 @@ class Bench:
         thumbnails = Thumbnails(self.fetcher, self.settings.thumbnails)
         large = Thumbnails(self.fetcher, self.settings.large_photos)
         self.desk = Desk(
-            self.settings, self.state, self.hub, thumbnails, large, self.record, self.heartbeat_s, patience_s=1.0
+            self.settings,
+            self.state,
+            self.hub,
+            thumbnails,
+            large,
+            self.record,
+            self.decide,
+            self.heartbeat_s,
+            patience_s=1.0,
         )
+
+    async def decide(self, decision: Decision) -> Decision:
+        """As Kafka does: it comes back dated, and is shown."""
+        dated = decision.model_copy(update={"at": datetime.now(UTC)})
+        self.decisions.append(dated)
+        self.state.add_decision(dated)
+        return dated
 
     async def record(self, verdict: dict[str, Any]) -> None:
         self.verdicts.append(verdict)

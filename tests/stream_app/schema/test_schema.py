@@ -107,6 +107,7 @@ def test_every_topic_is_described_under_its_name():
         topics.incidents,
         topics.dead_letters,
         topics.feedback,
+        topics.decisions,
     }
     assert asyncapi()["channels"]["alerts"]["parameters"]["task"]["enum"] == list(CONCEPTS)
 

@@ -1,6 +1,7 @@
 // The list of incidents, gravest first; choosing one shows only its posts.
 
 import { el, fill, icon, isWebAddress, svg } from "./dom.js";
+import { isOver, workWords } from "./work.js";
 import { ago, count, labelName, placeName, placeSource, plural } from "./words.js";
 
 const SEVERITY = { severe: "Severe", moderate: "Moderate", minor: "Minor", unknown: "Severity unknown" };
@@ -18,13 +19,18 @@ export function ordered(incidents) {
   );
 }
 
-/** Draw the list; `choose(id)` is called with the chosen incident's id, or null to choose none. */
-export function drawIncidents(list, counter, incidents, chosen, choose) {
+/** Draw the list; `choose(id)` is called with the chosen incident's id, or null to choose none. What officers are done
+ * with is folded away behind `over` unless `unfolded`; the chosen one stays. */
+export function drawIncidents({ list, counter, over }, incidents, chosen, unfolded, choose) {
   const open = [...incidents.values()].filter((incident) => incident.status === "open").length;
   counter.textContent = incidents.size ? `${count(open)} open` : "";
   list.dataset.empty = incidents.size ? "" : "No incidents yet. They appear when posts about one place and need come together.";
   const focused = document.activeElement?.dataset?.incident;
-  fill(list, ...ordered(incidents.values()).map((incident) => row(incident, incident.id === chosen, choose)));
+  const away = [...incidents.values()].filter(isOver);
+  over.hidden = !away.length;
+  over.textContent = unfolded ? "Fold what is false or closed" : `${count(away.length)} false or closed: show`;
+  const here = [...incidents.values()].filter((incident) => unfolded || incident.id === chosen || !isOver(incident));
+  fill(list, ...ordered(here).map((incident) => row(incident, incident.id === chosen, choose)));
   if (focused) list.querySelector(`[data-incident="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
@@ -42,9 +48,10 @@ function row(incident, chosen, choose) {
         title: chosen ? "Show all posts again" : "Show only this incident's posts",
         onclick: () => choose(chosen ? null : incident.id),
       },
-      el("span", { className: "severity" }, severityName(incident), incident.status === "closed" ? " · closed" : null),
+      el("span", { className: "severity" }, severityName(incident), incident.status === "closed" && !isOver(incident) ? " · closed" : null),
       el("strong", {}, icon(incident.category), incident.place ? placeName(incident.place) : "Place unknown"),
       el("span", {}, labelName("humanitarian", incident.category)),
+      workWords(incident) ? el("span", { className: "worked", dataset: { work: incident.work.status } }, workWords(incident)) : null,
       el(
         "span",
         { className: "faint facts" },

@@ -13,6 +13,7 @@ import { drawScope } from "./scope.js";
 import { Store } from "./store.js";
 import { listen } from "./stream.js";
 import { post as postVerdict } from "./verdict.js";
+import { Work } from "./work.js";
 import { ago, clockTime, placeName, plural } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -31,6 +32,8 @@ const actions = {
 };
 const feed = new Feed(store, filters, { list: $("feed"), fresh: $("fresh"), counter: $("feed-count"), noise: $("noise") }, actions);
 const map = new StreamMap($("map"), $("legend"), actions);
+const work = new Work($("work"), { centre: () => map.centre, toast });
+let unfolded = false;
 
 /** Call `draw` at most every `ms`, and once more for what came in between. */
 function throttled(draw, ms) {
@@ -60,9 +63,10 @@ const drawAbove = throttled(() => {
   drawLook();
 }, 500);
 const drawList = throttled(
-  () => drawIncidents($("incidents"), $("incidents-count"), store.incidents, filters.current.incident, actions.incident),
+  () => drawIncidents({ list: $("incidents"), counter: $("incidents-count"), over: $("over") }, store.incidents, filters.current.incident, unfolded, actions.incident),
   1000,
 );
+const drawWork = () => work.draw(store.incidents.get(filters.current.incident), store.incidents);
 const offer = throttled(() => {
   const posts = [...store.cards.values()].map((card) => card.event.post);
   const places = posts.map((post) => post.place).filter(Boolean);
@@ -75,6 +79,7 @@ function refilter() {
   feed.filter(matches);
   drawMap();
   drawList();
+  drawWork();
   drawAbove();
 }
 
@@ -108,6 +113,7 @@ store.addEventListener("incidents", () => {
   }
   drawMap();
   drawList();
+  drawWork();
   drawAbove();
 });
 store.addEventListener("stats", () => (drawCounts(), drawHealth($("health"), store.stats), say()));
@@ -201,6 +207,7 @@ fill($("help-open"), icon("help", "Keys and marks"));
 $("pause").addEventListener("click", pause);
 $("filters-open").addEventListener("click", () => unfold($("filters-open").ariaExpanded !== "true"));
 $("theme").addEventListener("click", theme);
+$("over").addEventListener("click", () => ((unfolded = !unfolded), drawList()));
 $("noise").addEventListener("click", () => filters.update({ noise: filters.current.noise ? "" : "on" }));
 $("look-only").addEventListener("click", () => filters.update({ fresh: filters.current.fresh ? "" : "on" }));
 $("look-seen").addEventListener("click", () => (filters.update({ fresh: "" }), look.seen()));

@@ -106,6 +106,12 @@ export class StreamMap {
     control.addTo(this.map);
   }
 
+  /** Its middle, as [latitude, longitude]. */
+  get centre() {
+    const { lat, lng } = this.map.getCenter().wrap();
+    return [lat, lng];
+  }
+
   /** Zoom to everything that is located. */
   fit() {
     if (this.#bounds?.isValid()) this.map.fitBounds(this.#bounds, { padding: [72, 56], maxZoom: 7 });

@@ -69,7 +69,8 @@ const choice = (concept, chosen) =>
     el("select", {}, ...Object.entries(LABELS[concept]).map(([value, name]) => el("option", { value, selected: value === chosen }, name))),
   );
 
-function remembered() {
+/** The name last given in this browser. */
+export function remembered() {
   try {
     return localStorage.getItem(NAME) ?? "";
   } catch {
@@ -77,7 +78,8 @@ function remembered() {
   }
 }
 
-function remember(name) {
+/** Keep a name for the next time. */
+export function remember(name) {
   try {
     localStorage.setItem(NAME, name);
   } catch {

@@ -14,6 +14,7 @@ export const LABELS = {
   informativeness: { informative: "Informative", not_informative: "Not informative" },
 };
 
+export const STATUSES = { new: "New", checking: "Being checked", confirmed: "Confirmed", false: "False", closed: "Closed" };
 export const MODALITIES = { text: "Text", image: "Photo", context: "Context" };
 export const NETWORKS = { x: "X", bluesky: "Bluesky", mastodon: "Mastodon", other: "Other" };
 const PLACE_SOURCES = { point: "from a post's own position", place: "from a post's place tag", gazetteer: "from a name in the text" };
