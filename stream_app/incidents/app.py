@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import faust
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from stream_app.feedback.tables import keep_counts
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.health import Health
 from stream_app.incidents.incident import INCIDENT_TYPE, Incident
 from stream_app.incidents.moments import moved
-from stream_app.incidents.sighting import Sighting, sighting_of
+from stream_app.incidents.sighting import Sighting
+from stream_app.incidents.taken import Losses, Taken, read_event
 from stream_app.kafka.inside_faust import App, CommittedTransport, OnePartitionTable, credentials
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.posts.post import Frozen
@@ -32,7 +33,10 @@ logger = logging.getLogger(__name__)
 _SESSION_S = 8.0
 _HEARTBEAT_S = 2.0
 _MEASURE_S = 5.0
-_TABLE = "every post of an incident in memory, and which incident it is in"
+_TABLE = "every post of an incident in memory, and which incident it is in; and what was taken from them"
+_LOST, _BARRED = b"\0lost:", b"\0gone:"
+"""Keys of the table that are no posts: what an incident has lost, and when a name was taken."""
+_SIFTED: TypeAdapter[Sighting | Taken] = TypeAdapter(Sighting | Taken)
 
 
 class Assigned(Frozen):
@@ -97,15 +101,16 @@ class _Sifter:
         """Passes on what incidents need of each event."""
         async for value in stream:
             try:
-                sighting = sighting_of(Event.model_validate_json(value or b""), self._rules)
+                found = read_event(Event.model_validate_json(value or b""), self._rules)
             except ValidationError as error:
                 self.skipped += 1
                 self._health.events.labels("skipped").inc()
                 logger.warning("skipped an event that cannot be read (%d so far): %s", self.skipped, _reason(error))
                 continue
-            self._health.events.labels("other" if sighting is None else "sighting").inc()
-            if sighting is not None:
-                await self._sightings.send(key=sighting.root.encode(), value=sighting.model_dump_json().encode())
+            self._health.events.labels("other" if found is None else type(found).__name__.lower()).inc()
+            if found is not None:
+                key = found.root if isinstance(found, Sighting) else found.post or found.author or ""
+                await self._sightings.send(key=key.encode(), value=found.model_dump_json().encode())
 
 
 class StreamClock:
@@ -148,8 +153,17 @@ class _Keeper:
 
     async def recover(self) -> None:
         """Rebuild the incidents from the table; all are published again, the same versions as before."""
-        kept = [Assigned.model_validate_json(value) for value in self._table.values()]
         self._grouping = Grouping(self._settings.incidents)
+        kept = []
+        for key, value in self._table.items():
+            if key.startswith(_LOST):
+                losses = Losses.model_validate_json(value)
+                self._grouping.restore_losses(losses)
+                self._clock.observe(losses.at)
+            elif key.startswith(_BARRED):
+                self._grouping.barred.note(key.removeprefix(_BARRED).decode(), datetime.fromisoformat(value.decode()))
+            else:
+                kept.append(Assigned.model_validate_json(value))
         for entry in sorted(kept, key=lambda entry: (entry.sighting.arrived_at, entry.sighting.post)):
             try:
                 self._grouping.restore(entry.incident, entry.sighting)
@@ -159,23 +173,41 @@ class _Keeper:
             self._clock.observe(entry.sighting.arrived_at)
 
     async def keep(self, stream: AsyncIterator[bytes]) -> None:
-        """Groups posts into incidents."""
+        """Groups posts into incidents, and takes from them what was withdrawn or edited."""
         async for value in stream:
             try:
-                sighting = Sighting.model_validate_json(value or b"")
+                found = _SIFTED.validate_json(value or b"")
             except ValidationError as error:
                 logger.warning("skipped a sighting that cannot be read: %s", _reason(error))
                 continue
-            self._clock.observe(sighting.arrived_at)
             try:
-                incident = self._grouping.add(sighting)
+                self._take(found) if isinstance(found, Taken) else self._add(found)
             except Exception:  # one odd post must not stop the others, again after each restart
                 self._health.failures.inc()
-                logger.exception("left out the post %s", sighting.post)
-                continue
-            if incident is not None:
-                entry = Assigned(incident=incident, sighting=sighting)
-                self._table[sighting.post.encode()] = entry.model_dump_json().encode()
+                logger.exception("left out the post %s", found.post)
+
+    def _add(self, sighting: Sighting) -> None:
+        self._clock.observe(sighting.arrived_at)
+        incident = self._grouping.add(sighting)
+        if incident is not None:
+            self._assign(incident, sighting)
+
+    def _take(self, taken: Taken) -> None:
+        """What incidents lost is written before posts go, so that no crash between makes a version fall."""
+        self._clock.observe(taken.taken_at)
+        change = self._grouping.take(taken)
+        for name in change.barred:
+            self._table[_BARRED + name.encode()] = taken.taken_at.isoformat().encode()
+        for losses in change.losses:
+            self._table[_LOST + losses.incident.encode()] = losses.model_dump_json().encode()
+        for incident, sighting in change.put:
+            self._assign(incident, sighting)
+        for post in change.gone:
+            self._table.pop(post.encode(), None)
+
+    def _assign(self, incident: str, sighting: Sighting) -> None:
+        entry = Assigned(incident=incident, sighting=sighting)
+        self._table[sighting.post.encode()] = entry.model_dump_json().encode()
 
     async def publish(self) -> None:
         now = self._clock.now()
@@ -183,14 +215,22 @@ class _Keeper:
         if now is None:
             return
         for incident in self._grouping.changed(now):
-            self._health.updates.inc()
-            await self._incidents.send(
-                key=incident.id.encode(),
-                value=incident.model_dump_json().encode(),
-                headers=_headers(incident),
-            )
-        for post in self._grouping.forget(now):
-            self._table.pop(post.encode(), None)
+            await self._send(incident)
+        forgotten = self._grouping.forget(now)
+        for incident in forgotten.last:
+            await self._send(incident)
+        posts = [post.encode() for post in forgotten.posts]
+        lost = [_LOST + incident.encode() for incident in forgotten.incidents]
+        for key in (*posts, *lost, *(_BARRED + name.encode() for name in forgotten.barred)):
+            self._table.pop(key, None)
+
+    async def _send(self, incident: Incident) -> None:
+        self._health.updates.inc()
+        await self._incidents.send(
+            key=incident.id.encode(),
+            value=incident.model_dump_json().encode(),
+            headers=_headers(incident),
+        )
 
 
 def _reason(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -54,7 +54,11 @@ class Window(Frozen):
 
 
 class Incident(Frozen):
-    """Posts that belong together by place, time and text. ``version`` rises with every change."""
+    """Posts that belong together by place, time and text. ``version`` rises with every change.
+
+    One that was published and has lost all its posts is closed and has ``post_count`` 0. When it is let go from memory
+    its last version says nothing any more of what anybody wrote.
+    """
 
     id: str
     version: int = Field(ge=1)
@@ -70,11 +74,16 @@ class Incident(Frozen):
     updated_at: datetime = Field(description="when its latest post was labelled")
     place: IncidentPlace | None = None
     posts: tuple[SupportingPost, ...] = Field(description="the strongest roots, capped; counts cover all")
-    post_count: int = Field(ge=1, description="every post, reposts and copies included")
-    root_count: int = Field(ge=1, description="distinct root posts")
+    post_count: int = Field(ge=0, description="every post, reposts and copies included; 0: all were withdrawn")
+    root_count: int = Field(ge=0, description="distinct root posts")
     repost_count: int = Field(ge=0)
     near_duplicate_count: int = Field(ge=0, description="roots that repeat another root's text or photo")
     members: tuple[str, ...] = Field(
         (), description="root posts it holds, as network:id; the latest 1,000 by creation where there are more"
     )
-    author_count: int = Field(ge=1, description="independent authors: near-duplicates and reposts add none")
+    author_count: int = Field(ge=0, description="independent authors: near-duplicates and reposts add none")
+
+    def without_texts(self) -> Self:
+        """The next version, in which its posts are named only."""
+        posts = (post.model_copy(update={"excerpt": "", "url": None, "images": ()}) for post in self.posts)
+        return self.model_copy(update={"version": self.version + 1, "posts": tuple(posts)})

@@ -13,6 +13,7 @@ from stream_app.incidents.geometry import centre, reach_km
 from stream_app.incidents.incident import Incident, IncidentPlace, Severity, SupportingPost, Trend, Window
 from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import GRAVEST_FIRST, Sighting
+from stream_app.incidents.taken import Losses
 from stream_app.settings import IncidentSettings
 
 _EXCERPT = 200
@@ -50,7 +51,9 @@ class Root:
         return sum(sighting.is_repost for sighting in self.sightings)
 
 
-def summarise(incident_id: str, roots: Mapping[str, Root], rules: IncidentSettings, *, closed: bool) -> Incident:
+def summarise(
+    incident_id: str, roots: Mapping[str, Root], rules: IncidentSettings, *, closed: bool, losses: Losses
+) -> Incident:
     """Fold the root posts of one incident into what is published; ``roots`` must not be empty."""
     sightings = [sighting for root in roots.values() for sighting in root.sightings]
     best = {name: root.best for name, root in roots.items()}
@@ -60,10 +63,11 @@ def summarise(incident_id: str, roots: Mapping[str, Root], rules: IncidentSettin
     category = _category([best[name].category for name in best])
     score = _severity_score([[best[name].severity for name in group] for group in witnesses])
     judged = any(sighting.damage is not None for sighting in best.values())
-    windows = _windows([sighting.written_at for sighting in sightings], timedelta(minutes=rules.trend_minutes))
+    times = [sighting.written_at for sighting in sightings]
+    windows = _windows(times, timedelta(minutes=rules.trend_minutes), max(times))
     return Incident(
         id=incident_id,
-        version=2 * len(sightings) + closed,
+        version=_version(len(sightings), losses, closed=closed),
         status="closed" if closed else "open",
         title=_title(category, place),
         category=category,
@@ -73,7 +77,7 @@ def summarise(incident_id: str, roots: Mapping[str, Root], rules: IncidentSettin
         windows=windows,
         first_seen=min(sighting.written_at for sighting in sightings),
         last_seen=max(sighting.written_at for sighting in sightings),
-        updated_at=max(sighting.arrived_at for sighting in sightings),
+        updated_at=max(losses.at, *(sighting.arrived_at for sighting in sightings)),
         place=place,
         posts=_supporting(copies, roots, best)[: rules.supporting_posts],
         members=tuple(sorted(best, key=lambda name: (best[name].written_at, name))[-_MEMBERS:]),
@@ -83,6 +87,36 @@ def summarise(incident_id: str, roots: Mapping[str, Root], rules: IncidentSettin
         near_duplicate_count=len(roots) - len(copies),
         author_count=len(witnesses),
     )
+
+
+def ended(losses: Losses) -> Incident:
+    """The last version of an incident that has lost all its posts."""
+    at = losses.at
+    return Incident(
+        id=losses.incident,
+        version=_version(0, losses, closed=True),
+        status="closed",
+        title="Withdrawn: every post of this incident was taken back",
+        category="not_humanitarian",
+        severity="unknown",
+        severity_score=0.0,
+        trend="steady",
+        windows=_windows([], timedelta(), at),
+        first_seen=at,
+        last_seen=at,
+        updated_at=at,
+        posts=(),
+        post_count=0,
+        root_count=0,
+        repost_count=0,
+        near_duplicate_count=0,
+        author_count=0,
+    )
+
+
+def _version(posts: int, losses: Losses, *, closed: bool) -> int:
+    """Rises with every post that comes and with every one that goes."""
+    return 2 * (posts + 2 * losses.gone) + closed
 
 
 def severity_label(score: float) -> Severity:
@@ -170,8 +204,7 @@ def _title(category: str, place: IncidentPlace | None) -> str:
     return f"{TITLES.get(category, category)}{' near ' + where if where else ', place unknown' if not place else ''}"
 
 
-def _windows(times: Sequence[datetime], length: timedelta) -> tuple[Window, ...]:
-    last = max(times)
+def _windows(times: Sequence[datetime], length: timedelta, last: datetime) -> tuple[Window, ...]:
     counts = Counter((last - time) // length for time in times)
     return tuple(Window(end=moved(last, -i * length), posts=counts[i]) for i in reversed(range(_WINDOWS)))
 

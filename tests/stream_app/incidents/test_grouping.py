@@ -294,10 +294,13 @@ def test_the_silent_are_forgotten_wholly():
     grouping = Grouping(RULES)
     for event in (A, make_event("p", "Photo", photos=["f" * 16]), make_event("r", root="a", place=COLOMBO)):
         grouping.add(sighting_of(event, RULES))
-    assert grouping.forget(START + timedelta(hours=48)) == []
-    assert sorted(grouping.forget(START + timedelta(hours=49))) == ["bluesky:a", "bluesky:p", "bluesky:r"]
+    grouping.changed(SOON)
+    assert grouping.forget(START + timedelta(hours=48)).posts == []
+    forgotten = grouping.forget(START + timedelta(hours=49))
+    assert sorted(forgotten.posts) == ["bluesky:a", "bluesky:p", "bluesky:r"]
+    assert {post.excerpt for last in forgotten.last for post in last.posts} == {""}, "its last version keeps no text"
     assert len(grouping) == len(grouping._texts) == len(grouping._photos) == 0
-    assert not any((grouping._groups, grouping._of_root, grouping._of_mark))
+    assert not any((grouping._groups, grouping._of_root, grouping._of_mark, grouping._of_event))
 
 
 def test_memory_is_bounded_by_letting_the_quietest_go():
