@@ -48,8 +48,8 @@ class NetworkConfig(BaseModel):
 
     @classmethod
     def paper(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
-        """The literal reading: vectors padded to the widest, no gate, one binary task per label."""
-        return cls(**{"modalities": modalities, "concepts": concepts, "align": "pad", **changes})
+        """The literal reading: raw vectors padded to the widest, no gate, one binary task per label."""
+        return cls(**{"modalities": modalities, "concepts": concepts, "align": "pad", "norm": "none", **changes})
 
     @classmethod
     def product(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
@@ -129,7 +129,7 @@ class FusionNetwork(nn.Module):
         granularity = self.config.granularity
         main = task_losses(output.logits, labels, granularity, beta)
         extra = [task_losses(logits, labels, granularity, beta).values for logits in output.auxiliary]
-        return TaskLosses(sum(extra, start=main.values), main.present)
+        return TaskLosses(sum(extra, start=main.values), main.rows)
 
     def probabilities(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Logits as probabilities [b, labels] that sum to 1 over each concept's labels.

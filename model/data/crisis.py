@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from model.data.rows import Answers, Row, either, merge_groups
+from model.data.rows import PHOTO_SET, Answers, Row, either, merge_groups
 from model.scorer import ContextFacts
 
 _POSTS = "crisismmd/crisismmd_v2_unified.parquet"
@@ -80,6 +80,7 @@ def _photo(photo: dict[str, Any], photos: Path, offset: int) -> Row:
         split=photo["split"],
         image=photos / photo["file"],
         of_image=image,
+        source=PHOTO_SET,
     )
 
 

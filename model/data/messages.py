@@ -15,17 +15,29 @@ from pathlib import Path
 from typing import Any
 
 from model.data.rows import Answers, Row
+from model.scorer import ContextFacts
 
 TABLE = "text/multilingual_unified.parquet"
 HELD_OUT = Path(__file__).parent / "heldout.json"
 _UNTOLD = re.compile("missing|needs|donation|affected|displaced", re.IGNORECASE)
 """Categories of CrisisNLP and its kin in which some posts ask for help and some do not."""
 _TOLD = re.compile("Sympathy|Caution|Infrastructure")
+_FAMILY = {
+    "Appen original": "Appen",
+    "Appen/Figure-Eight Disaster Response": "Appen",
+    "CrisisNLP_LREC2016_CF": "CrisisNLP",
+    "CrisisNLP_LREC2016_volunteers": "CrisisNLP",
+}
+"""Sources that asked the same question."""
+_WITH_FACTS = 6
+"""Of ten messages so many have the facts that a bare text shows, the others none: a feed may know nothing of a post."""
 _NUMBER = re.compile(r"\d+")
 
 
-def load_messages(data: Path, first_group: int = 0) -> list[Row]:
+def load_messages(data: Path, first_group: int = 0, count: int | None = None) -> list[Row]:
     """Every labelled message as a row; copies of one text share a group, numbered from ``first_group``.
+
+    With ``count`` an even sample of about so many.
 
     Raises:
         FileNotFoundError: ``data`` lacks the table.
@@ -39,6 +51,8 @@ def load_messages(data: Path, first_group: int = 0) -> list[Row]:
     wanted = {"id", "source", "event", "lang", "text", "label_info", "label_human", "label_raw", "text_key"}
     if missing := sorted(wanted - set(table.columns)):
         raise ValueError(f"{data / TABLE} has no column {missing[0]!r}")
+    if count:
+        table = table.iloc[:: max(1, len(table) // count)]
     held = json.loads(HELD_OUT.read_text())
     split_of = {event: split for split, events in held.items() for event in events}
     groups: dict[str, int] = {}
@@ -89,7 +103,10 @@ def _row(message: Mapping[str, Any], answers: Answers, group: int, split_of: Map
         of_text=answers,
         of_post=answers,
         agreed=answers,
-        source=message["source"],
+        source=_FAMILY.get(message["source"], message["source"]),
+        context=ContextFacts(mentions=message["text"].count("@"))
+        if _tenth(message["text_key"]) < _WITH_FACTS
+        else None,
         language=message["lang"] or None,
     )
 

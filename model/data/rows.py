@@ -14,6 +14,9 @@ LEARNED: Mapping[str, tuple[str, ...]] = {
 }
 """The concepts a network learns. ``damage_crisismmd`` asks another question than ``damage``: a head not shown."""
 
+PHOTO_SET = "photos"
+"""The source of photos that were collected without their posts."""
+
 Answers = Mapping[str, str]
 """A label by concept; a concept that nobody judged is not there."""
 
@@ -58,12 +61,12 @@ class Row:
     def of_photo(self) -> Answers:
         """Labels of the photo to learn from.
 
-        Photos without a post were collected for showing disasters: 811 are informative and 47 are not. Learning that
+        Photo sets were collected for showing disasters: 811 of theirs are informative and 47 are not. Learning that
         makes any photo mean informative, so of those this one label is left out.
         """
-        return (
-            self.of_image if self.text else {c: label for c, label in self.of_image.items() if c != "informativeness"}
-        )
+        if self.source != PHOTO_SET:
+            return self.of_image
+        return {concept: label for concept, label in self.of_image.items() if concept != "informativeness"}
 
 
 def either(text: Answers, image: Answers) -> Answers:
@@ -107,15 +110,14 @@ def merge_groups(rows: Sequence[Row], other: Mapping[str, int]) -> list[Row]:
 
 
 def sample(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
-    """All rows when ``count`` is None, or about so many: a third posts with photos, a third photos, a third posts.
+    """All rows when ``count`` is None, or about so many: as many posts with photos as photos, posts and messages.
 
     No more than there are of a kind, so fewer where one kind is rare.
     """
     if count is None:
         return rows
-    kinds = (
-        [row for row in rows if row.text and row.image],
-        [row for row in rows if row.image and not row.text],
-        [row for row in rows if row.text and not row.image],
-    )
-    return [row for kind in kinds for row in kind[:: max(1, len(kind) * 3 // count)][: max(1, count // 3)]]
+    kinds: dict[tuple[bool, bool, bool], list[Row]] = {}
+    for row in rows:
+        kinds.setdefault((bool(row.text), row.image is not None, bool(row.source)), []).append(row)
+    each = max(1, count // max(1, len(kinds)))
+    return [row for kind in kinds.values() for row in kind[:: max(1, len(kind) // each)][:each]]

@@ -14,9 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from model.data.rows import Row
+from model.scorer import ContextFacts
+
 FOLDER = Path(__file__).parent / "sentences"
 NEVER_LEARNED = frozenset({"pl", "vi", "el", "ko"})
 """Languages that are test as a whole: what a model knows of them it has from others."""
+EVENT = "own_sentences"
+"""The event of their rows, which is none."""
 
 
 class Sentence(NamedTuple):
@@ -45,6 +50,31 @@ def load_sentences() -> Iterator[Sentence]:
                 row.get("kind", "ordinary"),
                 split_of(path.stem, row["text"]),
             )
+
+
+def sentence_rows(first_group: int = 0) -> list[Row]:
+    """Every sentence as a row of its own group, numbered from ``first_group``."""
+    return [_row(sentence, first_group + i) for i, sentence in enumerate(load_sentences())]
+
+
+def _row(sentence: Sentence, group: int) -> Row:
+    answers = {
+        "informativeness": sentence.informativeness,
+        "humanitarian": sentence.humanitarian,
+        "request": "request" if sentence.request else "no_request",
+    }
+    return Row(
+        key=f"{EVENT}-{group}",
+        group=group,
+        event=EVENT,
+        split=sentence.split,
+        text=sentence.text,
+        context=ContextFacts(),
+        of_text=answers,
+        of_post=answers,
+        agreed=answers,
+        language=sentence.language,
+    )
 
 
 def split_of(file: str, text: str) -> Literal["train", "dev", "test"]:

@@ -133,7 +133,7 @@ class TextEncoder(nn.Module):
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Word pieces of each text, cleaned and cut to ``LONGEST``."""
         cleaned = [clean(text).translate(self._characters) for text in texts]
-        return [_cut(encoding.ids) for encoding in self.tokenizer.encode_batch(cleaned)]
+        return [cut(encoding.ids) for encoding in self.tokenizer.encode_batch(cleaned)]
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the last layer over each row's own tokens: ids [b, L], lengths [b] to [b, width]."""
@@ -186,9 +186,9 @@ class TextEncoder(nn.Module):
         self.network.load_state_dict(dict(state), strict=False)
 
 
-def _cut(ids: list[int]) -> list[int]:
-    """The first and the last ``LONGEST`` / 2 pieces of a longer text."""
-    return ids if len(ids) <= LONGEST else ids[: LONGEST // 2] + ids[-LONGEST // 2 :]
+def cut(ids: list[int], longest: int = LONGEST) -> list[int]:
+    """The first and the last ``longest`` / 2 word pieces of a longer text."""
+    return ids if len(ids) <= longest else ids[: longest // 2] + ids[-longest // 2 :]
 
 
 def _layers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -52,11 +52,13 @@ class DynamicMultitask(Balancer):
 
     ``positives`` and ``totals`` are m_f and M [F] of the train split (``NetworkConfig.counts``). Gradients are taken at
     the ``trunk``'s weight or, the paper's literal words, at each task's own ``head``. lambda moves by plain SGD: Adam
-    would divide rho away. The first ``initial_batches`` batches of a task only measure L_f(0).
+    would divide rho away. The first ``initial_batches`` batches of a task only measure L_f(0). Means over batches
+    are over their labelled rows: a batch with one labelled row counts as one, not as much as a full one.
     """
 
     initial: Tensor
     seen: Tensor
+    measured: Tensor
     sums: Tensor
     counts: Tensor
     rho: Tensor
@@ -76,7 +78,7 @@ class DynamicMultitask(Balancer):
         super().__init__(tasks, beta)
         self.alpha, self.rate, self.at, self.initial_batches = alpha, rate, at, initial_batches
         self.register_buffer("rho", inverse_frequency(positives, totals))
-        for name in ("initial", "seen", "sums", "counts"):
+        for name in ("initial", "seen", "measured", "sums", "counts"):
             self.register_buffer(name, torch.zeros(tasks))
 
     def backward(self, losses: TaskLosses, output: NetworkOutput) -> None:
@@ -86,11 +88,11 @@ class DynamicMultitask(Balancer):
         ready = present & (self.seen >= self.initial_batches)
         norms = self._norms(losses, output) if ready.any() else None
         (self.weights * losses.values).sum().backward()  # type: ignore[no-untyped-call]
-        self.sums += values
-        self.counts += present
+        self.sums += values * losses.rows
+        self.counts += losses.rows
         if norms is not None:
             self._step(norms, values, ready)
-        self._measure_initial(values, present & ~ready)
+        self._measure_initial(values, torch.where(ready, 0, losses.rows))
 
     def _norms(self, losses: TaskLosses, output: NetworkOutput) -> Tensor:
         if self.at == "trunk":
@@ -106,10 +108,11 @@ class DynamicMultitask(Balancer):
         moved[ready] -= self.rate * slope
         self.weights.copy_(renormalise(moved))
 
-    def _measure_initial(self, values: Tensor, measured: Tensor) -> None:
-        """Running mean of the first losses: L_f(0)."""
-        self.seen += measured
-        self.initial += torch.where(measured, (values - self.initial) / self.seen.clamp(min=1), 0.0)
+    def _measure_initial(self, values: Tensor, rows: Tensor) -> None:
+        """Running mean of the first batches' losses over their labelled rows: L_f(0)."""
+        self.seen += rows > 0
+        self.measured += rows
+        self.initial += (values - self.initial) * rows / self.measured.clamp(min=1)
 
     def end_epoch(self) -> None:
         """Reset lambda for the next epoch from this epoch's mean unweighted losses."""

@@ -21,8 +21,13 @@ class TaskLosses:
 
     values: Tensor
     """[F], 0 without gradient where the batch has no labelled row."""
-    present: Tensor
-    """[F] bool: the batch has labelled rows for the task."""
+    rows: Tensor
+    """[F]: how many labelled rows the batch has for the task."""
+
+    @property
+    def present(self) -> Tensor:
+        """[F] bool: the batch has labelled rows for the task."""
+        return self.rows > 0
 
 
 def focal_binary(logits: Tensor, targets: Tensor, beta: float) -> Tensor:
@@ -48,13 +53,13 @@ def task_losses(
     ``binary``: one task per label column (a concept of two labels has one column, for the second label). ``group``: one
     task, a softmax, per concept. An unlabelled row is no negative: it takes no part.
     """
-    values, present = [], []
+    values, counts = [], []
     for concept, z in logits.items():
         known = labels[concept] != UNKNOWN
         rows = _row_losses(z, labels[concept].clamp(min=0), granularity, beta)
         values.append(torch.where(known.unsqueeze(1), rows, rows.new_zeros(())).sum(0) / known.sum().clamp(min=1))
-        present.append(known.any().expand(rows.shape[1]))
-    return TaskLosses(torch.cat(values), torch.cat(present))
+        counts.append(known.sum().expand(rows.shape[1]))
+    return TaskLosses(torch.cat(values), torch.cat(counts))
 
 
 def _row_losses(z: Tensor, classes: Tensor, granularity: Granularity, beta: float) -> Tensor:

@@ -108,11 +108,14 @@ def find(source: str | Path) -> Path:
 
 
 def save_bundle(folder: Path, tensors: Mapping[str, Tensor], **manifest: Any) -> Manifest:
-    """Write tensors and a manifest with their hash; ``manifest`` is the other fields of :class:`Manifest`."""
+    """Write tensors and a manifest with their hash; ``manifest`` is the other fields of :class:`Manifest`.
+
+    Without a ``version`` the first 12 digits of the hash are one: other weights never have the same.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.detach().contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    written = Manifest(sha256=digest, **manifest)
+    written = Manifest(sha256=digest, **{"version": digest[:12], **manifest})
     text = json.dumps(written.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return written

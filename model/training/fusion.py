@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -40,11 +40,20 @@ class FusionPlan:
     clip: float = 1.0
     seed: int = 0
     balancer: Literal["dynamic", "equal"] = "dynamic"
+    at: Literal["trunk", "head"] = "trunk"
+    """Whose weight W is in equation 11."""
+    enough: int = 30
+    """With fewer labelled dev rows a task does not decide when to stop: its loss there is chance."""
 
     @classmethod
     def paper(cls, **changes: Any) -> FusionPlan:
-        """Adam at 0.01 and every row drawn alike."""
-        return cls(**{"rate": 1e-2, "decay": 0.0, "image_share": 1.0, "drop": 0.1, **changes})
+        """Adam at 0.01, every row drawn alike, W at each task's head."""
+        return cls(**{"rate": 1e-2, "decay": 0.0, "image_share": 1.0, "drop": 0.1, "at": "head", **changes})
+
+    @classmethod
+    def retune(cls) -> FusionPlan:
+        """From weights that are good already: small steps, soon stopped."""
+        return cls(rate=1e-4, attention_rate=1e-4, batch=64, epochs=6, patience=1, image_share=1.0)
 
     def few(self) -> FusionPlan:
         """For some hundred rows, all with a photo: small batches, and time to stop by itself."""
@@ -63,18 +72,27 @@ def fit(
     *,
     done: EpochDone = lambda *_: None,
     checkpoint: Path | None = None,
+    start: Mapping[str, Tensor] | None = None,
+    device: torch.device | None = None,
 ) -> FusionNetwork:
     """The network of the epoch with the least unweighted validation loss; the same seed gives the same network.
 
-    With ``checkpoint`` every epoch is saved there, and training goes on from it if it exists.
+    With ``checkpoint`` every epoch is saved there, and training goes on from it if it exists. ``start`` are weights to
+    begin with, which are kept where no epoch betters them. The network is left on the CPU.
     """
     torch.manual_seed(plan.seed)
-    network = FusionNetwork(config, fastest_dtype())
-    network.align.fit([train.values[name] for name in config.modalities], train.mask)
-    balancer = _balancer(config, train, plan)
+    device = device or torch.device("cpu")
+    network = FusionNetwork(config, fastest_dtype(device))
+    if start is None:
+        network.align.fit([train.values[name] for name in config.modalities], train.mask)
+    else:
+        network.load_state_dict(dict(start))
+    network.to(device)
+    balancer = _balancer(config, train, plan).to(device)
     optimizer = torch.optim.AdamW(_paces(network, plan), lr=plan.rate, weight_decay=plan.decay)
     generator = torch.Generator().manual_seed(plan.seed)
-    best, best_loss, first, waited = copy.deepcopy(network.state_dict()), float("inf"), 0, 0
+    best, first, waited = copy.deepcopy(network.state_dict()), 0, 0
+    best_loss = float("inf") if start is None else validation_loss(network, dev, plan.enough)
     parts = {"network": network, "balancer": balancer, "optimizer": optimizer}
     if checkpoint and checkpoint.is_file():
         best, best_loss, first, waited = read_checkpoint(checkpoint, parts, generator)
@@ -82,7 +100,7 @@ def fit(
         if waited > plan.patience:
             break
         _epoch(network, balancer, optimizer, train, plan, generator)
-        loss = validation_loss(network, dev)
+        loss = validation_loss(network, dev, plan.enough)
         waited = 0 if loss < best_loss else waited + 1
         if waited == 0:
             best, best_loss = copy.deepcopy(network.state_dict()), loss
@@ -90,7 +108,7 @@ def fit(
             write_checkpoint(checkpoint, parts, generator, (best, best_loss, epoch + 1, waited))
         done(epoch, loss)
     network.load_state_dict(best)
-    return network.eval()
+    return network.to("cpu").eval()
 
 
 def _paces(network: FusionNetwork, plan: FusionPlan) -> list[dict[str, Any]]:
@@ -102,7 +120,9 @@ def _paces(network: FusionNetwork, plan: FusionPlan) -> list[dict[str, Any]]:
 
 def _balancer(config: NetworkConfig, train: Vectors, plan: FusionPlan) -> Balancer:
     positives, totals = config.counts(train.labels(train.mask))
-    return DynamicMultitask(positives, totals) if plan.balancer == "dynamic" else EqualWeights(len(positives))
+    return (
+        DynamicMultitask(positives, totals, at=plan.at) if plan.balancer == "dynamic" else EqualWeights(len(positives))
+    )
 
 
 def _epoch(
@@ -114,11 +134,13 @@ def _epoch(
     generator: torch.Generator,
 ) -> None:
     network.train()
+    device = _device(network)
     weights = torch.where(train.mask[:, 1], plan.image_share, 1.0)
     order = torch.tensor(list(WeightedRandomSampler(weights.tolist(), len(train), generator=generator)))
     for index in order.split(plan.batch):  # type: ignore[no-untyped-call]
         batch = train.take(index)
         mask = drop_modalities(batch.mask, plan.drop, generator)
+        batch, mask = batch.to(device), mask.to(device)
         output = network(batch.values, mask)
         optimizer.zero_grad()
         balancer.backward(network.losses(output, batch.labels(mask), balancer.beta), output)
@@ -127,18 +149,30 @@ def _epoch(
     balancer.end_epoch()
 
 
+def _device(network: FusionNetwork) -> torch.device:
+    return next(network.parameters()).device
+
+
 @torch.no_grad()
 def logits_of(network: FusionNetwork, rows: Vectors, mask: Tensor | None = None) -> dict[str, Tensor]:
-    """Logits of each concept [n, K] of all rows, seen through ``mask`` (all they have when None)."""
+    """Logits of each concept [n, K] of all rows, seen through ``mask`` (all they have when None), on the CPU."""
     network.eval()
-    shown = rows.mask if mask is None else mask
-    parts = [network(rows.take(index).values, shown[index]).logits for index in torch.arange(len(rows)).split(1024)]  # type: ignore[no-untyped-call]
+    device, shown = _device(network), rows.mask if mask is None else mask
+    parts = []
+    for index in torch.arange(len(rows)).split(1024):  # type: ignore[no-untyped-call]
+        part = rows.take(index).to(device)
+        parts.append({c: z.cpu() for c, z in network(part.values, shown[index].to(device)).logits.items()})
     return {concept: torch.cat([part[concept] for part in parts]) for concept in network.config.concepts}
 
 
 @torch.no_grad()
-def validation_loss(network: FusionNetwork, rows: Vectors) -> float:
-    """The mean over tasks of the unweighted cross-entropy."""
+def validation_loss(network: FusionNetwork, rows: Vectors, enough: int = 0) -> float:
+    """The mean over tasks of the unweighted cross-entropy over their labelled rows.
+
+    Tasks with fewer than ``enough`` of these are left out, unless all have fewer.
+    """
     network.eval()
+    rows = rows.to(_device(network))
     losses = network.losses(network(rows.values, rows.mask), rows.labels(rows.mask))
-    return float(losses.values[losses.present].mean())
+    judged = losses.rows >= enough
+    return float(losses.values[judged if judged.any() else losses.present].mean())

@@ -178,8 +178,8 @@ def _tuned(name: str, rows: Sequence[Row], recipe: Recipe, work: Path | None) ->
         return task.eval()
     learning = distinct(rows)
     with progress() as bar:
-        doing = bar.add_task(f"text layers, {name}", total=len(learning) * plan.passes)
-        task = fine_tune(encoder, learning, plan, lambda n: bar.advance(doing, n))
+        doing = bar.add_task(f"text layers, {name}", total=100)
+        task = fine_tune(encoder, learning, plan, lambda share: bar.advance(doing, 100 * share))
     if kept:
         partial = kept.with_suffix(".partial")
         save_file({key: value.contiguous() for key, value in task.state_dict().items()}, partial)

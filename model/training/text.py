@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +15,7 @@ from torch.nn import functional as F
 
 from model.data.rows import Row, classes
 from model.encoders.clean import clean
-from model.encoders.text import TextEncoder, buckets, pad
+from model.encoders.text import TextEncoder, buckets, cut, pad
 from model.kernels.precision import fastest_dtype
 from model.scorer import LABELS
 
@@ -29,6 +31,13 @@ TARGETS: Mapping[str, tuple[str, str, float]] = {
 """Heads: the side of a row that is asked, the concept, and how much the answer counts.
 
 The first two are what papers are judged on, ``request`` is a head of its own, the others help."""
+
+MISSED = 2.0
+"""How much graver a missed request for help is than a false one."""
+Draw = Callable[[Sequence[Row], int], list[int]]
+"""Which rows an epoch shows, as indices of rows that may repeat, given a seed."""
+Step = Callable[[float], None]
+"""Told how much more of the work is done; in all 1."""
 
 _CHUNK = 20
 """Batches shuffled together before they are sorted by length."""
@@ -46,18 +55,17 @@ class TextPlan:
     batch: int = 32
     rate: float = 2e-4
     head_rate: float = 1.5e-3
-    warm_up: float = 0.1
+    warm_up: float = 0.06
     disagreeing: float = 0.5
     """How much a tweet counts whose text and photo were judged differently."""
     frozen: int = 3
     """Lower layers that stay as they are: a third of the time saved, and what languages share lies low."""
-    smoothing: float = 0.05
+    smoothing: float = 0.03
+    longest: int = 48
+    """Word pieces of a text that are learned from; half of what is read in service, at half the time."""
+    minutes: float | None = None
+    """At most so long in all, however few rows that shows."""
     seed: int = 0
-
-    @property
-    def passes(self) -> int:
-        """How often each row is shown in all."""
-        return self.members * self.epochs
 
 
 class TextTask(nn.Module):
@@ -93,17 +101,18 @@ class TextTask(nn.Module):
         rows = self.encoder.tokens(texts)
         out = {name: torch.empty(len(rows), len(LABELS[c])) for name, (_, c, _w) in TARGETS.items()}  # type: ignore[index]
         for chosen in buckets([len(row) for row in rows]):
-            with torch.autocast("cpu", torch.bfloat16, enabled=fastest_dtype() is torch.bfloat16):
-                logits = self(*pad([rows[i] for i in chosen]))
+            device = self.encoder.device
+            with torch.autocast(device.type, torch.bfloat16, enabled=fastest_dtype(device) is torch.bfloat16):
+                logits = self(*pad([rows[i] for i in chosen], device))
             for name, z in logits.items():
-                out[name][chosen] = z.float()
+                out[name][chosen] = z.float().cpu()
         return out
 
 
 def without_leaks(train: Sequence[Row], held_out: Sequence[Row]) -> list[Row]:
     """Training rows that share neither a group nor, cleaned and in lower case, a text with a held-out row."""
     groups = {row.group for row in held_out}
-    texts = {clean(row.text or "").lower() for row in held_out}
+    texts = {clean(row.text or "").lower() for row in held_out} - {""}
     return [row for row in train if row.group not in groups and clean(row.text or "").lower() not in texts]
 
 
@@ -118,24 +127,34 @@ def distinct(rows: Sequence[Row]) -> list[Row]:
 
 def sources_of(rows: Sequence[Row]) -> list[str]:
     """Names of the sources beside the reference, in order."""
-    return sorted({row.source for row in rows} - {""})
+    return sorted({row.source for row in rows if row.text} - {""})
+
+
+def each_once(rows: Sequence[Row], seed: int) -> list[int]:  # noqa: ARG001 - an epoch is drawn by its seed
+    """The plain epoch: every row once."""
+    return list(range(len(rows)))
 
 
 def fine_tune(
-    encoder: TextEncoder, rows: Sequence[Row], plan: TextPlan, step: Callable[[int], None] = lambda _: None
+    encoder: TextEncoder,
+    rows: Sequence[Row],
+    plan: TextPlan,
+    step: Step = lambda _: None,
+    draw: Draw = each_once,
 ) -> TextTask:
-    """Train on rows with a text; word embeddings stay as they are. The same seed and machine give the same weights.
+    """Train on rows, each of a text of its own, where the encoder is; word embeddings stay as they are.
 
-    ``step`` is told how many rows each training step took; in all there are ``plan.passes`` a row.
+    ``draw`` says which rows an epoch shows. The same seed and machine give the same weights, unless ``plan.minutes``
+    cuts it short. ``step`` is told the share of the work that each training step did; in all it is 1.
     """
     torch.manual_seed(plan.seed)
-    task = TextTask(encoder, sources_of(rows))
+    task = TextTask(encoder, sources_of(rows)).to(encoder.device)
     encoder.freeze(plan.frozen)
     start = copy.deepcopy(task.state_dict())
     total: dict[str, Tensor] = {}
     for member in range(plan.members):
         task.load_state_dict(start)
-        _run(task, distinct(rows), replace(plan, seed=plan.seed + member), step)
+        _run(task, rows, replace(plan, seed=plan.seed + member), lambda share: step(share / plan.members), draw)
         for name, value in task.state_dict().items():
             share = value.double() / plan.members
             total[name] = total[name] + share if name in total else share
@@ -143,15 +162,14 @@ def fine_tune(
     return task.eval()
 
 
-def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Callable[[int], None]) -> None:
+def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Step, draw: Draw) -> None:
     """One run over distinct rows, from the weights that ``task`` has."""
     torch.manual_seed(plan.seed)
-    tokens = task.encoder.tokens([row.text or "" for row in rows])
+    device = task.encoder.device
+    tokens = [cut(row, plan.longest) for row in task.encoder.tokens([row.text or "" for row in rows])]
     targets = {t: torch.tensor(classes([getattr(r, side) for r in rows], c)) for t, (side, c, _) in TARGETS.items()}
     weights = torch.tensor([1.0 if row.agreed else plan.disagreeing for row in rows])
     sources = torch.tensor([task.sources.get(row.source, 0) for row in rows])
-    seeds = [plan.seed * plan.epochs + epoch for epoch in range(plan.epochs)]
-    batches = [batch for seed in seeds for batch in _batches([len(t) for t in tokens], plan.batch, seed)]
     optimizer = torch.optim.AdamW(
         [
             {"params": [p for p in task.encoder.parameters() if p.requires_grad], "lr": plan.rate},
@@ -160,27 +178,52 @@ def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Callable[[in
         ],
         fused=True,
     )
-    rises = max(1, int(plan.warm_up * len(batches)))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda i: min((i + 1) / rises, (len(batches) - i) / max(1, len(batches) - rises))
-    )
+    rates = [group["lr"] for group in optimizer.param_groups]
+    batches = _all_batches(tokens, rows, plan, draw)
+    limit = 60 * plan.minutes / plan.members if plan.minutes else math.inf
+    began, done = time.monotonic(), 0.0
     task.train()
-    for batch in batches:
-        with torch.autocast("cpu", torch.bfloat16, enabled=fastest_dtype() is torch.bfloat16):
-            logits = task(*pad([tokens[i] for i in batch]), sources[batch])
-        loss = _loss(logits, {t: y[batch] for t, y in targets.items()}, weights[batch], plan.smoothing)
+    for number, batch in enumerate(batches):
+        fraction = max(number / len(batches), (time.monotonic() - began) / limit)
+        if fraction >= 1:
+            break
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * pace(fraction, plan.warm_up)
+        with torch.autocast(device.type, torch.bfloat16, enabled=fastest_dtype(device) is torch.bfloat16):
+            logits = task(*pad([tokens[i] for i in batch], device), sources[batch].to(device))
+        known = {t: y[batch].to(device) for t, y in targets.items()}
+        loss = _loss(logits, known, weights[batch].to(device), plan.smoothing)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(task.parameters(), 1.0)
         optimizer.step()
-        schedule.step()
-        step(len(batch))
+        step(fraction - done)
+        done = fraction
+    step(1 - done)
+
+
+def pace(done: float, warm_up: float) -> float:
+    """The rate's factor when a share ``done`` of a run is behind: up over ``warm_up``, then down to 0 in a line."""
+    return max(0.01, min(done / warm_up if warm_up else 1.0, (1 - done) / (1 - warm_up)))
+
+
+def _all_batches(tokens: Sequence[Sequence[int]], rows: Sequence[Row], plan: TextPlan, draw: Draw) -> list[list[int]]:
+    """The batches of every epoch, one epoch after the other, as indices of ``rows``."""
+    found = []
+    for epoch in range(plan.epochs):
+        seed = plan.seed * plan.epochs + epoch
+        shown = draw(rows, seed)
+        found += [[shown[i] for i in batch] for batch in _batches([len(tokens[i]) for i in shown], plan.batch, seed)]
+    return found
 
 
 def _loss(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], weights: Tensor, smoothing: float) -> Tensor:
     total = weights.new_zeros(())
     for name, z in logits.items():
-        each = F.cross_entropy(z.float(), targets[name], reduction="none", ignore_index=-1, label_smoothing=smoothing)
+        grave = z.new_tensor([1.0, MISSED], dtype=torch.float32) if TARGETS[name][1] == "request" else None
+        each = F.cross_entropy(
+            z.float(), targets[name], grave, reduction="none", ignore_index=-1, label_smoothing=smoothing
+        )
         total = total + TARGETS[name][2] * (each * weights).mean()
     return total
 

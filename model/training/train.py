@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from rich.console import Console
@@ -12,57 +13,73 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from model.data.rows import Row, sample
+from model.data.rows import Row
+from model.data.sentences import EVENT as SENTENCES
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.pinned import fingerprint
 from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
 from model.scorer import LABELS
-from model.serving.bundle import Manifest, save_bundle
-from model.serving.calibration import Calibration
+from model.serving.bundle import Bundle, Manifest, save_bundle
+from model.serving.calibration import Calibration, completed
+from model.training.about import About
 from model.training.fusion import FusionPlan, fit, logits_of
-from model.training.text import TextPlan, distinct, fine_tune, without_leaks
+from model.training.mix import epoch, fusion_rows
+from model.training.text import TARGETS, TextPlan, distinct, each_once, fine_tune, without_leaks
 from model.training.vectors import Vectors, assemble, encode_context, encode_images, encode_text
 
-LICENCE = "Weights learned from CrisisMMD v2.0: research use only (its terms), not the project's licence."
-DATA = "CrisisMMD v2.0 posts, 984 of them with photos; labelled photos of AIDR and DMD; the train part of split_unified"
+CPU = torch.device("cpu")
+Heads = Mapping[str, Tensor]
+"""Weights of the text task's heads, ``TARGET.weight`` [K, width] and ``TARGET.bias`` [K]; empty where none learned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to train and how; ``short`` is a run of seconds that shows the machinery, not a useful model."""
+    """What to train and how."""
 
     text: TextPlan | None
     fusion: FusionPlan
-    paper: bool = False
-    name: str = "crisis-fusion"
-    version: str = "0.6.0"
+    network: Literal["product", "paper"]
+    """The preset of :class:`NetworkConfig`."""
+    changes: Mapping[str, Any]
+    """Fields of the config that differ from the preset."""
     text_model: str = PACKAGED
-    rows: int | None = None
+    mixed: bool = True
+    """Whether an epoch of the text layers is drawn as :mod:`model.training.mix` says, or shows each row once."""
 
     @classmethod
     def product(cls) -> Recipe:
         """Fine-tuned text layers, then improved graph fusion with dynamic multitask."""
-        return cls(TextPlan(), FusionPlan(rate=3e-4, attention_rate=3e-3, batch=256, epochs=8, patience=3))
+        fusion = FusionPlan(rate=3e-4, attention_rate=3e-3, batch=256, epochs=8, patience=3)
+        return cls(TextPlan(), fusion, "product", {"dropout": 0.2})
 
     @classmethod
     def literal(cls) -> Recipe:
-        """The paper's: frozen encoders, padded vectors, Adam at 0.01."""
-        return cls(None, FusionPlan.paper(), paper=True, name="crisis-fusion-paper")
+        """The paper's: frozen encoders, raw padded vectors, Adam at 0.01, balance at the heads."""
+        return cls(None, FusionPlan.paper(), "paper", {}, mixed=False)
+
+    @classmethod
+    def retune(cls) -> Recipe:
+        """For some verdicts on a model that is there: its text layers as they are, its fusion in small steps."""
+        return cls(None, FusionPlan.retune(), "product", {})
+
+    @classmethod
+    def retune_text(cls) -> Recipe:
+        """The same for thousands of rows: the text layers too, at a quarter of their rate."""
+        return replace(cls.retune(), text=TextPlan(members=1, rate=5e-5))
 
     def config(self, vectors: Vectors) -> NetworkConfig:
         """The network's shape for vectors of these widths."""
         widths = {name: value.shape[1] for name, value in vectors.values.items()}
         learned = {str(concept): labels for concept, labels in LABELS.items()}
-        return (
-            NetworkConfig.paper(widths, learned) if self.paper else NetworkConfig.product(widths, learned, dropout=0.2)
-        )
+        preset = NetworkConfig.paper if self.network == "paper" else NetworkConfig.product
+        return preset(widths, learned, **self.changes)
 
     def shortened(self) -> Recipe:
-        """The same steps on 96 rows, one epoch each."""
+        """The same steps, one epoch each."""
         text = replace(self.text, members=1, epochs=1) if self.text else None
-        return replace(self, text=text, fusion=replace(self.fusion, epochs=1), rows=96)
+        return replace(self, text=text, fusion=replace(self.fusion, epochs=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,51 +92,108 @@ class Trained:
     text: dict[str, Tensor]
 
 
-def train(rows: Sequence[Row], recipe: Recipe, out: Path, *, made_by: str, resume: bool = False) -> Manifest:
+def train(
+    rows: Sequence[Row],
+    recipe: Recipe,
+    out: Path,
+    about: About,
+    *,
+    start: Bundle | None = None,
+    resume: bool = False,
+    device: torch.device = CPU,
+) -> Manifest:
     """Train on rows of the ``train`` split, stop and calibrate on ``dev``, write the bundle to ``out``.
 
-    Work in progress lies in ``out/work``: with ``resume`` finished text layers and fusion epochs are taken from there.
+    With ``start`` it goes on from that model's weights. Work in progress lies in ``out/work``: with ``resume`` finished
+    text layers and fusion epochs are taken from there.
+
+    Raises:
+        ValueError: there are no rows to learn from, or none to stop and calibrate on.
     """
+    for split, what in (("train", "learn from"), ("dev", "stop and calibrate by")):
+        if not any(row.split == split for row in rows):
+            raise ValueError(f"there is no row of the {split} split to {what}: give more rows, or name their split")
     work = out / "work"
     if not resume:
         for stale in (work / "text.safetensors", work / "fusion.ckpt"):
             stale.unlink(missing_ok=True)
-    chosen = sample(rows, recipe.rows)
+    text_model = start.manifest.text_model if start else recipe.text_model
     with progress() as bar:
-        text = TextEncoder.load(recipe.text_model)
-        tuned = tune(text, chosen, recipe, work, bar)
-        learning = [row for row in chosen if row.split in ("train", "dev")]
-        vectors, context = encode(text, learning, bar)
-        trained = learn_fusion(vectors, learning, recipe, context, checkpoint=work / "fusion.ckpt", bar=bar)
+        text = TextEncoder.load(text_model)
+        if start and start.part("text"):
+            text.load_tuned(start.part("text"))
+        tuned, heads = tune(text.to(device), rows, recipe, work, bar)
+        learning = fusion_rows(rows)
+        vectors, context = encode(text, learning, bar, context=_context(start))
+        trained = learn_fusion(
+            agreeing(vectors, learning, heads),
+            learning,
+            recipe,
+            context,
+            checkpoint=work / "fusion.ckpt",
+            bar=bar,
+            start=start,
+            device=device,
+        )
     return save_bundle(
         out,
-        tensors(replace(trained, text=tuned)),
-        name=recipe.name,
-        version=recipe.version,
+        tensors(replace(trained, text=tuned or (start.part("text") if start else {}))),
         network=trained.network.config,
-        text_model=recipe.text_model,
-        text_files=fingerprint(Path(recipe.text_model)),
-        made_by=made_by,
-        data=DATA,
-        licence=LICENCE,
+        text_model=text_model,
+        text_files=fingerprint(Path(text_model)),
+        **about.fields(),
     )
 
 
-def tune(encoder: TextEncoder, rows: Sequence[Row], recipe: Recipe, work: Path, bar: Progress) -> dict[str, Tensor]:
-    """Fine-tune the encoder in place and return its layers as they are shipped; empty when the recipe has none."""
+def _context(start: Bundle | None) -> ContextEncoder | None:
+    if start is None:
+        return None
+    context = ContextEncoder()
+    context.load_state_dict(start.part("context"))
+    return context
+
+
+def tune(
+    encoder: TextEncoder, rows: Sequence[Row], recipe: Recipe, work: Path, bar: Progress
+) -> tuple[dict[str, Tensor], Heads]:
+    """Fine-tune the encoder in place; its layers as they are shipped and its heads, both empty without a text plan."""
     if recipe.text is None:
-        return {}
+        return {}, {}
     kept = work / "text.safetensors"
     if not kept.is_file():
         held_out = [row for row in rows if row.split != "train"]
         learning = distinct(without_leaks([row for row in rows if row.split == "train"], held_out))
-        doing = bar.add_task("text layers", total=len(learning) * recipe.text.passes)
-        fine_tune(encoder, learning, recipe.text, lambda n: bar.advance(doing, n))
+        doing = bar.add_task("text layers", total=100)
+        drawn = epoch if recipe.mixed else each_once
+        task = fine_tune(encoder, learning, recipe.text, lambda share: bar.advance(doing, 100 * share), drawn)
+        layers = {f"text.{name}": value for name, value in halved(encoder.tuned_state()).items()}
+        heads = {f"heads.{name}": value.contiguous() for name, value in task.heads.state_dict().items()}
         kept.parent.mkdir(parents=True, exist_ok=True)
-        save_file(halved(encoder.tuned_state()), kept)
-    tuned = load_file(kept)
+        save_file({name: value.cpu() for name, value in (layers | heads).items()}, kept)
+    found = load_file(kept)
+    tuned, heads = (
+        {name.removeprefix(part): value for name, value in found.items() if name.startswith(part)}
+        for part in ("text.", "heads.")
+    )
     encoder.load_tuned(tuned)
-    return tuned
+    return tuned, heads
+
+
+def agreeing(vectors: Vectors, rows: Sequence[Row], heads: Heads) -> Vectors:
+    """The rows, ``train``'s without those labels of other sources' messages that the reference's heads do not share.
+
+    Labels differ between sources; the heads learned with an offset for each, and answer here without.
+    """
+    other = torch.tensor([bool(row.source and row.text and row.split == "train") for row in rows])
+    if not heads or not other.any():
+        return vectors
+    of_text, of_post = dict(vectors.of_text), dict(vectors.of_post)
+    for target in ("informativeness", "humanitarian", "request"):
+        concept = TARGETS[target][1]
+        says = (vectors.values["text"] @ heads[f"{target}.weight"].T + heads[f"{target}.bias"]).argmax(1)
+        for side in (of_text, of_post):
+            side[concept] = torch.where(other & (says != side[concept]), -1, side[concept])
+    return replace(vectors, of_text=of_text, of_post=of_post)
 
 
 def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -128,19 +202,25 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def encode(
-    text: TextEncoder, rows: Sequence[Row], bar: Progress | None = None, *, pixels: Tensor | None = None
+    text: TextEncoder,
+    rows: Sequence[Row],
+    bar: Progress | None = None,
+    *,
+    pixels: Tensor | None = None,
+    context: ContextEncoder | None = None,
 ) -> tuple[Vectors, ContextEncoder]:
-    """All rows' vectors; the context encoder is fitted on the posts of the ``train`` split among them.
+    """All rows' vectors; the context encoder, where none is given, fitted on the ``train`` split's posts among them.
 
-    ``pixels`` are the photos' vectors where they are known already.
+    ``pixels`` are the photos' vectors where they are known already. Photos are encoded where ``text`` is.
     """
-    posts = [row for row in rows if row.split == "train" and row.context]
-    context = ContextEncoder()
-    context.fit([row.context for row in posts if row.context], [row.text or "" for row in posts])
+    if context is None:
+        posts = [row for row in rows if row.split == "train" and row.context]
+        context = ContextEncoder()
+        context.fit([row.context for row in posts if row.context], [row.text or "" for row in posts])
     if pixels is None:
         doing = bar.add_task("photos", total=sum(row.image is not None for row in rows)) if bar else None
         advance = (lambda n: bar.advance(doing, n)) if bar and doing is not None else (lambda _: None)
-        pixels = encode_images(ImageEncoder.load(), rows, advance)
+        pixels = encode_images(ImageEncoder.load(text.device), rows, advance)
     words = encode_text(text.for_service(), rows)
     return assemble(rows, words, pixels, encode_context(context, rows)), context
 
@@ -153,25 +233,60 @@ def learn_fusion(
     *,
     checkpoint: Path | None = None,
     bar: Progress | None = None,
+    start: Bundle | None = None,
+    device: torch.device = CPU,
 ) -> Trained:
-    """Train the network on the rows of the ``train`` split and calibrate it on those of ``dev``."""
-    parts = {s: vectors.take([i for i, row in enumerate(rows) if row.split == s]) for s in ("train", "dev")}
+    """Train the network on the rows of the ``train`` split and calibrate it on those of ``dev``.
+
+    With ``start`` it begins with that model's, and calibrates anew only what enough rows of ``dev``, our own sentences
+    not among them, speak of: these are easier than strangers' posts.
+    """
+    of = {s: [i for i, row in enumerate(rows) if row.split == s] for s in ("train", "dev")}
+    parts = {s: vectors.take(index) for s, index in of.items()}
+    parts["train"] = vectors.take(shown(rows, of["train"], start))
     doing = bar.add_task("fusion epochs", total=recipe.fusion.epochs) if bar else None
 
     def done(epoch: int, loss: float) -> None:
         if bar and doing is not None:
             bar.update(doing, completed=epoch + 1, description=f"fusion, dev loss {loss:.4f}")
 
-    network = fit(recipe.config(vectors), parts["train"], parts["dev"], recipe.fusion, done=done, checkpoint=checkpoint)
-    return Trained(network, context, calibrated(network, parts["dev"]), {})
+    network = fit(
+        start.manifest.network if start else recipe.config(vectors),
+        parts["train"],
+        parts["dev"],
+        recipe.fusion,
+        done=done,
+        checkpoint=checkpoint,
+        start=start.part("network") if start else None,
+        device=device,
+    )
+    judged = vectors.take([i for i in of["dev"] if not (start and rows[i].event == SENTENCES)])
+    return Trained(network, context, calibrated(network, judged, start.part("calibration") if start else None), {})
 
 
-def calibrated(network: FusionNetwork, dev: Vectors) -> Calibration:
-    """The calibration of a network's answers, fitted on rows it did not learn from.
+def shown(rows: Sequence[Row], train: Sequence[int], start: Bundle | None) -> list[int]:
+    """Indices of the rows an epoch of the fusion draws from, in their shares.
+
+    Our own sentences count twice. From ``start`` they only rehearse what it knows: the other rows, which it is to
+    learn, are repeated until they are as many, at most twenty times.
+    """
+    own = [i for i in train if rows[i].event == SENTENCES]
+    other = [i for i in train if rows[i].event != SENTENCES]
+    if start is None or not other:
+        return [*other, *own, *own]
+    return [*other * max(1, min(20, len(own) // len(other))), *own]
+
+
+def calibrated(network: FusionNetwork, dev: Vectors, start: Mapping[str, Tensor] | None = None) -> Calibration:
+    """The calibration of a network's answers, fitted on rows it did not learn from; ``start`` where these are few.
 
     Posts with text and photo are shown three times: whole, and each side alone.
     """
     calibration = Calibration({concept: len(labels) for concept, labels in network.config.concepts.items()})
+    if start is not None:
+        calibration.load_state_dict(completed(start))
+    if not len(dev):
+        return calibration.requires_grad_(False)
     both = dev.take((dev.mask[:, 0] & dev.mask[:, 1]).nonzero().flatten())
     views = [dev, *(both.shown(view) for view in ((True, False, True), (False, True, False)) if len(both))]
     logits, labels = [logits_of(network, view) for view in views], [view.labels(view.mask) for view in views]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from stream_app.cli.model_diff import diff
-
-if TYPE_CHECKING:
-    from model.training.train import Recipe
+from stream_app.cli.model_settings import DATA, PRESET, SET, recipe_of
+from stream_app.cli.model_train import train
 
 
 @click.group()
@@ -75,38 +73,6 @@ def tables(
     click.echo(f"report: {out / 'report.md'}, {out / 'report.png'}, {out / 'results.json'}")
 
 
-DATA = click.option(
-    "--data",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="folder of the labelled data: crisismmd/ and photos/",
-)
-PRESET = click.option("--preset", type=click.Choice(["product", "paper"]), default="product", show_default=True)
-
-
-@command.command()
-@DATA
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="folder of the new model")
-@PRESET
-@click.option("--short", is_flag=True, help="a run of seconds on 96 rows: shows that it works, learns nothing")
-@click.option("--resume", is_flag=True, help="go on from what a stopped run left in OUT/work")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--text-model", help="a folder or Hugging Face hub name in place of the packaged MiniLM")
-def train(*, data: Path, out: Path, preset: str, short: bool, resume: bool, seed: int, text_model: str | None) -> None:
-    """Train a model on the labelled data: text layers, fusion, calibration; the result loads by its folder's name."""
-    from model.data.crisis import load_rows
-    from model.training.train import train as run
-
-    recipe = _recipe(preset, short=short, seed=seed, text_model=text_model)
-    words = "".join((" --short" if short else "", f" --seed {seed}" if seed else ""))
-    made_by = f"crisis-stream model train --data DATA --out OUT --preset {preset}{words}"
-    try:
-        manifest = run(load_rows(data), recipe, out, made_by=made_by, resume=resume)
-    except (FileNotFoundError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"{out}: {manifest.name} {manifest.version}, SHA-256 {manifest.sha256}")
-
-
 @command.command()
 @DATA
 @click.option(
@@ -117,6 +83,7 @@ def train(*, data: Path, out: Path, preset: str, short: bool, resume: bool, seed
 )
 @click.option("--model", default="default", show_default=True, help="judged by 'unified'; the others train their own")
 @PRESET
+@SET
 @click.option("--short", is_flag=True, help="the recipe of a short run")
 @click.option("--rows", type=click.IntRange(30), help="an even sample of about so many rows: shows that it works")
 @click.option(
@@ -134,6 +101,7 @@ def evaluate(
     protocol: str,
     model: str,
     preset: str,
+    settings: tuple[str, ...],
     short: bool,
     rows: int | None,
     members: int | None,
@@ -148,7 +116,7 @@ def evaluate(
     from model.training import protocols
     from model.training.checkpoint import claim
 
-    recipe = _recipe(preset, short=short)
+    recipe = recipe_of(preset, short=short, settings=settings)
     if members and recipe.text:
         recipe = replace(recipe, text=replace(recipe.text, members=members))
     try:
@@ -204,15 +172,5 @@ def show(source: str) -> None:
         click.echo(json.dumps(manifest.metrics, indent=1))
 
 
-def _recipe(preset: str, *, short: bool = False, seed: int = 0, text_model: str | None = None) -> Recipe:
-    from model.training.train import Recipe
-
-    recipe = Recipe.literal() if preset == "paper" else Recipe.product()
-    text = replace(recipe.text, seed=seed) if recipe.text else None
-    recipe = replace(recipe, text=text, fusion=replace(recipe.fusion, seed=seed))
-    if text_model:
-        recipe = replace(recipe, text_model=text_model)
-    return recipe.shortened() if short else recipe
-
-
 command.add_command(diff)
+command.add_command(train)

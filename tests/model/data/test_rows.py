@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.data.rows import LEARNED, Row, classes, either, merge_groups, sample
+from model.data.rows import LEARNED, PHOTO_SET, Row, classes, either, merge_groups, sample
 
 LABEL = st.sampled_from([None, *LEARNED["humanitarian"]])
 
@@ -57,5 +57,5 @@ def test_a_sample_is_of_all_three_kinds_and_no_larger_than_asked_for(pairs, phot
 
 def test_a_photo_without_a_post_does_not_teach_that_photos_are_informative():
     said = {"informativeness": "informative", "damage": "severe_damage"}
-    assert Row("a", 0, "e", "train", of_image=said).of_photo == {"damage": "severe_damage"}
-    assert Row("b", 0, "e", "train", text="water", of_image=said).of_photo == said
+    assert Row("a", 0, "e", "train", of_image=said, source=PHOTO_SET).of_photo == {"damage": "severe_damage"}
+    assert Row("b", 0, "e", "train", of_image=said).of_photo == said, "ordinary photos and those of a user do"

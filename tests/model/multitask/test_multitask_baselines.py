@@ -51,7 +51,7 @@ def test_mgda_finds_the_shortest_vector_of_two_gradients() -> None:
     values = (g @ shared.T).squeeze(1)
     balancer = MultiObjective(2)
     output = type("Output", (), {"shared": shared})()
-    balancer.backward(TaskLosses(values, torch.tensor([True, True])), output)
+    balancer.backward(TaskLosses(values, torch.tensor([4, 4])), output)
     torch.testing.assert_close(balancer.weights, torch.tensor([0.1, 0.9]), atol=1e-3, rtol=0)
     torch.testing.assert_close(shared.grad[0], torch.tensor([0.3, 0.9]), atol=3e-3, rtol=0)
 
@@ -65,7 +65,7 @@ def test_mgda_is_the_shortest_vector_of_the_hull(seed: int, tasks: int, width: i
     shared = torch.zeros(1, width, requires_grad=True)
     balancer = MultiObjective(tasks)
     output = type("Output", (), {"shared": shared})()
-    balancer.backward(TaskLosses((g @ shared.T).squeeze(1), torch.ones(tasks, dtype=torch.bool)), output)
+    balancer.backward(TaskLosses((g @ shared.T).squeeze(1), torch.ones(tasks)), output)
     d, longest = shared.grad[0], g.norm(dim=1).max() ** 2
     torch.testing.assert_close(d, balancer.weights @ g)
     assert balancer.weights.min() >= 0

@@ -26,7 +26,7 @@ def words(row):
 @given(ROWS, ROWS)
 def test_nothing_held_out_is_learned_and_nothing_else_is_lost(train, held):
     kept = without_leaks(train, held)
-    leaks = [row for row in train if any(row.group == h.group or words(row) == words(h) for h in held)]
+    leaks = [row for row in train if any(row.group == h.group or words(row) == words(h) != "" for h in held)]
     assert kept == [row for row in train if row not in leaks]
 
 

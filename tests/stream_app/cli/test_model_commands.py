@@ -3,21 +3,84 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
+import torch
 from click.testing import CliRunner
 
+from model.serving.bundle import load_bundle
 from stream_app.cli import cli
 
 pytest.importorskip("torchjd", reason="torchjd comes with the train extra")
 pytest.importorskip("pandas", reason="pandas comes with the train extra")
-pytestmark = pytest.mark.shared
 
 
 def call(*arguments):
     result = CliRunner().invoke(cli, ["model", *map(str, arguments)])
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+ROWS = [
+    {"text": f"{what} at street {i}", "labels": {"request": "request" if plea else "no_request"}, "split": split}
+    for what, plea in (("Trapped, please send a boat", True), ("Lovely boats for sale", False))
+    for i, split in enumerate(["train"] * 6 + ["dev"] * 2)
+]
+
+
+@pytest.fixture
+def few(tmp_path, monkeypatch):
+    """A file of sixteen rows; of our own sentences, which a re-tuned model rehearses, only some."""
+    from model.training import mix
+
+    rows = mix.sentence_rows()[::60]
+    monkeypatch.setattr(mix, "sentence_rows", lambda first=0: [replace(r, group=first + r.group) for r in rows])
+    file = tmp_path / "mine.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return file
+
+
+def test_a_model_is_tuned_again_by_rows_of_ones_own_and_says_so(few, tmp_path):
+    given = ["--start", "default", "--rows", few, "--out", tmp_path / "kerala", "--set", "fusion.rate=0.003"]
+    call("train", *given, "--licence", "ours", "--version", "2", "--set", "fusion.epochs=2", "--device", "cpu")
+    manifest = json.loads((tmp_path / "kerala" / "manifest.json").read_text())
+    assert (manifest["name"], manifest["version"], manifest["licence"]) == ("kerala", "2", "ours")
+    assert "mine.jsonl (SHA-256 " in manifest["data"]
+    assert "begun with crisis-fusion" in manifest["data"]
+    assert str(tmp_path) not in json.dumps(manifest)
+    start, tuned = (load_bundle(source) for source in ("default", tmp_path / "kerala"))
+    for part in ("text", "context", "calibration"):
+        assert all(torch.equal(value, tuned.part(part)[name]) for name, value in start.part(part).items()), part
+    learned = tuned.part("network")
+    assert not all(torch.equal(value, learned[name]) for name, value in start.part("network").items())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "give --data, the folder of labelled data, or --rows"),
+        (["--rows", "ROWS", "--start", "default", "--version", "SHIPPED"], "give another --version"),
+        (["--rows", "ROWS", "--start", "default", "--preset", "paper"], "no --preset"),
+        (["--rows", "ROWS", "--tune-text"], "--tune-text goes with --start"),
+        (["--rows", "ROWS", "--start", "nosuch"], "no model at 'nosuch'"),
+        (["--rows", "ROWS", "--set", "fusion.ate=1"], "there is no 'ate'; there are"),
+        (["--rows", "ROWS", "--set", "fusion.rate=fast"], "fusion.rate=fast: input should be a valid number"),
+        (["--rows", "ROWS", "--set", "rate=1"], "a section is text, fusion or network"),
+        (["--rows", "ROWS", "--start", "default", "--set", "text.epochs=2"], "leaves the text layers as they are"),
+        (["--rows", "nosuch.jsonl"], "nosuch.jsonl is not there"),
+        (["--rows", "ROWS", "--device", "cuda"], "finds no CUDA GPU"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence(few, tmp_path, given, said):
+    if "cuda" in given and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    version = load_bundle("default").manifest.version
+    words = [{"ROWS": str(few), "SHIPPED": version}.get(word, word) for word in given]
+    result = CliRunner().invoke(cli, ["model", "train", "--out", str(tmp_path / "m"), *words])
+    assert result.exit_code in (1, 2)
+    assert said in " ".join(result.output.split())
+    assert not (tmp_path / "m" / "model.safetensors").exists()
 
 
 def hash_of(folder):
@@ -31,6 +94,7 @@ def trained(shared, tmp_path_factory):
     return out
 
 
+@pytest.mark.shared
 def test_a_short_training_makes_a_model_that_can_be_shown(trained):
     shown = call("show", trained)
     assert hash_of(trained) in shown
@@ -39,6 +103,7 @@ def test_a_short_training_makes_a_model_that_can_be_shown(trained):
     assert "model train --data DATA --out OUT --preset product --short" in shown
 
 
+@pytest.mark.shared
 def test_a_training_that_was_stopped_after_its_text_layers_ends_with_the_same_weights(trained, shared, tmp_path):
     (tmp_path / "work").mkdir()
     shutil.copy(trained / "work" / "text.safetensors", tmp_path / "work")
@@ -47,6 +112,7 @@ def test_a_training_that_was_stopped_after_its_text_layers_ends_with_the_same_we
     assert hash_of(trained) in said
 
 
+@pytest.mark.shared
 def test_another_seed_is_another_model(trained, shared, tmp_path):
     (tmp_path / "work").mkdir()
     shutil.copy(trained / "work" / "text.safetensors", tmp_path / "work")
@@ -54,6 +120,7 @@ def test_another_seed_is_another_model(trained, shared, tmp_path):
     assert hash_of(trained) != hash_of(tmp_path)
 
 
+@pytest.mark.shared
 def test_a_changed_model_is_not_shown(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "m")
     weights = tmp_path / "m" / "model.safetensors"
@@ -65,6 +132,7 @@ def test_a_changed_model_is_not_shown(trained, tmp_path):
     assert "the file is damaged or was replaced" in result.output
 
 
+@pytest.mark.shared
 def test_a_model_is_measured_on_rows_it_has_not_seen(trained, shared, tmp_path):
     said = json.loads(
         call("evaluate", "--data", shared, "--model", trained, "--rows", 150, "--out", tmp_path / "f.json")
@@ -78,6 +146,7 @@ def test_a_model_is_measured_on_rows_it_has_not_seen(trained, shared, tmp_path):
         assert {"f1_macro", "f1_weighted", "hamming", "map", "ece"} <= figures.keys()
 
 
+@pytest.mark.shared
 def test_the_official_protocol_trains_and_judges_its_own_model(shared):
     said = json.loads(call("evaluate", "--data", shared, "--protocol", "official", "--short", "--rows", 150))
     assert {
@@ -85,6 +154,7 @@ def test_the_official_protocol_trains_and_judges_its_own_model(shared):
     } == (said.keys())
 
 
+@pytest.mark.shared
 def test_the_papers_experiment_runs_on_a_sample_and_tells_it_from_the_whole(shared, tmp_path):
     given = ["tables", "--data", shared, "--out", tmp_path, "--epochs", 1, "--seeds", 1, "--resamples", 20]
     given += ["--method", "Concat + Equal", "--method", "ImprovedGraph + Dynamic"]
