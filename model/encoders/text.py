@@ -155,6 +155,8 @@ class TextEncoder(nn.Module):
 
     def for_service(self) -> Self:
         """Weights in the device's fastest format, no dropout, no gradients; they are final from now on."""
+        if self._served:
+            return self
         self.eval().requires_grad_(False).to(fastest_dtype(self.device))
         config = self.network.config.to_dict()
         table = self.network.get_input_embeddings()

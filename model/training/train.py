@@ -119,10 +119,8 @@ def train(
             stale.unlink(missing_ok=True)
     text_model = start.manifest.text_model if start else recipe.text_model
     with progress() as bar:
-        text = TextEncoder.load(text_model)
-        if start and start.part("text"):
-            text.load_tuned(start.part("text"))
-        tuned, heads = tune(text.to(device), rows, recipe, work, bar)
+        text = _text(text_model, start.part("text") if start else {}, device, learns=recipe.text is not None)
+        tuned, heads = tune(text, rows, recipe, work, bar)
         learning = fusion_rows(rows)
         vectors, context = encode(text, learning, bar, context=_context(start))
         trained = learn_fusion(
@@ -143,6 +141,16 @@ def train(
         text_files=fingerprint(Path(text_model)),
         **about.fields(),
     )
+
+
+def _text(name: str, tuned: dict[str, Tensor], device: torch.device, *, learns: bool) -> TextEncoder:
+    """The text encoder as it begins: one that only serves is there in a moment, one that learns takes ten seconds."""
+    if not learns:
+        return TextEncoder.serve(name, tuned, device)
+    text = TextEncoder.load(name)
+    if tuned:
+        text.load_tuned(tuned)
+    return text.to(device)
 
 
 def _context(start: Bundle | None) -> ContextEncoder | None:
@@ -240,10 +248,15 @@ def learn_fusion(
 
     With ``start`` it begins with that model's, and calibrates anew only what enough rows of ``dev``, our own sentences
     not among them, speak of: these are easier than strangers' posts.
+
+    Raises:
+        ValueError: no epoch did better than ``start``, whose text layers stay.
     """
     of = {s: [i for i, row in enumerate(rows) if row.split == s] for s in ("train", "dev")}
     parts = {s: vectors.take(index) for s, index in of.items()}
     parts["train"] = vectors.take(shown(rows, of["train"], start))
+    if start:
+        parts["dev"] = vectors.take(shown(rows, of["dev"], start))
     doing = bar.add_task("fusion epochs", total=recipe.fusion.epochs) if bar else None
 
     def done(epoch: int, loss: float) -> None:
@@ -260,8 +273,18 @@ def learn_fusion(
         start=start.part("network") if start else None,
         device=device,
     )
+    if start and not recipe.text and same(network.state_dict(), start.part("network")):
+        raise ValueError(
+            "no epoch did better on the dev rows than the model it began with, so there is no new model: give more "
+            "rows, or other steps (--set fusion.rate=0.001)"
+        )
     judged = vectors.take([i for i in of["dev"] if not (start and rows[i].event == SENTENCES)])
     return Trained(network, context, calibrated(network, judged, start.part("calibration") if start else None), {})
+
+
+def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether two networks have the same weights."""
+    return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def shown(rows: Sequence[Row], train: Sequence[int], start: Bundle | None) -> list[int]:

@@ -42,8 +42,8 @@ def few(tmp_path, monkeypatch):
 
 
 def test_a_model_is_tuned_again_by_rows_of_ones_own_and_says_so(few, tmp_path):
-    given = ["--start", "default", "--rows", few, "--out", tmp_path / "kerala", "--set", "fusion.rate=0.003"]
-    call("train", *given, "--licence", "ours", "--version", "2", "--set", "fusion.epochs=2", "--device", "cpu")
+    given = ["--start", "default", "--rows", few, "--out", tmp_path / "kerala", "--set", "fusion.rate=0.001"]
+    call("train", *given, "--licence", "ours", "--version", "2", "--device", "cpu")
     manifest = json.loads((tmp_path / "kerala" / "manifest.json").read_text())
     assert (manifest["name"], manifest["version"], manifest["licence"]) == ("kerala", "2", "ours")
     assert "mine.jsonl (SHA-256 " in manifest["data"]
@@ -54,6 +54,14 @@ def test_a_model_is_tuned_again_by_rows_of_ones_own_and_says_so(few, tmp_path):
         assert all(torch.equal(value, tuned.part(part)[name]) for name, value in start.part(part).items()), part
     learned = tuned.part("network")
     assert not all(torch.equal(value, learned[name]) for name, value in start.part("network").items())
+
+
+def test_rows_that_teach_nothing_make_no_model(few, tmp_path):
+    given = ["--start", "default", "--rows", few, "--out", tmp_path / "m", "--set", "fusion.rate=0"]
+    result = CliRunner().invoke(cli, ["model", "train", *map(str, given), "--set", "fusion.attention_rate=0"])
+    assert result.exit_code == 1
+    assert "no epoch did better on the dev rows" in result.output
+    assert not (tmp_path / "m" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
