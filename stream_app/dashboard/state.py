@@ -14,6 +14,7 @@ from stream_app.decisions.board import Board, Entry, fold
 from stream_app.decisions.shown import Shown, shown
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
+from stream_app.pipeline.events.barred import Barred
 from stream_app.pipeline.events.event import Event, EventMedia
 from stream_app.pipeline.events.route import alarms_of
 from stream_app.settings import AlertSettings, DashboardSettings
@@ -21,6 +22,8 @@ from stream_app.settings import AlertSettings, DashboardSettings
 RATE_SECONDS = 60
 _DEAD_LETTERS_SHOWN = 20
 _LOG_SHOWN = 100
+_WITHDRAWN = 20_000
+"""Withdrawals remembered; an author's may come before a post that was labelled earlier."""
 _VERDICTS = 5_000
 """Verdicts remembered; they may come before the event they judge, since topics are read side by side."""
 
@@ -130,6 +133,7 @@ class DashboardState:
         self._stale = False
         self._changed_cards: dict[str, None] = {}
         self._gone: list[str] = []
+        self._barred = Barred(_WITHDRAWN)
         self._rate = Rate()
         self._dead_letters: deque[dict[str, Any]] = deque(maxlen=_DEAD_LETTERS_SHOWN)
         self.counts: Counter[str] = Counter()
@@ -145,6 +149,9 @@ class DashboardState:
         The event of an edit takes the place of the version before, under its own label.
         """
         self._count(event, at)
+        self._barred.take(event)
+        if self._barred.bars_event(event):
+            return
         duplicates = self._drop(card_id(event.post.network, event.post.id)) if event.supersedes else 0
         root = event.duplicate_of or event.post.root_id
         key = card_id(event.post.network, root)
@@ -167,6 +174,9 @@ class DashboardState:
         """Take from show what a withdrawal takes back: a post with its reposts, a repost, or all of an author's."""
         taken, post = event.withdrawn, event.post
         assert taken is not None
+        self._barred.take(event)
+        if not taken.place_only:
+            self._without(event)
         for card in list(self._cards.values()) if taken.whole_author else self._shown(event):
             shown = card.event.post
             if taken.whole_author and (shown.network, shown.author_key) != (post.network, post.author_key):
@@ -176,6 +186,26 @@ class DashboardState:
                 self._changed_cards[card.id] = None
             elif taken.edited_to is None or card.event.id in taken.events:
                 self._drop(card.id)
+
+    def _without(self, event: Event) -> None:
+        """Take from incidents the posts that a withdrawal takes; their counts come with their next version."""
+        taken, network = event.withdrawn, event.post.network
+        assert taken is not None
+        events, names = set(taken.events), set()
+        if taken.whole_author:
+            mine = (card.event for card in self._cards.values())
+            names = {each.post.root_id for each in mine if each.post.author_key == event.post.author_key}
+        elif taken.edited_to is None:
+            names = {event.post.id}
+        for incident in list(self._incidents.values()):
+            left = tuple(
+                post
+                for post in incident.posts
+                if post.event_id not in events and not (post.network == network and post.id in names)
+            )
+            if len(left) < len(incident.posts):
+                self._incidents[incident.id] = incident.model_copy(update={"posts": left})
+                self._stale = True
 
     def _shown(self, event: Event) -> list[Card]:
         """The card of a withdrawn post, whether it is the root's or shows this repost."""
@@ -262,7 +292,13 @@ class DashboardState:
                     self._let_go(key)
 
     def put_incident(self, incident: Incident) -> None:
-        """Show an incident's newest version; the one longest without news goes when there are too many."""
+        """Show an incident's newest version; the one longest without news goes when there are too many.
+
+        One that has lost all its posts goes.
+        """
+        if not incident.post_count:
+            self.drop_incident(incident.id)
+            return
         self._claim(self._incidents.get(incident.id), incident)
         self._incidents[incident.id] = incident
         self._incidents.move_to_end(incident.id)

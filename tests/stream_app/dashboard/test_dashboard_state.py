@@ -247,3 +247,34 @@ def test_all_posts_of_an_author_leave_or_lose_their_place(state, make_event):
     assert [places["p1"], places["p2"], places["p3"]["name"]] == [None, None, "Beira"]
     state.withdraw(withdrawal(mine[0], whole_author=True))
     assert [card["event"]["post"]["id"] for card in state.snapshot()["cards"]] == ["p3"]
+
+
+def test_a_post_that_comes_after_its_authors_withdrawal_is_not_shown(state, make_event):
+    mine = make_event(1, post={"author_key": "a" * 16})
+    state.withdraw(withdrawal(mine, whole_author=True, events=()))
+    state.add_event(mine, NOW)
+    state.add_event(make_event(2, root=1, post={"author_key": "a" * 16}), NOW)
+    assert state.snapshot()["cards"] == []
+    assert state.counts["posts"] == 2
+
+
+def test_an_incident_shows_nothing_withdrawn_before_its_next_version_comes(state, make_event, make_incident):
+    def support(number, event):
+        post = event.post
+        about = {"id": post.id, "network": post.network, "event_id": event.id, "excerpt": f"words {number}"}
+        return {**about, "created_at": post.created_at, "humanitarian": 0.9}
+
+    events = [make_event(n, post={"author_key": f"{n}" * 16}) for n in (1, 2, 3)]
+    for event in events:
+        state.add_event(event, NOW)
+    incident = make_incident("i1")
+    posts = [support(n, event) for n, event in enumerate(events, 1)]
+    incident = incident.model_validate({**incident.model_dump(), "posts": posts})
+    state.put_incident(incident)
+    state.take_changes()
+    state.withdraw(withdrawal(events[0]))
+    state.withdraw(withdrawal(events[1], whole_author=True, events=()))
+    [changed] = state.take_changes().incidents
+    assert [post["excerpt"] for post in changed["posts"]] == ["words 3"]
+    state.put_incident(incident.model_copy(update={"version": 99, "status": "closed", "post_count": 0, "posts": ()}))
+    assert state.snapshot()["incidents"] == []

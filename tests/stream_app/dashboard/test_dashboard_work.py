@@ -164,6 +164,14 @@ def test_a_photo_is_seen_large_on_request(page, served, make_event):
     expect(dialog).to_contain_text("2 of 2")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="See photo 1 large").click()
+    expect(dialog).to_contain_text("<b>quay</b>")
+    event = make_event(1)
+    gone = event.model_validate({**event.model_dump(), "withdrawn": {"reason": "deleted", "events": (event.id,)}})
+    served.do(lambda state: state.withdraw(gone))
+    expect(dialog).to_be_hidden()
+    expect(cards(page)).to_have_count(0)
+    expect(page.locator("body")).not_to_contain_text("quay")
 
 
 def test_an_open_post_is_in_the_address_and_opens_for_who_is_given_it(page, served, make_event):

@@ -8,7 +8,7 @@ import { drawIncidents } from "./incidents.js";
 import { listenKeys } from "./keys.js";
 import { Look } from "./look.js";
 import { StreamMap } from "./map.js";
-import { showPhoto } from "./photo.js";
+import { closeIfGone, showPhoto } from "./photo.js";
 import { drawScope } from "./scope.js";
 import { Store } from "./store.js";
 import { listen } from "./stream.js";
@@ -105,7 +105,7 @@ function drawLook() {
 }
 
 filters.addEventListener("change", refilter);
-store.addEventListener("posts", () => (drawMap(), drawCounts(), drawAbove(), offer()));
+store.addEventListener("posts", () => (drawMap(), drawCounts(), drawAbove(), offer(), closeIfGone($("photo"), store.cards)));
 store.addEventListener("incidents", () => {
   if (filters.current.incident) {
     matches = matcher(filters.current, store.incidents, look.isFresh);

@@ -2,6 +2,11 @@
 
 import { el, fill, icon } from "./dom.js";
 
+/** Close the dialog when the post it shows is on show no more: it may have been withdrawn. */
+export function closeIfGone(dialog, cards) {
+  if (dialog.open && dialog.dataset.card && !cards.has(dialog.dataset.card)) dialog.close();
+}
+
 /** Show photo `index` of `card` in `dialog`; left and right go to the card's other photos. */
 export function showPhoto(dialog, card, index) {
   const usable = card.event.media.flatMap(({ status }, i) => (status === "used" ? [i] : []));
@@ -26,6 +31,7 @@ export function showPhoto(dialog, card, index) {
     );
   };
   draw();
+  dialog.dataset.card = card.id;
   dialog.onkeydown = ({ key }) => usable.length > 1 && (key === "ArrowRight" ? turn(1) : key === "ArrowLeft" && turn(-1));
   dialog.onclick = ({ target }) => target === dialog && dialog.close();
   dialog.onclose = () => fill(dialog); // lets the picture go
