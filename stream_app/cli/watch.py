@@ -15,18 +15,20 @@ import click
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from model.scorer import CONCEPTS, LABELS, Concept
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
-from stream_app.pipeline.events.event import Event
-from stream_app.render.cap import CapOptions, cap_of_event, cap_of_incident
+from stream_app.pipeline.events.barred import Barred
+from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
+from stream_app.render import geojson, table
+from stream_app.render.cap import CapOptions, cap_of_event, cap_of_incident, cap_of_withdrawal
 from stream_app.render.filter import Filter, Where, parse_place
-from stream_app.render.geojson import collection, feature
 from stream_app.render.printable import printable
-from stream_app.render.table import HEADER, line
+from stream_app.render.shown import Seen, Shown
 from stream_app.settings import Settings
 
 Format = Literal["table", "jsonl", "geojson", "cap"]
@@ -34,6 +36,8 @@ TOPICS = ("events", "alerts", *(f"alerts.{concept}" for concept in CONCEPTS), "i
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _REMEMBERED = 10_000
+_WITHDRAWN = 1_000_000
+"""Names of what was withdrawn that are remembered: 100 MB at most."""
 _RETRY_S = 1.0
 
 
@@ -74,37 +78,78 @@ class Printer:
     write: Callable[[str], None]
     console: Console
     concept: Concept = "humanitarian"
-    features: list[dict[str, Any]] = field(default_factory=list)
+    features: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: dict[str, Incident] = field(default_factory=dict)
+    shown: Shown = field(default_factory=Shown)
 
     def show(self, item: Event | Incident, received: Received) -> None:
         """Print one item."""
-        if self.form == "table":
-            row = line(item, self.concept)
-            if self.console.is_terminal:
-                self.console.print(row, overflow="ellipsis", no_wrap=True, crop=True)
-            else:
-                self.write(row.plain)  # whoever reads a pipe cuts for himself
-        elif self.form == "jsonl":
-            self.write(json.dumps({"cloudevent": _attributes(received), "data": json.loads(received.value)}))
-        elif self.form == "cap":
-            self.write(self._cap(item))
-        elif self.follow:
-            self.write(json.dumps(feature(item)))
+        before = self.shown.taken_by(item) if isinstance(item, Event) else []
+        previous = self.sent.get(item.id)
+        if isinstance(item, Event):
+            self.shown.note(item)
         else:
-            self.features.append(feature(item))
+            self.remember(item)
+        if self.form == "table":
+            self._row(table.line(item, self.concept))
+        elif self.form == "jsonl":
+            self._record(received)
+        elif self.form == "cap":
+            self.write(
+                cap_of_event(item, self.cap, before)
+                if isinstance(item, Event)
+                else cap_of_incident(item, self.cap, previous)
+            )
+        elif self.follow:
+            self.write(json.dumps(geojson.feature(item)))
+        elif isinstance(item, Incident) and not item.post_count:
+            self.features.pop(item.id, None)
+        else:
+            self.features[item.id] = geojson.feature(item)
+
+    def take_back(self, event: Event, received: Received) -> None:
+        """Say that what a withdrawal, or an edit that is not to be shown, takes back may not be shown any more.
+
+        A person is told of what was shown here; a program of every withdrawal, since it may have more.
+        """
+        before = self.shown.taken_by(event)
+        if self.form == "jsonl" and (event.withdrawn or before):
+            self._record(received)
+        elif self.form == "geojson" and self.follow:
+            if event.withdrawn or before:
+                self.write(json.dumps(geojson.withdrawal(event)))
+        elif self.form == "geojson":
+            for each in before:
+                self._without(each, place_only=event.withdrawn is not None and event.withdrawn.place_only)
+        elif self.form == "cap" and before:
+            self.write(cap_of_withdrawal(event, self.cap, before))
+        elif self.form == "table":
+            for each in before:
+                self._row(table.withdrawal(event, each.at))
+
+    def ends(self, item: Event | Incident) -> bool:
+        """Whether to tell of an incident that has lost all its posts: a person, of one that was shown here."""
+        return self.form in ("jsonl", "geojson") or item.id in self.sent
 
     def end(self) -> None:
         """Print what was held back."""
         if self.form == "geojson" and not self.follow:
-            self.write(json.dumps(collection(self.features)))
+            self.write(json.dumps(geojson.collection(list(self.features.values()))))
 
-    def _cap(self, item: Event | Incident) -> str:
-        if isinstance(item, Event):
-            return cap_of_event(item, self.cap)
-        previous = self.sent.pop(item.id, None)
-        self.remember(item)
-        return cap_of_incident(item, self.cap, previous)
+    def _without(self, seen: Seen, *, place_only: bool) -> None:
+        feature = self.features.pop(seen.id, None)
+        if feature is not None and place_only:
+            feature["geometry"] = feature["properties"]["post"]["place"] = None
+            self.features[seen.id] = feature
+
+    def _row(self, row: Text) -> None:
+        if self.console.is_terminal:
+            self.console.print(row, overflow="ellipsis", no_wrap=True, crop=True)
+        else:
+            self.write(row.plain)  # whoever reads a pipe cuts for himself
+
+    def _record(self, received: Received) -> None:
+        self.write(json.dumps({"cloudevent": _attributes(received), "data": json.loads(received.value)}))
 
     def remember(self, incident: Incident) -> None:
         """The version that the next one's CAP message is to refer to."""
@@ -183,7 +228,7 @@ def command(
     options = CapOptions(cap_sender, cap_status, cap_scope)
     printer = Printer(form, options, follow, click.echo, console, _concept(what, tasks))
     if form == "table":
-        console.print(HEADER, style="bold", no_wrap=True, crop=True)
+        console.print(table.HEADER, style="bold", no_wrap=True, crop=True)
     start = since if follow or since is not None else EPOCH
     try:
         with suppress(KeyboardInterrupt):
@@ -203,14 +248,40 @@ async def _watch(
     reading = (
         _live(settings, topics, since) if printer.follow else subscribe(settings, topics, since=since, until_end=True)
     )
+    gone = Barred(_WITHDRAWN)
+    if not printer.follow and what != "incidents":
+        await _withdrawn(settings, topics, since, gone)
     async with aclosing(_items(reading, incidents=what == "incidents")) as items:
         async for item, received in items:
-            if not (wanted.incident(item) if isinstance(item, Incident) else wanted.event(item)):
+            if isinstance(item, Event):
+                gone.take(item)
+                if item.withdrawn or (item.supersedes and not wanted.event(item)):
+                    printer.take_back(item, received)
+                    continue
+                if gone.bars_event(item):
+                    continue
+            if not (printer.ends(item) if _ended(item) else _passes(item, wanted)):
                 continue
             printer.show(item, received)
             shown += 1
             if shown == limit:
                 return
+
+
+def _ended(item: Event | Incident) -> bool:
+    return isinstance(item, Incident) and not item.post_count
+
+
+def _passes(item: Event | Incident, wanted: Filter) -> bool:
+    return wanted.incident(item) if isinstance(item, Incident) else wanted.event(item)
+
+
+async def _withdrawn(settings: Settings, topics: Sequence[str], since: datetime | None, gone: Barred) -> None:
+    """Find what was withdrawn up to now: a file that is written once is not to hold what may not be shown any more."""
+    async for received in subscribe(settings, topics, since=since, until_end=True):
+        if received.headers.get("ce_type") == WITHDRAWN_TYPE or b'"supersedes":null' not in received.value:
+            with suppress(ValidationError):
+                gone.take(Event.model_validate_json(received.value))
 
 
 async def _recall(settings: Settings, topics: Sequence[str], before: datetime, printer: Printer) -> None:
@@ -240,8 +311,8 @@ async def _live(settings: Settings, topics: Sequence[str], since: datetime | Non
 async def _items(
     reading: AsyncIterator[Received], *, incidents: bool
 ) -> AsyncGenerator[tuple[Event | Incident, Received], None]:
-    """The records that can be read; an event that raised several alerts comes once."""
-    seen: dict[str, None] = {}
+    """The records that can be read; an event that raised several alerts, or is withdrawn in several, comes once."""
+    seen: dict[tuple[str, datetime | None], None] = {}
     async for received in reading:
         try:
             if incidents:
@@ -253,8 +324,13 @@ async def _items(
             where = f"{received.topic}[{received.partition}]@{received.offset}"
             click.echo(f"skipped {where}, which cannot be read: {printable(error.errors()[0]['msg'])}", err=True)
             continue
-        if event.id not in seen:
-            seen[event.id] = None
+        # The withdrawal has the id of what it withdraws; an event of that id that was made later is a new one.
+        name = event.id, event.timings.produced_at if event.withdrawn else None
+        if name not in seen:
+            seen[name] = None
+            if event.withdrawn and not event.withdrawn.place_only:
+                for each in (event.id, *event.withdrawn.events):
+                    seen.pop((each, None), None)
             if len(seen) > _REMEMBERED:
                 del seen[next(iter(seen))]
             yield event, received

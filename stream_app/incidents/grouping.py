@@ -22,7 +22,8 @@ from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
 from stream_app.incidents.summary import Root, ended, summarise
-from stream_app.incidents.taken import Barred, Losses, Taken
+from stream_app.incidents.taken import Losses, Taken, bar
+from stream_app.pipeline.events.barred import Barred, whose
 from stream_app.pipeline.posts.post import Place
 from stream_app.settings import IncidentSettings
 
@@ -88,7 +89,7 @@ class Grouping:
 
     def add(self, sighting: Sighting) -> str | None:
         """Put a post where it belongs and return the incident's id; None when it is in one already, or was taken."""
-        if sighting.post in self._of_post or self.barred.bars(sighting):
+        if sighting.post in self._of_post or self._barred(sighting):
             return None
         incident_id = self._of_root.get(sighting.root)
         if incident_id is None:
@@ -119,14 +120,14 @@ class Grouping:
 
     def take(self, taken: Taken) -> Change:
         """Let go of what was withdrawn, or put an edited post in the place of its earlier version."""
-        barred, meant, new = self.barred.take(taken), self._meant(taken), taken.instead
+        barred, meant, new = bar(self.barred, taken), self._meant(taken), taken.instead
         if taken.place_only:
             meant = {n: each for n, each in meant.items() if each.place and each.place.source != "gazetteer"}
             old, put = meant, [each.model_copy(update={"place": None}) for each in meant.values()]
         else:
             old = self._with_reposts(meant)
             put = []
-            if new is not None and not self.barred.bars(new) and (new.post in old or new.post not in self._of_post):
+            if new is not None and not self._barred(new) and (new.post in old or new.post not in self._of_post):
                 put = [new, *(_as_of(each, new) for name, each in old.items() if name not in meant)]
         were = {name: self._of_root[each.root] for name, each in old.items()}
         groups = self._take_out(old, taken.taken_at)
@@ -194,6 +195,10 @@ class Grouping:
             return None
         group.losses = group.losses.model_copy(update={"shown": True})
         return incident
+
+    def _barred(self, sighting: Sighting) -> bool:
+        network, post, root = sighting.network, sighting.post.partition(":")[2], sighting.root.partition(":")[2]
+        return self.barred.bars(sighting.event_id, whose(network, post, root, sighting.author), sighting.arrived_at)
 
     def _meant(self, taken: Taken) -> dict[str, Sighting]:
         """The posts in memory that a withdrawal or an edit names; of an edit not what it says now."""

@@ -1,8 +1,4 @@
-"""What is taken from incidents: posts withdrawn, versions before an edit, places; and who may not come back.
-
-Events of one post lie in one partition and come in order, but an author's withdrawal lies in another than the posts,
-and after a crash events come again. So what was taken is remembered, and what was labelled before is not let in.
-"""
+"""What is taken from incidents: posts withdrawn, versions before an edit, places."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from stream_app.incidents.sighting import Sighting, sighting_of
+from stream_app.pipeline.events.barred import Barred
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.posts.post import Frozen
 from stream_app.settings import IncidentSettings
@@ -58,42 +55,17 @@ class Losses(Frozen):
     shown: bool = False
 
 
-class Barred:
-    """Names of what was taken, and when: what was labelled before that does not come in, late or again.
-
-    A version that was edited never comes back in; a post or an author may, with what is labelled later.
-    """
-
-    def __init__(self) -> None:
-        self._since: dict[str, datetime] = {}
-
-    def take(self, taken: Taken) -> tuple[str, ...]:
-        """Bar what is taken; the names of which :meth:`note` is to be told after a restart."""
-        if taken.place_only:
-            return ()
-        stays = f"event:{taken.instead.event_id}" if taken.instead else None
-        if taken.edited:
-            names = tuple(name for each in taken.events if (name := f"event:{each}") != stays)
-        else:
-            names = (f"author:{taken.author}" if taken.author else f"post:{taken.post}",)
-        for name in names:
-            self.note(name, taken.taken_at)
-        self._since.pop(stays or "", None)  # an edit may go back to a version before it
-        return names
-
-    def note(self, name: str, at: datetime) -> None:
-        """Bar what was taken at this time."""
-        self._since[name] = max(at, self._since.get(name, at))
-
-    def bars(self, sighting: Sighting) -> bool:
-        """Whether a post may not come in."""
-        names = (f"post:{sighting.post}", f"post:{sighting.root}", f"author:{sighting.network}:{sighting.author}")
-        since = [self._since[name] for name in names if name in self._since]
-        return f"event:{sighting.event_id}" in self._since or any(sighting.arrived_at <= at for at in since)
-
-    def forget(self, before: datetime) -> list[str]:
-        """Let go of what was taken before this time; the names."""
-        old = [name for name, at in self._since.items() if at < before]
-        for name in old:
-            del self._since[name]
-        return old
+def bar(barred: Barred, taken: Taken) -> tuple[str, ...]:
+    """Bar what is taken from coming back; the names to note again after a restart."""
+    if taken.place_only:
+        return ()
+    stays = f"event:{taken.instead.event_id}" if taken.instead else None
+    if taken.edited:
+        names = tuple(name for each in taken.events if (name := f"event:{each}") != stays)
+    else:
+        names = (f"author:{taken.author}" if taken.author else f"post:{taken.post}",)
+    for name in names:
+        barred.note(name, taken.taken_at)
+    if stays is not None:
+        barred.allow(stays)
+    return names

@@ -7,6 +7,7 @@ told otherwise, certainty is never more than ``Likely``, and nothing is said to 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -18,6 +19,7 @@ from stream_app.incidents.summary import TITLES, severity_label
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.posts.post import Place
 from stream_app.render.printable import xml_text
+from stream_app.render.shown import Seen
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 _EVENT_RADIUS_KM = {"point": 1.0, "place": 25.0, "gazetteer": 25.0}
@@ -89,8 +91,11 @@ def cap_of_incident(incident: Incident, options: CapOptions, previous: Incident 
     return _render(alert, options)
 
 
-def cap_of_event(event: Event, options: CapOptions) -> str:
-    """One labelled post as a CAP Alert; a single post is never more than Possible."""
+def cap_of_event(event: Event, options: CapOptions, previous: Sequence[Seen] = ()) -> str:
+    """One labelled post as a CAP Alert; a single post is never more than Possible.
+
+    An edit of ``previous``, which was shown, is an Update.
+    """
     human, damage, place = event.labels.humanitarian, event.labels.damage, event.post.place
     category = human.label or "other_relevant_information"
     near = "in" if place and place.latitude is None else "near"  # a country has no position
@@ -98,8 +103,8 @@ def cap_of_event(event: Event, options: CapOptions) -> str:
     alert = _Alert(
         identifier=f"crisis-stream.{event.id}",
         sent=event.timings.produced_at,
-        kind="Alert",
-        references=None,
+        kind="Update" if previous else "Alert",
+        references=_references(previous, options),
         incident=None,
         category=category,
         severity=severity_label(severity_of(human, damage)).capitalize() if damage.label else "Unknown",
@@ -111,6 +116,32 @@ def cap_of_event(event: Event, options: CapOptions) -> str:
         radius_km=_EVENT_RADIUS_KM[place.source] if place else 0.0,
     )
     return _render(alert, options)
+
+
+def cap_of_withdrawal(event: Event, options: CapOptions, previous: Sequence[Seen]) -> str:
+    """Cancels the messages of ``previous``; it says nothing of what their post said."""
+    why = event.withdrawn.reason if event.withdrawn else "edited"
+    alert = _Alert(
+        identifier=f"crisis-stream.{event.id}.withdrawn",
+        sent=event.timings.produced_at,
+        kind="Cancel",
+        references=_references(previous, options),
+        incident=None,
+        category="other_relevant_information",
+        severity="Unknown",
+        certainty="Unknown",
+        headline=f"Withdrawn: {why}",
+        description="The post that this was made of may not be shown any more.",
+        web=None,
+        place=None,
+        radius_km=0.0,
+    )
+    return _render(alert, options)
+
+
+def _references(previous: Sequence[Seen], options: CapOptions) -> str | None:
+    sender = _NOT_IN_NAMES.sub("_", options.sender)
+    return " ".join(f"{sender},crisis-stream.{each.id},{_time(each.at)}" for each in previous) or None
 
 
 def _render(alert: _Alert, options: CapOptions) -> str:

@@ -23,6 +23,15 @@ def feature(item: Event | Incident) -> dict[str, Any]:
     }
 
 
+def withdrawal(event: Event) -> dict[str, Any]:
+    """A Feature without geometry that says which events may not be shown any more."""
+    post = event.post
+    about = {"network": post.network, "post": post.id, "author_key": post.author_key}
+    said = event.withdrawn.model_dump(mode="json") if event.withdrawn else None
+    properties = {"kind": "withdrawal", **about, "withdrawn": said}
+    return {"type": "Feature", "id": event.id, "geometry": None, "properties": properties}
+
+
 def collection(features: list[dict[str, Any]]) -> dict[str, Any]:
     """A FeatureCollection."""
     return {"type": "FeatureCollection", "features": features}

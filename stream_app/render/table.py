@@ -24,13 +24,22 @@ def line(item: Event | Incident, concept: Concept = "humanitarian") -> Text:
     return _incident(item) if isinstance(item, Incident) else _event(item, concept)
 
 
+def withdrawal(event: Event, shown: datetime) -> Text:
+    """A line for an event that was shown and may not be any more; ``event`` takes it back, or is of its edit."""
+    taken, post = event.withdrawn, event.post
+    why = "edited" if taken is None else taken.reason
+    text = f"✗ {post.network} {post.id}: what was labelled at {shown:%H:%M:%S}"
+    return _columns(event.timings.produced_at, f"withdrawn: {why}", None, None, text, style="dim")
+
+
 def _event(event: Event, concept: Concept) -> Text:
     asked, human, damage = getattr(event.labels, concept), event.labels.humanitarian, event.labels.damage
     informative = event.labels.informativeness.label == "informative"
     others = [each for each in (human, damage) if each is not asked and each.label]
     label = ", ".join(_short(each) for each in (asked, *others))
     place = event.post.place.name if event.post.place else None
-    marks = "".join(mark for mark, on in (("⚠ ", event.review), ("◐ ", event.degraded)) if on)
+    told = (("✎ ", event.supersedes is not None), ("⚠ ", event.review), ("◐ ", event.degraded))
+    marks = "".join(mark for mark, on in told if on)
     style = "bold red" if damage.label == "severe_damage" else "" if informative else "dim"
     return _columns(event.post.created_at, label, place, asked.probability, marks + event.post.text, style=style)
 

@@ -11,12 +11,17 @@ from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 from factories import headers_of, make_event, make_place
 from lxml import etree
+from rich.console import Console
 
-from stream_app.cli.watch import command, parse_since
+from stream_app.cli.watch import Printer, command, parse_since
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.sighting import sighting_of
-from stream_app.kafka.subscribe import EPOCH
+from stream_app.incidents.taken import read_event
+from stream_app.kafka.subscribe import EPOCH, Received
 from stream_app.kafka.topics import ensure_topics
+from stream_app.pipeline.events.event import Event, Withdrawn
+from stream_app.pipeline.events.publish import event_headers
+from stream_app.render.cap import CapOptions
 from stream_app.settings import IncidentSettings, TopicSettings
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -62,7 +67,10 @@ def publish(settings, *events, topics=None) -> None:
             for event in events:
                 for topic in topics or [settings.topics.events]:
                     value = event.model_dump_json().encode()
-                    await made.send_and_wait(topic, value, headers=headers_of(event))
+                    headers = headers_of(event)
+                    if event.withdrawn:
+                        headers = event_headers(event.id, "2026-03-14T09:30:00Z", event.post.id, withdraws=True)
+                    await made.send_and_wait(topic, value, headers=headers)
             await made.send_and_wait(settings.topics.events, b"poison")
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
@@ -195,3 +203,89 @@ def test_without_its_topic_a_watch_that_ends_says_so_and_one_that_follows_waits(
         finally:
             following.kill()
     assert json.loads(told)["data"]["post"]["id"] == "1"
+
+
+def taken_back(event: Event, minutes: float = 30, **how) -> Event:
+    """What the worker publishes of a withdrawal of ``event``."""
+    nothing = make_event(event.post.id, "", minutes=minutes, author=event.post.author_key)
+    labels = {task: {"label": None, "reason": "withdrawn"} for task in ("informativeness", "humanitarian", "damage")}
+    taken = Withdrawn(**{"reason": "deleted", "events": (event.id,), **how})
+    return Event.model_validate(nothing.model_dump() | {"id": event.id, "withdrawn": taken, "labels": labels})
+
+
+def edit_of(event: Event, text: str, **changes) -> Event:
+    made = make_event(event.post.id, text, minutes=20, **changes)
+    return made.model_copy(update={"id": f"{event.id}-2", "supersedes": event.id})
+
+
+CALM = edit_of(FIRST, "False alarm", humanitarian="not_humanitarian")
+
+
+@pytest.mark.kafka
+def test_a_file_holds_nothing_that_was_withdrawn_or_edited_by_then(settings, watch):
+    third = make_event("c", "Roofs gone", author="C", place=make_place())
+    gone = taken_back(third, whole_author=True, events=("x",))
+    publish(settings, FIRST, SECOND, third, CALM, taken_back(SECOND), gone)
+    for form in ("jsonl", "geojson", "cap", "table"):
+        told = watch("--format", form)
+        assert not any(text in told for text in ("quay", "donate", "Roofs")), form
+    lines = [json.loads(line)["data"] for line in watch("--format", "jsonl", "--label", "severe_damage").splitlines()]
+    assert [bool(each["withdrawn"]) for each in lines] == [True, True], "no filter hides a withdrawal from a program"
+    assert "✎ False alarm" in watch()
+
+
+def printing(form, *items, follow=True):
+    """What a watch prints of these, one after the other."""
+    said: list[str] = []
+    printer = Printer(form, CapOptions(), follow, said.append, Console(force_terminal=False))
+    for item in items:
+        value = item.model_dump_json().encode()
+        received = Received("t", 0, 0, NOW, None, {"ce_id": item.id}, value)
+        withdrawn = getattr(item, "withdrawn", None) or getattr(item, "id", "") == "refused"
+        (printer.take_back if withdrawn else printer.show)(item, received)
+    printer.end()
+    return said
+
+
+def test_who_was_shown_an_event_is_told_of_its_edit_and_its_withdrawal():
+    _, edit, gone = printing("table", FIRST, CALM, taken_back(CALM, events=(FIRST.id, CALM.id)))
+    assert "✎ False alarm" in edit
+    assert "withdrawn: deleted" in gone
+    assert "bluesky a" in gone
+    assert "alarm" not in gone
+    assert printing("table", taken_back(FIRST)) == [], "of what was not shown a person need not know"
+    refused = CALM.model_copy(update={"id": "refused"})
+    [_, told] = printing("table", FIRST, refused)
+    assert "withdrawn: edited" in told
+    lines = [json.loads(each) for each in printing("geojson", FIRST, taken_back(FIRST))]
+    assert (lines[1]["id"], lines[1]["geometry"], lines[1]["properties"]["kind"]) == (FIRST.id, None, "withdrawal")
+    assert json.loads(printing("geojson", FIRST, taken_back(FIRST), follow=False)[0])["features"] == []
+    [placeless] = json.loads(printing("geojson", FIRST, taken_back(FIRST, place_only=True), follow=False)[0])[
+        "features"
+    ]
+    assert placeless["geometry"] is None
+    assert "Colombo" not in json.dumps(placeless)
+
+
+def test_cap_cancels_what_was_withdrawn_and_updates_what_was_edited():
+    edit = edit_of(FIRST, "Two injured", damage="severe_damage", photos=["0" * 16])
+    alert, update, cancel = map(etree.fromstring, printing("cap", FIRST, edit, taken_back(edit, events=(edit.id,))))
+    kinds = [each.findtext("{*}msgType") for each in (alert, update, cancel)]
+    assert kinds == ["Alert", "Update", "Cancel"]
+    for before, after in ((alert, update), (update, cancel)):
+        _, identifier, sent = after.findtext("{*}references").split(",")
+        assert (identifier, sent) == (before.findtext("{*}identifier"), before.findtext("{*}sent"))
+    assert b"injured" not in etree.tostring(cancel)
+    schema = etree.XMLSchema(etree.parse("tests/stream_app/render/schemas/CAP-v1.2-schema.xsd"))
+    schema.assertValid(cancel)
+
+
+def test_the_end_of_an_incident_cancels_it_and_takes_it_from_a_map():
+    rules = IncidentSettings(min_authors=1)
+    grouping = Grouping(rules)
+    grouping.add(sighting_of(FIRST, rules))
+    versions = grouping.changed(NOW)
+    grouping.take(read_event(taken_back(FIRST), rules))
+    versions += grouping.changed(NOW)
+    assert [etree.fromstring(each).findtext("{*}msgType") for each in printing("cap", *versions)] == ["Alert", "Cancel"]
+    assert json.loads(printing("geojson", *versions, follow=False)[0])["features"] == []
