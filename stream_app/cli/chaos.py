@@ -14,7 +14,11 @@ from typing import Any
 import click
 
 from stream_app.proving.chaos import programs
+from stream_app.proving.chaos.backlog import backlog
+from stream_app.proving.chaos.long_posts import long_posts
+from stream_app.proving.chaos.slow_hosts import slow_hosts
 from stream_app.proving.chaos.soak import soak
+from stream_app.proving.chaos.stall import stall
 from stream_app.settings import KafkaSettings, Settings, TopicSettings
 
 Program = Callable[..., Awaitable[Any]]
@@ -78,10 +82,13 @@ def _program(program: Program, *, wants_broker: bool = False, **defaults: float 
 
 
 _program(programs.kill, kills=50, posts=30_000, workers=2)
-_program(programs.poison, count=200)
+_program(programs.poison, count=200, large=20)
 _program(programs.broker, wants_broker=True, posts=4000, down_s=5.0)
 _program(programs.rebalance, posts=6000, rounds=3)
 _program(programs.bisect, posts=2000, bad=20)
 _program(programs.drain, posts=20_000)
-_program(programs.slow_host, posts=500)
+_program(slow_hosts, rate=400, seconds=20.0, hosts=400, deadline_s=2.0, ratio=1.5, lateness_s=1.0)
+_program(long_posts, posts=6000, characters=94_000, model="fixed")
+_program(stall, posts=2000, stall_s=10.0)
+_program(backlog, posts=60_000, fresh=10, model="fixed")
 _program(soak, seconds=300.0, rate=150, growth_mb=20.0, model="fixed", longest=4)

@@ -15,6 +15,7 @@ from stream_app.pipeline.labelling.describe import Labelling
 from stream_app.pipeline.labelling.models import Agreement
 from stream_app.worker.histogram import Histogram
 
+_BYTES = (2**10, 2**12, 2**14, 2**16, 2**18, 2**20, 2**21, 2**22, 2**23, 2**24)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -52,6 +53,9 @@ class Metrics:
         )
         self._transaction = prometheus.Histogram(
             "transaction_seconds", "Time to publish and commit one batch", buckets=_SECONDS, **make
+        )
+        self._transaction_bytes = prometheus.Histogram(
+            "transaction_bytes", "Bytes published in one transaction, before compression", buckets=_BYTES, **make
         )
         self._shadow = prometheus.Counter(
             "shadow_posts", "Posts both models labelled, by whether they agree", ["concept", "agree"], **make
@@ -95,9 +99,10 @@ class Metrics:
         self._posts.labels("dead_letter").inc()
         self._dead.labels(stage).inc()
 
-    def transaction(self, seconds: float) -> None:
-        """A transaction that was committed."""
+    def transaction(self, seconds: float, size: int) -> None:
+        """A transaction of ``size`` bytes that was committed."""
         self._transaction.observe(seconds)
+        self._transaction_bytes.observe(size)
 
     def shadow(self, agreement: Agreement) -> None:
         """How often the shadow model gave the same label."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+from zlib import crc32
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import (
@@ -47,6 +48,7 @@ _FIRST_BYTES, _MAX_BYTES, _MIN_BYTES = 2 * 2**20, 8 * 2**20, 2**16
 it is too large for this Kafka: the next has half as many, and more again when they are quick."""
 _TOGETHER, _TOGETHER_S = 256, 0.5
 """Posts, or seconds, that make a transaction while the model is behind: one costs Kafka 6 ms, whatever it holds."""
+_LONG_KEY = 8192
 _CLOCK = (
     "Kafka refuses the time of this machine's clock: set the clock, or let Kafka stamp what is published, by "
     "message.timestamp.type=LogAppendTime on the topics of events, alerts and dead letters"
@@ -176,8 +178,9 @@ class Publisher(Service):
         self.room.leave(sum(each.posts for each in batch), sum(map(size_of, sources)))
         self._published = time.monotonic()
         self.commits += 1
-        self._fit(sum(each.size for each in batch), time.perf_counter() - began)
-        self._count(batch, time.perf_counter() - began)
+        size, seconds = sum(each.size for each in batch), time.perf_counter() - began
+        self._fit(size, seconds)
+        self._count(batch, size, seconds)
 
     def _fit(self, size: int, seconds: float) -> None:
         """Make the next transactions as large as Kafka's pace allows."""
@@ -246,8 +249,8 @@ class Publisher(Service):
         await close_unflushed(self._producer)
         self._producer = await self._new_producer()
 
-    def _count(self, batch: Sequence[Finished], seconds: float) -> None:
-        self.metrics.transaction(seconds)
+    def _count(self, batch: Sequence[Finished], size: int, seconds: float) -> None:
+        self.metrics.transaction(seconds, size)
         outcomes = [outcome for each in batch for outcome in each.outcomes]
         self.metrics.events([outcome.event for outcome in outcomes if outcome.event is not None])
         self.metrics.control_lines(sum(each.notices for each in batch))
@@ -270,9 +273,15 @@ def _first_posts(waiting: list[Finished], most: int, most_bytes: int) -> tuple[l
 
 
 def _size(outcome: Outcome) -> int:
-    return max((len(record.value or b"") for record in outcome.records), default=0)
+    return sum(map(size_of, outcome.records))
 
 
 def _hash(key: bytes | None) -> int:
-    """As every Kafka client hashes by default, so that equal keys meet in one partition; no key goes to the first."""
-    return murmur2(key) & 0x7FFFFFFF if key is not None else 0
+    """As every Kafka client hashes by default, so that equal keys meet in one partition; no key goes to the first.
+
+    That hash is computed in Python, more than a second for a megabyte, in which no heartbeat goes out: a key that long,
+    which only a stranger's record has, gets a quicker one.
+    """
+    if key is None:
+        return 0
+    return (murmur2(key) if len(key) <= _LONG_KEY else crc32(key)) & 0x7FFFFFFF

@@ -6,6 +6,8 @@ import asyncio
 
 from aiokafka import ConsumerRecord
 
+from stream_app.pipeline.events.publish import Record
+
 
 class Room:
     """Counts posts in memory and their bytes; reading waits while there are ``size`` of them, or ``max_bytes``.
@@ -48,6 +50,7 @@ class Room:
         self.leave(self.taken, self.held)
 
 
-def size_of(record: ConsumerRecord) -> int:
-    """Bytes of a record's key and value."""
-    return len(record.value or b"") + len(record.key or b"")
+def size_of(record: ConsumerRecord | Record) -> int:
+    """Bytes of a record's key, value and headers."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.value or b"") + len(record.key or b"") + headers

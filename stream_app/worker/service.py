@@ -176,7 +176,12 @@ class Replica(Service):
 
 
 def run(
-    settings: Settings, *, load: Load = load_scorer, once_idle_s: float | None = None, loglevel: str = "INFO"
+    settings: Settings,
+    *,
+    load: Load = load_scorer,
+    make_fetcher: MakeFetcher | None = None,
+    once_idle_s: float | None = None,
+    loglevel: str = "INFO",
 ) -> NoReturn:
     """Run one replica in this process until SIGTERM, SIGINT or, with ``once_idle_s``, until nothing is left to do.
 
@@ -193,6 +198,6 @@ def run(
     def stop() -> None:
         stopping.append(loop.create_task(worker.stop()))
 
-    replica = Replica(settings, load=load, once_idle_s=once_idle_s, on_idle=stop)
+    replica = Replica(settings, load=load, make_fetcher=make_fetcher, once_idle_s=once_idle_s, on_idle=stop)
     worker = Worker(replica, loglevel=loglevel, redirect_stdouts=False, loop=loop)
     execute(worker, (KafkaError, OSError, SwapError))

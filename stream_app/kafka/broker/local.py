@@ -88,7 +88,7 @@ class LocalBroker:
             return
         for attempt in range(3):
             if not self.port:
-                self.port = _free_port()
+                self.port = free_port()
             elif _answers(self.port) is not None:
                 raise BrokerError(f"port {self.port} of 127.0.0.1 is taken by another program; choose another port")
             self._spawn()
@@ -140,7 +140,7 @@ class LocalBroker:
         properties = storage.with_name("server.properties")
         text = _resource("server.properties").read_text()
         if self.secure is not None:
-            self._secure_port = self._secure_port or _free_port()
+            self._secure_port = self._secure_port or free_port()
             text += self.secure.properties()
         properties.touch(mode=0o600)  # it may hold passwords
         properties.write_text(text + _addresses(self.port, storage, self._secure_port))
@@ -180,7 +180,7 @@ class LocalBroker:
 
 
 def _addresses(port: int, storage: Path, secure_port: int = 0) -> str:
-    controller = _free_port()
+    controller = free_port()
     secure = f"SASL_SSL://127.0.0.1:{secure_port}," if secure_port else ""
     return (
         f"\nlisteners=PLAINTEXT://127.0.0.1:{port},{secure}CONTROLLER://127.0.0.1:{controller}\n"
@@ -192,7 +192,8 @@ def _resource(name: str) -> Path:
     return Path(str(files("stream_app.kafka.broker"))) / name
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -23,7 +23,7 @@ from yarl import URL
 
 from stream_app.pipeline.media.connect import check_url, is_compressed, open_session
 from stream_app.pipeline.media.decode import Decoded, Prepare, decode
-from stream_app.pipeline.media.hosts import BusyError, Hosts, PausedError
+from stream_app.pipeline.media.hosts import BusyError, Hosts, PausedError, registered_domain
 from stream_app.pipeline.media.outcome import MediaOutcome, NotUsedError, Status, brief
 from stream_app.pipeline.media.sniff import SNIFFED, not_read, sniff
 from stream_app.pipeline.posts.post import MediaLink
@@ -66,6 +66,7 @@ class MediaFetcher:
     async def __aenter__(self) -> Self:
         self._threads = ThreadPoolExecutor(self._settings.decode_threads, thread_name_prefix="decode")
         self._session = open_session(self._settings, self._resolver, self._hosts.meet)
+        await asyncio.to_thread(registered_domain, "example.org")  # reads the list, which would hold up a first post
         return self
 
     async def __aexit__(

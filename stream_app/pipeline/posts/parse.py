@@ -22,6 +22,8 @@ __all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_r
 
 MAX_TEXT = 100_000
 """Characters; four times the longest post that X sells."""
+MAX_TOGETHER = 8_000_000
+"""Characters of all posts of a record. A page may name one long post thousands of times: 1 MB would become 500."""
 
 _NEEDED = frozenset({"network", "id", "root_id", "text", "created_at"})
 _DIGITS = re.compile(rb"\d{5,20}")
@@ -118,11 +120,13 @@ def _gather(found: Iterator[Part], seen: datetime | None) -> Parsed:
     withdrawals: list[Withdrawal] = []
     notices: list[str] = []
     problems: list[PostError] = []
+    size = 0
     for part in found:
         try:
             answer = part.read(part.value)
             if isinstance(answer, dict):
                 posts.append(_post(answer, seen))
+                size += len(posts[-1].text)
             elif isinstance(answer, Withdrawal):
                 withdrawals.append(answer)
             else:
@@ -131,9 +135,13 @@ def _gather(found: Iterator[Part], seen: datetime | None) -> Parsed:
             notices.append(notice.reason)
         except PostError as error:
             problems.append(error if part.alone else PostError(error.reason, _json(part.value)))
+            size += len(problems[-1].part or b"")
         except Exception as error:  # noqa: BLE001 - a reader that fails costs this part only
             reason = f"The reader of this format failed: {error!r:.300}."
             problems.append(PostError(reason, None if part.alone else _json(part.value)))
+            size += len(problems[-1].part or b"")
+        if size > MAX_TOGETHER:
+            raise PostError(f"The posts of this record have more than {MAX_TOGETHER:,} characters together.")
     return Parsed(tuple(posts), tuple(withdrawals), tuple(notices), tuple(problems))
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
@@ -26,8 +29,32 @@ def numbered(numbers: Iterable[int]) -> list[tuple[str, bytes]]:
     return [(str(number), a_post(number)) for number in numbers]
 
 
+_TICK_S = 0.02
+
+
 async def feed(settings: Settings, posts: Iterable[tuple[str, bytes]]) -> None:
     """Put (key, value) pairs on the feed topic and wait until Kafka has them."""
-    async with AIOKafkaProducer(**client_options(settings.kafka), linger_ms=5, enable_idempotence=True) as producer:
+    async with producer_of(settings) as producer:
         sent = [await producer.send(settings.topics.posts, value, key=key.encode()) for key, value in posts]
         await asyncio.gather(*sent)
+
+
+@asynccontextmanager
+async def producer_of(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer as :func:`feed` has it."""
+    options = {"linger_ms": 5, "enable_idempotence": True, **options}
+    async with AIOKafkaProducer(**client_options(settings.kafka), **options) as producer:
+        yield producer
+
+
+async def paced(settings: Settings, posts: Iterable[tuple[str, bytes]], rate: float) -> dict[str, float]:
+    """As :func:`feed`, ``rate`` posts a second; the moment (``time.time``) at which each key was sent."""
+    sent: dict[str, float] = {}
+    began = time.monotonic()
+    async with producer_of(settings) as producer:
+        for number, (key, value) in enumerate(posts):
+            if (ahead := began + number / rate - time.monotonic()) > 0:
+                await asyncio.sleep(max(ahead, _TICK_S))
+            await producer.send(settings.topics.posts, value, key=key.encode())
+            sent[key] = time.time()
+    return sent

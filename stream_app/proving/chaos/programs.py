@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
 from stream_app.kafka.broker import LocalBroker
-from stream_app.proving.chaos.feeder import a_post, feed, numbered
+from stream_app.kafka.clients import admin_client
+from stream_app.proving.chaos.feeder import a_post, feed, numbered, producer_of
 from stream_app.proving.chaos.flaky import MARK
 from stream_app.proving.chaos.fleet import FLAKY_WORKER, Fleet
-from stream_app.proving.chaos.truth import Truth, Verdict
+from stream_app.proving.chaos.truth import Truth, Verdict, place
 from stream_app.settings import Settings
 
 START_S = 60.0
@@ -58,19 +61,59 @@ async def kill(settings: Settings, logs: Path, *, kills: int, posts: int, worker
             return await the_end(fleet, truth, _keys(posts), wrong=wrong, figures=figures)
 
 
-async def poison(settings: Settings, logs: Path, *, count: int) -> Verdict:
-    """Mix messages that are no posts, of every kind, among posts."""
+async def poison(settings: Settings, logs: Path, *, count: int, large: int) -> Verdict:
+    """Mix messages that are no posts, of every kind, among posts; LARGE of them hold more than any dead letter can."""
     kinds = (b"\xff\xfe\x00", b"[]", b"{", b"null", b'{"data": {}}', b'{"network": "other"}', b"{" * 20_000)
     bad = [(f"bad{i}", kinds[i % len(kinds)]) for i in range(count)]
     mixed = [pair for pairs in zip(bad, numbered(range(count)), strict=True) for pair in pairs]
+    await _take_large(settings)
     with Fleet(settings, 1, logs) as fleet:
         async with Truth(settings) as truth:
             await feed(settings, mixed)
+            posts, letters = await _feed_large(settings, range(count, count + large))
             began = time.monotonic()
-            await truth.wait(2 * count, START_S, fleet.revive)
+            await truth.wait(2 * count + len(posts) + len(letters), START_S, fleet.revive)
             figures = {"seconds": round(time.monotonic() - began, 1), "restarts": fleet.restarts}
             wrong = ["the worker died of it"] if fleet.restarts else []
-            return await the_end(fleet, truth, _keys(count), [key for key, _ in bad], wrong=wrong, figures=figures)
+            letters += [key for key, _ in bad]
+            return await the_end(fleet, truth, [*_keys(count), *posts], letters, wrong=wrong, figures=figures)
+
+
+_LARGE_FEED = 8 * 2**20
+
+
+async def _take_large(settings: Settings) -> None:
+    """Let the feed take records of 8 MB; what is published has Kafka's own limit of 1 MB."""
+    change = {"max.message.bytes": str(_LARGE_FEED)}
+    async with admin_client(settings.kafka) as admin:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topics.posts, configs=change)])
+
+
+async def _feed_large(settings: Settings, numbers: Iterable[int]) -> tuple[list[str], list[str]]:
+    """Records with 1.5 MB of noise as key, as value, as headers, or as all of them, and posts before and after each.
+
+    Gives the posts' ids, and what their dead letters are counted by.
+    """
+    noise, partitions = random.Random(0).randbytes(3 * 2**19), settings.kafka.partitions
+    headers = [("noise", noise), ("dl-attempts", b"1")]
+    kinds: tuple[tuple[bytes, bytes, list[tuple[str, bytes]]], ...] = (
+        (noise, b"{", []),
+        (b"value", b"{" + noise, []),
+        (b"headers", b"{", headers),
+        (noise, b"{" + noise, headers),
+    )
+    posts, letters = [], []
+    async with producer_of(settings, max_request_size=_LARGE_FEED) as producer:
+        for number in numbers:
+            key, value, more = kinds[number % len(kinds)]
+            # To hash such a key takes aiokafka's producer seconds, so each is told its partition.
+            where = {"topic": settings.topics.posts, "partition": number % partitions, "key": key, "headers": more}
+            at = await producer.send_and_wait(value=value, **where)
+            letters.append(place(at.partition, at.offset))
+            # A post is no worse for a key or headers that are as large: neither goes into its event.
+            await producer.send_and_wait(value=a_post(number), **where)
+            posts.append(str(number))
+    return posts, letters
 
 
 async def broker(settings: Settings, logs: Path, *, kafka: LocalBroker, posts: int, down_s: float) -> Verdict:
@@ -137,44 +180,3 @@ async def drain(settings: Settings, logs: Path, *, posts: int) -> Verdict:
             wrong += [f"the worker ended with status {status}"] if status else []
             figures = {"sigterm_s": round(took, 2), "left_to_its_successor": left}
             return await the_end(fleet, truth, _keys(posts), wrong=wrong, figures=figures)
-
-
-async def slow_host(settings: Settings, logs: Path, *, posts: int) -> Verdict:
-    """One post in ten points at a host that sends a byte now and then: only that post waits, and becomes text only."""
-
-    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 100000\r\n\r\n\xff\xd8\xff")
-            while True:
-                await writer.drain()
-                await asyncio.sleep(0.5)
-                writer.write(b"\x00")
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    host = await asyncio.start_server(drip, "127.0.0.1", 0)
-    port = host.sockets[0].getsockname()[1]
-    allowed = {
-        "CRISIS_STREAM_MEDIA__ALLOWED_PRIVATE": '["127.0.0.1/32"]',
-        "CRISIS_STREAM_MEDIA__ALLOWED_PORTS": f"[{port}]",
-    }
-    slow = {str(n) for n in range(0, posts, 10)}
-    pairs = [
-        (key, a_post(int(key), media=[{"url": f"http://127.0.0.1:{port}/{key}.jpg"}] if key in slow else []))
-        for key in _keys(posts)
-    ]
-    with Fleet(settings, 1, logs, environment=allowed) as fleet:
-        async with Truth(settings) as truth:
-            await feed(settings, pairs)
-            await truth.wait(posts, START_S, fleet.revive)
-            out = truth.delays_s
-            first_slow = min((out[key] for key in slow & out.keys()), default=0.0)
-            ahead = first_slow - max(out[key] for key in out.keys() - slow)
-            wrong = ["posts without images waited for those with"] if ahead <= 0 else []
-            wrong += ["others than the posts with slow images were degraded"] if truth.degraded != slow else []
-            figures = {"text_done_before_first_slow_s": round(ahead, 2)}
-            verdict = await the_end(fleet, truth, _keys(posts), wrong=wrong, figures=figures)
-    host.close()
-    return verdict

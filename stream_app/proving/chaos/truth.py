@@ -15,6 +15,7 @@ from model.scorer import CONCEPTS, PostInput
 from model.serving.fixed import FixedScorer
 from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.inside_aiokafka import partitions_of
+from stream_app.pipeline.events.dead_letter import read_dead_letter
 from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
 from stream_app.pipeline.events.route import topics_of
 from stream_app.settings import Settings
@@ -36,8 +37,10 @@ def group_of(settings: Settings) -> str:
 class Truth:
     """Reads events, alerts and dead letters as a ``read_committed`` subscriber does.
 
-    ``events`` are counted by post id, ``letters`` by their original key, ``ids`` by topic and CloudEvents id. Labels
-    are looked at where the ``model`` is the fixed scorer, whose labels for a text are known.
+    ``events`` are counted by post id, ``letters`` by their original key (what was left out of one too large is named by
+    :func:`place`), ``ids`` by topic and CloudEvents id. Of each event there are the moment when Kafka had it
+    and the seconds of its model pass. Labels are looked at where the ``model`` is the
+    fixed scorer, whose labels for a text are known.
     """
 
     def __init__(self, settings: Settings, model: str = "fixed") -> None:
@@ -48,7 +51,8 @@ class Truth:
         self.due: set[tuple[str, str]] = set()
         self.mislabelled: list[str] = []
         self.degraded: set[str] = set()
-        self.delays_s: dict[str, float] = {}
+        self.written_s: dict[str, float] = {}
+        self.model_s: dict[str, float] = {}
         self._scorer = FixedScorer() if model == "fixed" else None
         self._consumer = self._reader("read_committed")
 
@@ -83,7 +87,7 @@ class Truth:
         for partition, records in (await self._consumer.getmany(timeout_ms=timeout_ms)).items():
             for record in records:
                 if partition.topic == self.settings.topics.dead_letters:
-                    self.letters[(record.key or b"").decode("utf-8", "replace")] += 1
+                    self.letters[_name_of(record)] += 1
                     continue
                 headers = dict(record.headers)
                 if headers["ce_type"] == WITHDRAWN_TYPE.encode():
@@ -96,7 +100,8 @@ class Truth:
         event = Event.model_validate_json(record.value)
         post = event.post.id
         self.events[post] += 1
-        self.delays_s[post] = record.timestamp / 1000
+        self.written_s[post] = record.timestamp / 1000
+        self.model_s[post] = event.timings.model_ms / 1000
         labels = {concept: getattr(event.labels, concept) for concept in CONCEPTS}
         self.due |= {(topic, event.id) for topic in topics_of(labels, self.settings.topics, self.settings.alerts)}
         if event.degraded:
@@ -184,6 +189,16 @@ class Truth:
         return Verdict(
             {**counted, "alerts": alerts, "lost": len(lost), "duplicates": len(twice), **figures}, (*problems, *wrong)
         )
+
+
+def place(partition: int, offset: int) -> str:
+    """What a dead letter is counted by whose key was too large to come along: where its original stands."""
+    return f"at {partition}:{offset}"
+
+
+def _name_of(record: ConsumerRecord) -> str:
+    letter = read_dead_letter(record.headers)
+    return place(*letter.source[1:]) if letter.left_out else (record.key or b"").decode("utf-8", "replace")
 
 
 async def _partitions(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stream_app.pipeline.posts.facts import author_key
-from stream_app.pipeline.posts.parse import parse_record
+from stream_app.pipeline.posts.parse import MAX_TOGETHER, parse_record
 
 TEN = datetime(2026, 6, 3, 10, tzinfo=UTC)
 OURS = {"network": "other", "id": "m1", "text": "Mud in the school", "created_at": "2026-06-03T10:00:00Z"}
@@ -369,3 +369,21 @@ def test_a_page_grows_with_its_posts_and_not_with_their_square():
 def test_an_avro_frame_names_its_schema():
     [problem] = parse(b"\0\0\0\0\x2a\x06abc").problems
     assert "schema id 42" in problem.reason
+
+
+@pytest.mark.parametrize("kind", ["text", "time"])
+def test_a_page_that_names_one_long_post_without_end_is_one_dead_letter(kind):
+    """1 MB that would become 500 MB of events, or of dead letters: no transaction would hold that."""
+    root = {"id": "1", "text": "x" * 90_000, "author_id": "9", "created_at": TEN.isoformat()}
+    repost = {"text": "RT", "author_id": "9", "created_at": TEN.isoformat(), "conversation_id": "1"}
+    repost["referenced_tweets"] = [{"type": "retweeted", "id": "1"}]
+    if kind == "time":
+        repost["created_at"] = root["created_at"] = "never"
+    page = {"data": [{"id": str(n), **repost} for n in range(2, 3000)], "includes": {"tweets": [root]}}
+    found = parse(page)
+    assert not found.posts
+    [problem] = found.problems
+    assert problem.part is None
+    assert f"{MAX_TOGETHER:,} characters" in problem.reason
+    page["data"] = page["data"][:20]
+    assert len(parse(page).posts or parse(page).problems) == 20

@@ -1,8 +1,5 @@
 """Short forms of the programs that CI runs, and the long ones for those who have minutes."""
 
-import subprocess
-import sys
-
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
@@ -18,26 +15,25 @@ pytestmark = pytest.mark.kafka
 
 def run(broker, logs, *arguments, own_broker=False):
     where = [] if own_broker else ["--bootstrap", broker.bootstrap_servers]
-    done = subprocess.run(
-        [sys.executable, "-m", "stream_app", "chaos", *where, "--logs", str(logs), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    return done.stdout
+    done = CliRunner().invoke(command, [*where, "--logs", str(logs), *arguments])
+    assert done.exit_code == 0, f"{done.output}{done.exception!r}"
+    return done.output
 
 
+# No form is short enough to judge time or memory on a machine that others use: what is held there is what came out,
+# how often hosts were asked, and that no worker died.
+UNTIMED = ["--ratio", "inf", "--lateness-s", "inf"]
 SHORT = [
-    ["kill", "--kills", "3", "--posts", "1500", "--workers", "2"],
-    ["poison", "--count", "200"],
-    ["rebalance", "--posts", "1200", "--rounds", "1"],
-    ["bisect", "--posts", "400", "--bad", "5"],
-    ["drain", "--posts", "4000"],
-    ["slow-host", "--posts", "100"],
-    # Twenty seconds are too few to judge memory: everything is still being loaded.
-    ["soak", "--seconds", "20", "--rate", "60", "--growth-mb", "400"],
+    ["kill", "--kills", "2", "--posts", "400", "--workers", "2"],
+    ["poison", "--count", "14", "--large", "8"],
+    ["rebalance", "--posts", "400", "--rounds", "1"],
+    ["bisect", "--posts", "200", "--bad", "3"],
+    ["drain", "--posts", "1500"],
+    ["slow-hosts", "--rate", "40", "--seconds", "0.5", "--hosts", "10", "--deadline-s", "0.4", *UNTIMED],
+    ["long-posts", "--posts", "100"],
+    ["stall", "--posts", "64", "--stall-s", "1"],
+    ["backlog", "--posts", "6000", "--fresh", "2"],
+    ["soak", "--seconds", "6", "--rate", "40", "--growth-mb", "inf"],
 ]
 
 
@@ -47,7 +43,7 @@ def test_short(broker, tmp_path, arguments):
 
 
 def test_short_broker_outage(broker, tmp_path):
-    run(broker, tmp_path, "broker", "--posts", "600", "--down-s", "2", own_broker=True)
+    run(broker, tmp_path, "broker", "--posts", "600", "--down-s", "1", own_broker=True)
 
 
 @pytest.mark.long

@@ -1,0 +1,216 @@
+"""Photo hosts that dawdle, in every way that a host or its owner may try: only the posts with their photos wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from aiohttp import web
+
+from stream_app.pipeline.media.hosts import STRIKES, registered_domain
+from stream_app.proving.bench.stream import photo
+from stream_app.proving.chaos.feeder import a_post, paced
+from stream_app.proving.chaos.fleet import Fleet
+from stream_app.proving.chaos.named import address_of
+from stream_app.proving.chaos.probe import Probe
+from stream_app.proving.chaos.programs import START_S, the_end
+from stream_app.proving.chaos.truth import Truth, Verdict
+from stream_app.settings import MediaSettings, Settings
+
+NAMED_WORKER = ("stream_app.proving.chaos.named",)
+
+
+_QUICK, _TARDY, _BUSY, _DRIP = (f"at-127-2-0-{number}" for number in (1, 2, 3, 4))
+"""Addresses of their own, or one would be left alone for what another did."""
+
+
+def _own(number: int) -> str:
+    """An address of its own for each of 60,000 hosts, as :mod:`stream_app.proving.chaos.named` reads it."""
+    return f"at-127-1-{number // 250}-{number % 250 + 1}"
+
+
+_GOOD = 20
+"""Every so many posts one has a photo at a host that answers at once: it should be used, whatever the others do."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One kind of stream: every second post has a photo at ``host`` of its number, under this path (:data:`_GOOD`)."""
+
+    name: str
+    host: Callable[[int], str] | None = None
+    path: str = ""
+    domains: int | None = None
+    """Registered domains that it uses where they are few: each may be asked only so often."""
+
+
+def phases(hosts: int) -> Sequence[Phase]:
+    """The kinds, text alone first and last: on a machine that others use, both are needed to compare with."""
+    return (
+        Phase("no photos"),
+        Phase(f"{hosts} hosts answer late", lambda n: f"{_own(n // 2 % hosts)}.slow{n // 2 % hosts}.example", "late"),
+        Phase("one host answers just in time", lambda _: f"{_TARDY}.tardy.example", "tardy", 1),
+        Phase("names below one domain", lambda n: f"{_own(hosts + n // 2 % hosts)}.n{n}.wildcard.example", "late", 1),
+        Phase("one host sends a byte now and then", lambda _: f"{_DRIP}.drip.example", "drip", 1),
+        Phase("429 and 503 with Retry-After", lambda n: f"{_BUSY}.busy{n // 2 % 2}.example", "busy", 2),
+        Phase("no photos again"),
+    )
+
+
+async def slow_hosts(
+    settings: Settings,
+    logs: Path,
+    *,
+    rate: int,
+    seconds: float,
+    hosts: int,
+    deadline_s: float,
+    ratio: float,
+    lateness_s: float,
+) -> Verdict:
+    """Half of the posts point at hosts that answer after 2.5 deadlines, just before it, or 429: only they wait.
+
+    Text-only posts' p99 may be RATIO of its value without photos, and no post later than deadline, model pass and
+    LATENESS_S.
+    """
+    names = [_QUICK, _TARDY, _BUSY, _DRIP, *(_own(n) for n in range(2 * hosts))]
+    async with _slow_host(deadline_s, [address_of(f"{name}.") for name in names]) as (port, asked):
+        environment = {
+            "CRISIS_STREAM_MEDIA__ALLOWED_PRIVATE": '["127.0.0.0/8"]',
+            "CRISIS_STREAM_MEDIA__ALLOWED_PORTS": f"[{port}]",
+            "CRISIS_STREAM_MEDIA__DEADLINE_S": str(deadline_s),
+        }
+        async with Truth(settings) as truth, Probe() as probe:
+            with Fleet(settings, 1, logs, program=NAMED_WORKER, environment=environment | probe.environment) as fleet:
+                figures: dict[str, str] = {}
+                wrong, count, first = [], int(rate * seconds), 0
+                text: dict[str, np.ndarray] = {}
+                await _warm_up(settings, truth, fleet)
+                for phase in phases(hosts):
+                    numbers = range(first, first + count)
+                    first += count
+                    good = {n for n in numbers if phase.host and n % _GOOD == 1}
+                    photos = {n for n in numbers if phase.host and n % 2} - good
+                    posts = [(str(n), _post(n, phase, port, good) if n % 2 else a_post(n)) for n in numbers]
+                    probe.most.clear()
+                    async with probe.watching(fleet):
+                        sent, _ = await asyncio.gather(
+                            paced(settings, posts, rate),
+                            truth.wait(truth.seen + count, seconds + START_S, fleet.revive),
+                        )
+                    delays = {n: truth.written_s[str(n)] - at for n in numbers if (at := sent[str(n)])}
+                    plain = np.array([delays[n] for n in numbers if n not in photos | good])
+                    text[phase.name] = plain
+                    said = f"text {_percentiles(plain)}"
+                    if photos:
+                        theirs = np.array([delays[n] for n in photos])
+                        late = max(delays[n] - truth.model_s[str(n)] for n in photos) - deadline_s
+                        said += f"; with photo {_percentiles(theirs)}, {max(late, 0):.2f} s over the deadline at worst"
+                        said += f"; {sum(asked.values())} requests"
+                        used = len(good) - len(truth.degraded & {str(n) for n in good})
+                        said += f"; {used} of {len(good)} photos of a quick host used"
+                        if late > lateness_s:
+                            wrong.append(f"{phase.name}: a post was {late:.1f} s late")
+                        if phase.path != "tardy" and (whole := photos - set(map(int, truth.degraded))):
+                            wrong.append(f"{phase.name}: {len(whole)} posts had a photo that cannot have come")
+                        wrong += _too_often(asked, phase, MediaSettings().per_host)
+                    asked.clear()
+                    figures[phase.name] = f"{said}; {probe.most['in_flight_posts']:.0f} in flight at most"
+                alone = np.concatenate([delays for name, delays in text.items() if name.startswith("no photos")])
+                goal = ratio * _p99(alone)
+                wrong += [
+                    f"{name}: text-only posts' p99 was {_p99(delays) / _p99(alone):.2f} times its value without photos"
+                    for name, delays in text.items()
+                    if _p99(delays) > goal and not name.startswith("no photos")
+                ]
+                keys = [str(n) for n in range(-_WARM_UP, first)]
+                wrong += ["the worker was restarted"] if fleet.restarts else []
+                return await the_end(fleet, truth, keys, wrong=wrong, figures=figures)
+
+
+_WARM_UP = 200
+
+
+async def _warm_up(settings: Settings, truth: Truth, fleet: Fleet) -> None:
+    """Until the worker has started and published: no delay of a phase is to hold that."""
+    await paced(settings, [(str(n), a_post(n)) for n in range(-_WARM_UP, 0)], 1000)
+    await truth.wait(_WARM_UP, START_S, fleet.revive)
+
+
+def _post(number: int, phase: Phase, port: int, good: Collection[int]) -> bytes:
+    if phase.host is None:
+        return a_post(number)
+    place = f"{_QUICK}.quick.example:{port}/quick" if number in good else f"{phase.host(number)}:{port}/{phase.path}"
+    return a_post(number, media=[{"url": f"http://{place}/{number}.jpg"}])
+
+
+def _too_often(asked: Counter[str], phase: Phase, per_host: int) -> list[str]:
+    """A domain is asked by as many at once as may be, and again by those that are let in before the third is late."""
+    if phase.domains is None:
+        return []
+    by_domain: Counter[str] = Counter()
+    for host, times in asked.items():
+        by_domain[registered_domain(host)] += times
+    most = per_host + STRIKES
+    return [f"{phase.name}: {name} was asked {n} times" for name, n in by_domain.items() if n > most]
+
+
+def _p99(delays: np.ndarray) -> float:
+    return float(np.percentile(delays, 99))
+
+
+def _percentiles(delays: np.ndarray) -> str:
+    middle, most, nearly_all = np.percentile(delays, [50, 95, 99]) * 1000
+    return f"p50 {middle:.0f}, p95 {most:.0f}, p99 {nearly_all:.0f}, max {delays.max() * 1000:.0f} ms"
+
+
+@asynccontextmanager
+async def _slow_host(deadline_s: float, addresses: Collection[str]) -> AsyncIterator[tuple[int, Counter[str]]]:
+    """Hosts at 127.0.0.1 and ``addresses``, all on one port; gives it, and how often each name was asked."""
+    asked: Counter[str] = Counter()
+    picture = photo(0)
+
+    async def quick(_: web.Request) -> web.Response:
+        return web.Response(body=picture, content_type="image/jpeg")
+
+    async def late(request: web.Request) -> web.Response:
+        asked[request.host.partition(":")[0]] += 1
+        await asyncio.sleep(2.5 * deadline_s)
+        return web.Response(body=picture, content_type="image/jpeg")
+
+    async def tardy(request: web.Request) -> web.Response:
+        asked[request.host.partition(":")[0]] += 1
+        await asyncio.sleep(0.95 * deadline_s)
+        return web.Response(body=picture, content_type="image/jpeg")
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        asked[request.host.partition(":")[0]] += 1
+        answer = web.StreamResponse(headers={"Content-Type": "image/jpeg", "Content-Length": str(len(picture))})
+        await answer.prepare(request)
+        for byte in picture:
+            await answer.write(bytes([byte]))
+            await asyncio.sleep(deadline_s / 4)
+        return answer
+
+    async def busy(request: web.Request) -> web.Response:
+        asked[request.host.partition(":")[0]] += 1
+        status = 429 if ".busy0." in request.host else 503
+        return web.Response(status=status, headers={"Retry-After": "300"})
+
+    app = web.Application()
+    app.add_routes([web.get(f"/{each.__name__}/{{name}}", each) for each in (quick, late, tardy, drip, busy)])
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port: int = runner.addresses[0][1]
+        for address in addresses:
+            await web.TCPSite(runner, address, port).start()
+        yield port, asked
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,76 @@
+"""Somebody deletes a topic that is written to: that is seen from outside, and the worker neither hangs nor forgets."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+
+from stream_app.kafka.clients import admin_client
+from stream_app.kafka.topics import ensure_topics
+from stream_app.proving.chaos.feeder import feed, numbered
+from stream_app.proving.chaos.fleet import Fleet
+from stream_app.proving.chaos.probe import Probe
+from stream_app.proving.chaos.programs import START_S, the_end
+from stream_app.proving.chaos.truth import Truth, Verdict
+from stream_app.settings import Settings
+
+_SLACK_S = 15.0
+"""Beyond ``stall_s``: the watchdog looks now and then, and so do we, on a machine that others use."""
+_SIGTERM_S = 10.0
+
+
+async def stall(settings: Settings, logs: Path, *, posts: int, stall_s: float) -> Verdict:
+    """Delete a topic of alerts under load, make it again, delete it again and end the worker: /healthz tells of it."""
+    deleted = settings.topics.alerts("informativeness")
+    # Fewer each time: a reader that stands where the deleted topic ended then stands beyond the new one's end,
+    # is told so, and begins anew; otherwise it would miss what comes first.
+    parts = [range(posts), range(posts, posts + posts // 4), range(posts + posts // 4, posts + posts // 4 + posts // 8)]
+    wrong: list[str] = []
+    async with Probe() as probe, Truth(settings) as truth:
+        told = {"CRISIS_STREAM_WORKER__STALL_S": str(stall_s), **probe.environment}
+        with Fleet(settings, 1, logs, environment=told) as fleet:
+            await feed(settings, numbered(parts[0]))
+            await truth.wait(len(parts[0]), START_S, fleet.revive)
+            wrong += [] if await probe.health_turns(True, _SLACK_S) is not None else ["/healthz was red with all well"]
+
+            await _delete(settings, deleted)
+            await feed(settings, numbered(parts[1]))
+            red_s = await probe.health_turns(False, stall_s + _SLACK_S)
+            wrong += (
+                [] if red_s is not None else [f"/healthz was not red {stall_s + _SLACK_S:g} s after {deleted} went"]
+            )
+            began = time.monotonic()
+            await ensure_topics(settings)
+            resumed = await truth.wait(parts[1].stop, START_S, fleet.revive)
+            resumed_s = time.monotonic() - began
+            wrong += [] if resumed else ["nothing came out after the topic was there again"]
+            green = await probe.health_turns(True, _SLACK_S)
+            wrong += [] if green is not None else ["/healthz stayed red after the topic was there again"]
+            restarts = fleet.restarts
+
+            await _delete(settings, deleted)
+            await feed(settings, numbered(parts[2]))
+            await probe.health_turns(False, stall_s + _SLACK_S)
+            try:
+                sigterm_s, _ = await asyncio.to_thread(fleet.stop, "r0", START_S)
+            except subprocess.TimeoutExpired:
+                sigterm_s = START_S
+            wrong += [] if sigterm_s < _SIGTERM_S else [f"SIGTERM took {sigterm_s:.1f} s"]
+            fleet.start("r0")  # it makes the topic
+            await truth.wait(parts[2].stop, START_S, fleet.revive)
+            figures = {
+                "healthz_red_after_s": round(red_s or 0, 1),
+                "resumed_after_s": round(resumed_s, 1),
+                "restarts_by_then": restarts,
+                "sigterm_s": round(sigterm_s, 1),
+            }
+            return await the_end(fleet, truth, [str(n) for n in range(parts[2].stop)], wrong=wrong, figures=figures)
+
+
+async def _delete(settings: Settings, topic: str) -> None:
+    async with admin_client(settings.kafka) as admin:
+        await admin.delete_topics([topic])
+        while topic in await admin.list_topics():  # noqa: ASYNC110 - Kafka tells nobody when it is gone
+            await asyncio.sleep(0.05)
