@@ -1,6 +1,5 @@
 """The command line lists its commands without importing them and explains a wrong setting."""
 
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -8,6 +7,7 @@ from importlib.util import find_spec
 import click
 import pytest
 from click.testing import CliRunner
+from commands import run
 
 from stream_app.cli import COMMANDS, cli
 
@@ -48,14 +48,7 @@ def test_an_unknown_command_is_refused():
 )
 def test_a_wrong_setting_is_one_line_without_a_traceback_or_a_secret(tmp_path, file, environment, said):
     (tmp_path / "crisis-stream.toml").write_text(file)
-    shown = subprocess.run(
-        [sys.executable, "-m", "stream_app", "worker"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    shown = run("worker", folder=tmp_path, environment=environment)
     assert shown.returncode == 2
     assert said in shown.stderr
     assert len(shown.stderr.splitlines()) == 1

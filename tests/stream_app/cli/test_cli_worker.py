@@ -2,12 +2,11 @@
 
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
 from click.testing import CliRunner
+from commands import Command, run
 
 from stream_app.cli.worker import command
 
@@ -23,8 +22,7 @@ def test_a_busy_port_is_a_line_with_what_to_do(settings, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         words = ["--bootstrap", settings.kafka.bootstrap_servers, "--prefix", settings.topics.prefix]
-        program = [sys.executable, "-m", "stream_app", "worker", *words, "--model", "fixed", "--http-port", port]
-        ended = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        ended = run("worker", *words, "--model", "fixed", "--http-port", port, folder=tmp_path)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert f"127.0.0.1:{port}" in ended.stderr
@@ -34,11 +32,9 @@ def test_a_busy_port_is_a_line_with_what_to_do(settings, tmp_path):
 @pytest.mark.kafka
 def test_incidents_draws_nothing_into_a_file(settings, tmp_path):
     words = ["--bootstrap", settings.kafka.bootstrap_servers, "--prefix", settings.topics.prefix]
-    program = [sys.executable, "-m", "stream_app", "incidents", "--http-port", "0", *words]
-    with subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline().startswith(b"Gathering")
+    with Command("incidents", "--http-port", "0", *words, folder=tmp_path) as running:
+        assert running.stderr.readline().startswith("Gathering")
         time.sleep(3)  # in which Faust would turn its spinner
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=30)
-    assert not any(byte < 32 and byte != 10 for byte in said), said
+        said = "".join(running.communicate(timeout=30))
+    assert not any(character < " " and character != "\n" for character in said), said

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
+from commands import run
 
 
 def test_fausts_own_command_line_knows_the_agents_and_the_table():
@@ -9,6 +8,5 @@ def test_fausts_own_command_line_knows_the_agents_and_the_table():
         ("agents", ["@sift", "@keep", "@count", "crisis.events"]),
         ("tables", ["posts", "verdict_counts"]),
     ):
-        command = [sys.executable, "-m", "stream_app", "faust", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert all(each in done.stdout for each in wanted), done.stdout
+        done = run("faust", name)
+        assert all(each in done.stdout for each in wanted), done

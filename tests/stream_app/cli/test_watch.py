@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
+from commands import Command
 from factories import headers_of, make_event, make_place
 from lxml import etree
 from rich.console import Console
@@ -192,9 +191,7 @@ def test_without_its_topic_a_watch_that_ends_says_so_and_one_that_follows_waits(
     assert ended.exit_code == 1
     assert f": no topic {late.topics.events}: start a worker" in ended.output
     assert "Error 3" not in ended.output
-    program = [sys.executable, "-m", "stream_app", "watch", *words, "--limit", "1", "--format", "jsonl"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(program, cwd=tmp_path, **pipes) as following:
+    with Command("watch", *words, "--limit", "1", "--format", "jsonl", folder=tmp_path) as following:
         try:
             assert following.stderr.readline().startswith(f"Waiting: no topic {late.topics.events}")
             asyncio.run(ensure_topics(late))

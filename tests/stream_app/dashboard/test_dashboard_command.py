@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
+from commands import Command
 from playwright.sync_api import expect
 
 from stream_app.cli import cli
@@ -22,16 +20,11 @@ from stream_app.kafka.clients import client_options
 @pytest.fixture
 def command(settings):
     """A running ``crisis-stream dashboard --port 0``: the process and the address it printed."""
-    environment = os.environ | {
+    environment = {
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stream_app", "dashboard", "--port", "0"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = Command("dashboard", "--port", "0", environment=environment)
     line = process.stdout.readline()
     yield process, re.search(r"http://127\.0\.0\.1:\d+/", line).group()
     process.kill()

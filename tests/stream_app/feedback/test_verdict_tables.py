@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
 
@@ -13,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
 from click.testing import CliRunner
+from commands import Command
 from factories import headers_of, make_event
 
 from stream_app.cli.feedback import command
@@ -27,12 +26,12 @@ pytestmark = pytest.mark.kafka
 @contextmanager
 def counting(settings):
     """A running ``crisis-stream incidents``, ended at once as a power cut would."""
-    environment = os.environ | {
+    environment = {
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
         "CRISIS_STREAM_KAFKA__PARTITIONS": "2",
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
     }
-    process = subprocess.Popen([sys.executable, "-m", "stream_app", "incidents", "--http-port", "0"], env=environment)
+    process = Command("incidents", "--http-port", "0", environment=environment, log=sys.__stderr__)
     try:
         yield process
     finally:

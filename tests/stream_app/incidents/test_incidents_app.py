@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
+from commands import Command
 from factories import make_event, make_place
 from mode.utils.queues import FlowControlQueue
 
@@ -31,26 +32,16 @@ pytestmark = pytest.mark.kafka
 
 
 @contextmanager
-def running(
-    settings: Settings, *command: str, folder: Path | None = None, port: int = 0
-) -> Iterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {
+def running(settings: Settings, *command: str, folder: Path | None = None, port: int = 0) -> Iterator[Command]:
+    environment = {
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
         "CRISIS_STREAM_KAFKA__PARTITIONS": "2",
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
         "CRISIS_STREAM_INCIDENTS__PUBLISH_EVERY_S": "0.5",
         "CRISIS_STREAM_INCIDENTS__HTTP_PORT": str(port),
     }
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "stream_app",
-            *(command or ("incidents", "--log-level", os.environ.get("LOG", "warning"))),
-        ],
-        env=environment,
-        cwd=folder,
-    )
+    words = command or ("incidents", "--log-level", os.environ.get("LOG", "warning"))
+    process = Command(*words, environment=environment, folder=folder, log=sys.__stderr__)
     try:
         yield process
     finally:

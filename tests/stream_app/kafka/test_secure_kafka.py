@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +20,10 @@ import pytest
 import trustme
 from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError
 from aiokafka.protocol.admin import CreateAclsRequest
+from commands import Command, run
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 from factories import make_event, make_place
 
 from stream_app.feedback.store import add_verdict
@@ -40,20 +42,18 @@ STORE = "changeit"
 pytestmark = pytest.mark.kafka
 
 
-def keytool(*arguments: str) -> None:
-    """Java's own tool for keys; it comes with the Java that runs the broker."""
-    tool = install().java.with_name("keytool")
-    subprocess.run([str(tool), *arguments, "-storepass", STORE], check=True, capture_output=True)
-
-
-def make_keys(folder: Path, address: str = "ip:127.0.0.1") -> tuple[Path, Path]:
+def make_keys(folder: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
     """A broker's key store for ``address`` and the certificate (PEM) of the authority that signed it."""
-    store, authority = folder / "broker.p12", folder / "ca.pem"
-    key = ("-keyalg", "EC", "-validity", "2", "-keystore", str(store))
-    keytool("-genkeypair", "-alias", "ca", "-dname", "CN=test authority", "-ext", "bc:c", *key)
-    keytool("-genkeypair", "-alias", "broker", "-signer", "ca", "-dname", "CN=broker", "-ext", f"san={address}", *key)
-    keytool("-exportcert", "-rfc", "-alias", "ca", "-file", str(authority), "-keystore", str(store))
-    keytool("-delete", "-alias", "ca", "-keystore", str(store))
+    store, authority, signer = folder / "broker.p12", folder / "ca.pem", trustme.CA()
+    issued = signer.issue_cert(address)
+    key = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
+    own, *others = [x509.load_pem_x509_certificate(pem.bytes()) for pem in (*issued.cert_chain_pems, signer.cert_pem)]
+    store.write_bytes(
+        pkcs12.serialize_key_and_certificates(
+            b"broker", key, own, others, serialization.BestAvailableEncryption(STORE.encode())
+        )
+    )
+    signer.cert_pem.write_to_path(str(authority))
     return store, authority
 
 
@@ -114,10 +114,7 @@ def secure(environment, monkeypatch) -> Settings:
 
 
 def call(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "stream_app", *arguments]
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=100, check=False
-    )
+    done = run(*arguments, environment=environment)
     assert PASSWORD not in done.stdout + done.stderr
     assert WRONG not in done.stdout + done.stderr
     return done
@@ -161,13 +158,8 @@ async def test_faust_keeps_incidents_over_tls_and_sasl(secure, environment):
 
     from stream_app.kafka.clients import client_options
 
-    process = subprocess.Popen(  # noqa: ASYNC220 - it only starts it
-        [sys.executable, "-m", "stream_app", "incidents", "--log-level", "debug"],
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    saying = asyncio.create_task(asyncio.to_thread(process.stdout.read))
+    process = Command("incidents", "--log-level", "debug", environment=environment)
+    saying = asyncio.create_task(asyncio.to_thread(process.communicate))
     try:
         await ensure_topics(secure)
         async with AIOKafkaProducer(**client_options(secure.kafka)) as producer:
@@ -181,18 +173,16 @@ async def test_faust_keeps_incidents_over_tls_and_sasl(secure, environment):
     finally:
         process.send_signal(signal.SIGTERM)
         said = await saying
-        process.wait(20)
-    assert PASSWORD.encode() not in said
+    assert PASSWORD not in "".join(said)
 
 
 def test_a_workers_pages_and_its_log_at_debug_show_no_secret(environment, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         at = f"http://127.0.0.1:{free.getsockname()[1]}"
-    mine = os.environ | environment | {"CRISIS_STREAM_WORKER__HTTP_PORT": at.rpartition(":")[2]}
-    command = [sys.executable, "-m", "stream_app", "worker", "--log-level", "DEBUG"]
+    mine = environment | {"CRISIS_STREAM_WORKER__HTTP_PORT": at.rpartition(":")[2]}
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=mine, stdout=log, stderr=log)
+        process = Command("worker", "--log-level", "DEBUG", environment=mine, log=log)
     try:
         deadline, pages = time.monotonic() + 60, b""
         while b"ok" not in pages:
@@ -240,7 +230,7 @@ def test_a_refusal_says_what_to_check_whichever_command(environment, tmp_path, c
 
 
 async def test_a_certificate_for_another_name_is_told_from_an_untrusted_one(secure, tmp_path):
-    store, ca = make_keys(tmp_path, "dns:kafka.example")
+    store, ca = make_keys(tmp_path, "kafka.example")
     with LocalBroker(tmp_path / "kafka", secure=SecureListener(store, STORE, {USER: PASSWORD})) as other:
         mine = with_kafka(secure, ssl_cafile=ca, bootstrap_servers=other.secure_bootstrap_servers)
         with pytest.raises(KafkaConnectionError, match=r"for another name .* check kafka.bootstrap"):
@@ -423,11 +413,10 @@ def labelled(environment: Mapping[str, str], posts: Path) -> str:
 
 @contextlib.contextmanager
 def running_incidents(environment: Mapping[str, str]) -> Iterator[None]:
-    command = [sys.executable, "-m", "stream_app", "incidents"]
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+    process = Command("incidents", environment=environment)
     try:
         yield
-        assert process.poll() is None, process.stderr and process.stderr.read()
+        assert process.poll() is None, process.stderr.read()
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

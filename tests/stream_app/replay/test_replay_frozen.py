@@ -6,11 +6,10 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from commands import Command
 
 from stream_app.kafka.broker import LocalBroker, local
 from stream_app.kafka.subscribe import EPOCH, subscribe
@@ -31,14 +30,12 @@ def broker(tmp_path_factory):
 
 def command(settings, *arguments):
     """``crisis-stream replay`` with a transaction timeout of a second."""
-    environment = os.environ | {
+    environment = {
         "CRISIS_STREAM_KAFKA__TRANSACTION_TIMEOUT_S": "1",
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
     }
-    whole = [sys.executable, "-m", "stream_app", "replay", "--bootstrap", settings.kafka.bootstrap_servers, "--quiet"]
-    return subprocess.Popen(
-        [*whole, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    at = ("--bootstrap", settings.kafka.bootstrap_servers)
+    return Command("replay", *at, "--quiet", *arguments, environment=environment)
 
 
 async def freeze(broker, seconds):

@@ -6,15 +6,13 @@ import asyncio
 import gc
 import gzip
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from commands import Command
 
 from stream_app.kafka.topics import ensure_topics
 from stream_app.pipeline.feed.history import HEADER
@@ -208,17 +206,10 @@ async def test_a_source_that_is_not_there_is_named(settings):
 
 def command(settings, *arguments):
     environment = {
-        **os.environ,
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "stream_app", "replay", *map(str, arguments)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Command("replay", *arguments, environment=environment)
 
 
 async def committed(settings, topic):

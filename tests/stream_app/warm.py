@@ -1,0 +1,5 @@
+"""What a command loads when it works: imported once by the process that :mod:`commands` forks from."""
+
+from stream_app.pipeline.posts.enrich import warm_up
+
+warm_up()
