@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
+import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +19,7 @@ from rich.table import Table
 from model.scorer import CONCEPTS, LABELS
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.feedback.counts import VerdictCount
+from stream_app.feedback.export import Judged, judged, row_of
 from stream_app.feedback.refit import Proposal, Quality, judgements, propose, toml_fragment
 from stream_app.feedback.store import add_verdict, read_events, read_verdicts
 from stream_app.feedback.tables import read_counts
@@ -127,6 +130,59 @@ def refit(settings: Settings, precision: float | None, out: Path | None) -> None
         click.echo(fragment)
 
 
+@command.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--photos",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="fetch the photos of judged posts into this folder; without it posts with photos are left out",
+)
+@click.pass_obj
+def export(settings: Settings, file: Path, photos: Path | None) -> None:
+    """Write the judged posts and their right labels into FILE, as rows that `crisis-stream model train --rows` reads.
+
+    Where analysts differ the majority counts; withdrawn posts, and events that Kafka no longer has, are left out.
+    """
+    found = _run(settings, _judged(settings))
+    if not found:
+        raise click.ClickException(f"no verdict in {settings.topics.feedback} is on an event that Kafka still has")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    paths = asyncio.run(_photos(settings, found, photos)) if photos else {}
+    rows = [
+        row_of(each, os.path.relpath(paths[each.event.id], file.parent) if each.photos else None)
+        for each in found
+        if not each.photos or each.event.id in paths
+    ]
+    file.write_text("".join(json_line(json.dumps(row, ensure_ascii=False)) + "\n" for row in rows), encoding="utf-8")
+    missed = len(found) - len(rows)
+    why = "their photo could not be fetched" if photos else "they have photos: say --photos FOLDER to fetch them"
+    click.echo(f"{file}: {len(rows)} rows" + (f"; {missed} posts left out, {why}" if missed else ""), err=True)
+
+
+async def _judged(settings: Settings) -> list[Judged]:
+    verdicts = await read_verdicts(settings)
+    return judged(verdicts, await read_events(settings, (verdict.event for verdict in verdicts)))
+
+
+async def _photos(settings: Settings, found: Sequence[Judged], folder: Path) -> dict[str, Path]:
+    """The first photo of each post, by event id, fetched within the worker's limits and written as a JPEG."""
+    import numpy as np
+    from PIL import Image
+
+    from stream_app.offline.images import images_from
+    from stream_app.pipeline.posts.post import MediaLink
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    async with images_from(settings.media, lambda image: np.asarray(image.convert("RGB"))) as fetch:
+        for each in (each for each in found if each.photos):
+            (outcome,) = await fetch([MediaLink(url=each.photos[0])])
+            if outcome.image is not None:
+                paths[each.event.id] = folder / f"{each.event.id}.jpg"
+                Image.fromarray(outcome.image).save(paths[each.event.id], quality=90)
+    return paths
+
+
 async def _known(settings: Settings, event: str) -> bool:
     try:
         return bool(await read_events(settings, [event]))
@@ -147,9 +203,9 @@ async def _counted(settings: Settings) -> list[VerdictCount]:
 async def _proposals(settings: Settings, precision: float | None) -> list[Proposal]:
     verdicts = await read_verdicts(settings)
     events = await read_events(settings, (verdict.event for verdict in verdicts))
-    judged = judgements(verdicts, events, settings.alerts)
+    told = judgements(verdicts, events, settings.alerts)
     rules = settings.alerts
-    return [propose(task, judged[task], getattr(rules, task).min_probability, precision) for task in CONCEPTS]
+    return [propose(task, told[task], getattr(rules, task).min_probability, precision) for task in CONCEPTS]
 
 
 def _words(quality: Quality | None) -> str:

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from pydantic import Field
 
-from stream_app.incidents.lives import lives_in
+from stream_app.incidents.lives import lives
 from stream_app.pipeline.events.event import Event, Label
 from stream_app.pipeline.posts.post import Frozen, Network, Place
+from stream_app.pipeline.posts.reported import facts_in
 from stream_app.settings import IncidentSettings
 
 _TEXT_KEPT = 500
@@ -69,7 +70,7 @@ def sighting_of(event: Event, rules: IncidentSettings) -> Sighting | None:
         category=category,
         probability=human.probabilities.get(category, 0.0),
         damage=event.labels.damage.label,
-        severity=max(severity_of(human, event.labels.damage), _asked(event), lives_in(post.text)),
+        severity=max(severity_of(human, event.labels.damage), _asked(event), lives(event.facts or facts_in(post.text))),
         text=post.text[:_TEXT_KEPT],
         url=post.url,
         written_at=min(post.created_at, event.timings.produced_at),

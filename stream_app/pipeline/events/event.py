@@ -9,6 +9,7 @@ from pydantic import Field
 
 from stream_app.pipeline.media.outcome import Status
 from stream_app.pipeline.posts.post import Frozen, Network, Place, PostKind
+from stream_app.pipeline.posts.reported import Facts
 
 EVENT_TYPE = "io.crisis-stream.post.labelled.v1"
 WITHDRAWN_TYPE = "io.crisis-stream.post.withdrawn.v1"
@@ -123,6 +124,7 @@ class Event(Frozen):
     media: tuple[EventMedia, ...] = ()
     labels: Labels
     modalities: Modalities
+    facts: Facts | None = Field(None, description="what the text counts and names; null where nobody looked")
     degraded: bool = False
     degraded_reasons: tuple[str, ...] = ()
     review: bool = Field(False, description="text and image disagree, or no label is sure: worth a human look")

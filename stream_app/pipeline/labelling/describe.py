@@ -11,6 +11,7 @@ from model.scorer import CONCEPTS, Concept, ConceptScore, ModelInfo, Scored
 from stream_app.pipeline.media.outcome import MediaOutcome, Status
 from stream_app.pipeline.posts.facts import Fields
 from stream_app.pipeline.posts.post import Post
+from stream_app.pipeline.posts.reported import facts_in
 
 _SHOWN_DAMAGE = ("mild_damage", "severe_damage")
 _POSSIBLE_REQUEST = 0.2
@@ -44,6 +45,7 @@ def describe(
         "media": [_media(outcome) for outcome in outcomes],
         "labels": labels,
         "modalities": scored.explanation,
+        "facts": _facts(post),
         "degraded": bool(degraded),
         "degraded_reasons": degraded,
         "review": bool(review),
@@ -60,10 +62,11 @@ UNSEEN_ROOT = "a repost without its root's text and photos, and the root was not
 def unlabelled(post: Post, model: ModelInfo, reason: str = UNSEEN_ROOT) -> Labelling:
     """No labels for a post that gives the model nothing to go by: each is null with the reason; not for review."""
     labels: dict[Concept, ConceptScore] = {concept: ConceptScore(None, None, {}, reason) for concept in CONCEPTS}
-    shared = {
+    shared: Fields = {
         "media": [],
         "labels": labels,
         "modalities": {"used": [], "attention": {}, "pairs": {}},
+        "facts": None,
         "degraded": bool(post.degraded),
         "degraded_reasons": post.degraded,
         "review": False,
@@ -121,6 +124,11 @@ def unlearned_language(post: Post, model: ModelInfo) -> tuple[str, ...]:
     if not (post.text and post.language and model.languages) or post.language in model.languages:
         return ()
     return (f"the model learned no posts in this language ({post.language})",)
+
+
+def _facts(post: Post) -> Fields:
+    country = post.place.country_code if post.place else None
+    return dict(facts_in(post.text, country=country, language=post.language))
 
 
 def _said(score: ConceptScore) -> str:

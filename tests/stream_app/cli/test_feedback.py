@@ -91,3 +91,16 @@ def test_refit_reads_feedback_and_events_and_writes_a_fragment(settings, feedbac
     assert "min_probability = 0.74" in written or "min_probability = 0.75" in written
     assert "[alerts.damage]" not in written
     assert "from 40 verdicts" in written
+
+
+def test_verdicts_become_rows_to_train_on_and_what_is_left_out_is_told(settings, feedback, tmp_path):
+    plain, pictured = make_event("p1", "Trapped at A"), make_event("p2", photos=["ff"])
+    send(settings, settings.topics.events, [(e.model_dump_json().encode(), headers_of(e)) for e in (plain, pictured)])
+    assert "no verdict in" in feedback("export", str(tmp_path / "none.jsonl")).output
+    verdicts = [{"event": e.id, "labels": {"request": "request"}} for e in (plain, pictured)]
+    send(settings, settings.topics.feedback, [(json.dumps(v).encode(), []) for v in verdicts])
+    result = feedback("export", str(tmp_path / "out" / "rows.jsonl"))
+    assert result.exit_code == 0, result.output
+    assert "1 rows; 1 posts left out, they have photos" in " ".join(result.output.split())
+    (row,) = map(json.loads, (tmp_path / "out" / "rows.jsonl").read_text().splitlines())
+    assert (row["text"], row["labels"], row["id"]) == ("Trapped at A", {"request": "request"}, plain.id)

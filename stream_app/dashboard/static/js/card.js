@@ -32,6 +32,7 @@ export function cardElement(card, open, actions) {
     },
     heading(post, actions, actions.isFresh(card)),
     el("div", { className: "body" }, text(post, `${id}-text`), photos(card, open, actions)),
+    facts(event.facts),
     chips(card, `${id}-labels`),
     event.review && !card.verdict && event.review_reasons?.length ? el("p", { className: "note reasons" }, `For review: ${event.review_reasons.join(". ")}.`) : null,
     attentionBar(event.modalities),
@@ -68,6 +69,16 @@ function heading(post, actions, fresh) {
 
 const text = (post, id) =>
   el("p", { className: "text", id, lang: post.language ?? "", dir: "auto" }, post.text || "(no text)");
+
+const COUNTED = { dead: "dead", injured: "injured", missing: "missing", trapped: "trapped" };
+
+/** What the text counts and where its writer can be reached, for those who must act on it. */
+function facts(found) {
+  if (!found) return null;
+  const counts = Object.entries(COUNTED).filter(([kind]) => found[kind] != null).map(([kind, word]) => `${found[kind].toLocaleString("en")} ${word}`);
+  const said = [...counts, ...(found.addresses ?? []), ...(found.phones ?? [])];
+  return said.length ? el("p", { className: "facts", title: "As the text says; not checked by anyone" }, el("b", {}, "Says: "), said.join(" · ")) : null;
+}
 
 function photos(card, open, actions) {
   const media = card.event.media;

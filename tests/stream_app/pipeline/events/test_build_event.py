@@ -46,6 +46,18 @@ def labels(informative, humanitarian, damage=(None, None)):
     return {concept: ConceptScore(label, probability, {}) for concept, (label, probability) in given.items()}
 
 
+def test_what_the_text_counts_and_names_is_in_the_event_and_in_those_of_its_copies():
+    post = POST.model_copy(update={"text": "3 trapped at 221 Galle Road, call 0771234567"})
+    post = post.model_copy(update={"place": Place(name="Galle", country_code="LK", source="gazetteer")})
+    found = labelling(post)
+    for event in (build_event(post, found), build_event(POST, found, duplicate=DuplicateInfo(of="b", seen=1))):
+        assert event.facts.model_dump(exclude_defaults=True) == {
+            "trapped": 3,
+            "addresses": ("221 Galle Road",),
+            "phones": ("+94771234567",),
+        }
+
+
 def test_the_post_and_its_labels_arrive_in_the_event():
     event = build_event(POST, labelling(), spent=Spent(1, 2, 3, 6))
     assert event.id == event_id("bluesky", "b", "1")

@@ -1,0 +1,235 @@
+"""What a text reports in so many words: people dead, injured, missing and trapped, addresses, telephone numbers.
+
+Numbers stand in figures, or as words up to ten. A number belongs to the word it counts: before it with nothing but
+people and small words between (``14 people are feared dead``, ``14 kişi öldü``), or right after a word that announces
+one (``death toll rises to 14``, ``загинуло 14``). Of several the largest counts. Telephone numbers are those that
+Google's library finds valid where the post is, or with a country code; addresses are a street's word with a name and a
+number, as they were written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from stream_app.pipeline.posts.post import Frozen
+
+_LONGEST = 4_000
+"""Characters read: a text without end may not hold up the others."""
+_MOST = 5
+_WORDS = {
+    word: number
+    for number, words in enumerate(
+        (
+            "one un una une um uma uno ein eine bir один",
+            "two dos deux dois duas due zwei iki dua два две двоє двое",
+            "three tres trois três tre drei üç tiga три троє трое",
+            "four cuatro quatre quatro quattro vier dört empat чотири четыре",
+            "five cinco cinq cinque fünf beş lima п'ять пять",
+            "six seis sei sechs altı enam шість шесть",
+            "seven siete sept sete sette sieben yedi tujuh сім семь",
+            "eight ocho huit oito otto acht sekiz delapan вісім восемь",
+            "nine nueve neuf nove neun dokuz sembilan дев'ять девять",
+            "ten diez dix dez dieci zehn sepuluh десять",
+        ),
+        1,
+    )
+    for word in words.split()
+}
+_FIGURE = r"\d{1,3}(?:[,.\u00a0 ]\d{3})+(?!\d)|\d{1,6}(?!\d)"
+_FIGURES = re.compile(rf"(?<![\d.,:/#+\w-])(?:{_FIGURE})")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_PEOPLE = (
+    r"people|persons?|children|child|kids|villagers|residents|workers|men|women|others|victims|bodies|soldiers|tourists|"
+    r"personas|niñ[oa]s|víctimas|personnes|enfants|victimes|pessoas|crianças|vítimas|persone|bambini|vittime|Menschen|"
+    r"Personen|kişi(?:nin)?|insan|çocuk|orang|korban|warga|anak|moun|katao|tao|people's|"
+    r"люд(?:ей|ини|и)|осіб|особи|діт(?:ей|и)|человек(?:а)?|дет(?:ей|и)|жителей|"
+    r"شخص(?:ا|اً)?|أشخاص|طفل(?:ا|اً)?|أطفال|लोग(?:ों)?|人|名"
+)
+_SMALL = (
+    r"are|is|were|was|have|has|been|be|being|feared|reported|confirmed|still|now|more|other|at|least|also|left|"
+    r"están|son|fueron|han|sido|resultaron|quedaron|siguen|sont|ont|été|portées|portés|estão|foram|são|ficaram|"
+    r"sono|stati|state|rimaste|rimasti|sind|wurden|yang|telah|masih|ang|na|ha|hayatını|enkaz|altında|का|की|के|को|में|से"
+)
+_BETWEEN = rf"(?:\s*(?:{_PEOPLE}|(?<!\w)(?:{_SMALL})(?!\w))[,]?){{0,5}}\s*"
+_DEAD = (
+    r"dead|deaths?|died|dies|killed|drowned|perished|bodies|muert[oa]s?|fallecid[oa]s?|ahogad[oa]s|murieron|morts?|"
+    r"mortes?|décès|tué[es]*|décédées?|mort[oa]s|óbitos|morreram|mort[ie]|decedut[ie]|Tote[nr]?|getötet|gestorben|ölü|öldü|"
+    r"kaybetti|hayatını kaybetti|tewas|meninggal|mouri|patay|nasawi|загиблих|загиблі|загинуло|загинули|погибших|"
+    r"погибли|погибло|قتيل(?:ا|اً)?|قتلى|وفاة|وفيات|ضحايا|मौत|मृत|मारे|死亡|死者|遇难"
+)
+_INJURED = (
+    r"injured|wounded|hurt|injuries|herid[oa]s?|lesionad[oa]s|blessé[es]*|ferid[oa]s?|ferit[ie]|Verletzte[nr]?|verletzt|"
+    r"yaralı|yaralandı|terluka|luka-luka|blese|sugatan|поранених|поранені|поранено|раненых|пострадавших|постраждалих|"
+    r"جريح(?:ا|اً)?|جرحى|مصاب(?:ا|اً)?|घायल|負傷|けが|受伤"
+)
+_MISSING = (
+    r"missing|unaccounted|desaparecid[oa]s?|disparu[es]*|dispers[ie]|Vermisste[nr]?|vermisst|kayıp|hilang|disparèt|nawawala|"
+    r"зниклих|зникли|пропавших|пропали|مفقود(?:ا|اً|ين)?|مفقودين|लापता|行方不明|失踪"
+)
+_TRAPPED = (
+    r"trapped|stranded|stuck|buried|marooned|atrapad[oa]s?|soterrad[oa]s|coincé[es]*|piégé[es]*|bloqué[es]*|pres[oa]s|"
+    r"ilhad[oa]s|intrappolat[ie]|bloccat[ie]|eingeschlossen|verschüttet|mahsur|enkaz altında|terjebak|tertimbun|bloke|"
+    r"заблокован(?:их|і)|під завалами|под завалами|عالق(?:ا|اً|ين|ون)?|محاصر(?:ا|اً|ين)?|फंसे|取り残され|被困"
+)
+_NOT_PEOPLE = (
+    r"(?!\s+(?:fish|trees?|birds?|batter\w*|phones?|cattle|cows?|animals?|whales?|links?|cells?|end|line|sea)\b)"
+)
+_TELLS = (
+    r"(?:death toll|toll|muertos?|fallecidos?|morts?|mortos?|morti|Tote)\s*(?::|rises to|climbs to|reaches|at|of|"
+    r"stands at|sube a|asciende a|sobe para|sale a|steigt auf)\s*(?:at least\s+)?|"
+    r"(?:killed|killing|kills|mató a|tué|matou|ucciso|"
+    r"menewaskan|загинуло|загинули|погибли|погибло|مقتل|وفاة|死亡|死者)\s*(?:at least\s+)?"
+)
+_KINDS = {
+    "dead": (_DEAD, _TELLS),
+    "injured": (
+        _INJURED,
+        r"(?:injured|injuring|injures|heridos|blessés|feridos|feriti|yaralı|поранено|إصابة|受伤)\s*:?\s*",
+    ),
+    "missing": (_MISSING, r"(?:missing|desaparecidos|disparus|dispersi|зникло|فقدان|失踪)\s*:\s*"),
+    "trapped": (_TRAPPED, r"(?:trapped|atrapados|intrappolati)\s*:\s*"),
+}
+_COUNTED = {
+    kind: re.compile(rf"{_BETWEEN}(?:{words})(?![\w-]){_NOT_PEOPLE}", re.IGNORECASE)
+    for kind, (words, _) in _KINDS.items()
+}
+"""What follows a number that counts."""
+_ANNOUNCED = {kind: re.compile(rf"(?<!\w)(?:{words})$", re.IGNORECASE) for kind, (_, words) in _KINDS.items()}
+"""What stands right before one."""
+_BACK = 40
+_LITERAL = re.compile(r"[^\W\d_]{1,4}")
+_BEGIN = frozenset(
+    match[0].lower()
+    for words, before in _KINDS.values()
+    for word in re.split(r"[|(]", words + "|" + before.replace("(?:", "|"))
+    if (match := _LITERAL.match(word))
+)
+"""The first letters, at most four, of every word that is counted: a text without any of them is not looked at."""
+_UNSPACED = re.compile("[\u0900-\u097f\u3040-\u30ff\u4e00-\u9fff]")
+
+_NAME = r"[^\W\d_][\w'’.-]*"
+_STREETS = re.compile(
+    rf"(?<![\w])\d{{1,5}}[A-Za-z]?(?:/\d{{1,4}})?,?\s+(?:(?:(?-i:[A-Z])|\d{{1,3}}(?:st|nd|rd|th)\b)[\w'’.-]*\s+){{1,4}}"
+    r"(?:Road|Rd|Street|St|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Place|Pl|Way|Highway|Hwy|Square|"
+    r"Mawatha)\b\.?"
+    rf"|(?<!\w)\d{{1,5}},?\s+(?:rue|avenue|boulevard|chemin|place|allée|quai)\s+"
+    rf"(?:d[eu]s?\s+|de la\s+|d['’]|l['’])?{_NAME}"
+    r"(?:\s+(?-i:[A-ZÀ-Ý])[\w'’-]*){0,3}"
+    rf"|(?<!\w)(?:calle|avenida|av\.|carrera|plaza|rua|travessa|praça|via|viale|corso|piazza|jl\.?|jalan|lri|"
+    rf"вул\.?|вулиця|просп\.?|пров\.?|ул\.?|улица|пр\.?)\s+(?:{_NAME},?\s+){{1,4}}"
+    r"(?:(?:no|nº|n°|núm|num|number|nomor|д|буд)\.?\s*:?\s*)?\d{1,5}\w?(?!\w)"
+    r"|(?<!\w)(?:(?-i:[A-ZÇĞİÖŞÜ])[\w'’.-]*\s+){1,3}(?:Caddesi|Cad\.|Sokağı|Sokak|Sk\.|Sok\.|Mahallesi|Mah\.|Bulvarı)"
+    r"(?:,?\s+(?:no\s*[:.]?\s*)?\d{1,5}\w?(?!\w))?"
+    r"|(?<!\w)(?-i:[A-ZÄÖÜ])[\wäöüß-]*(?:straße|strasse|str\.|weg|platz|gasse)\s+\d{1,5}[a-z]?(?!\w)"
+    rf"|(?<!\w)شارع\s+{_NAME}(?:\s+{_NAME}){{0,2}}(?:\s+\d{{1,5}})?",
+    re.IGNORECASE,
+)
+_STREET_WORDS = frozenset(
+    """road rd street st avenue ave lane ln drive dr boulevard blvd court ct place pl way highway hwy square mawatha rue
+    chemin allée quai calle avenida av carrera plaza rua travessa praça via viale corso piazza jl jalan lri вул вулиця
+    просп пров ул улица пр caddesi cad sokağı sokak sk sok mahallesi mah bulvarı شارع""".split()  # noqa: SIM905
+)
+_STREET_ENDS = ("straße", "strasse", "str", "weg", "platz", "gasse")
+_DIGIT = re.compile(r"\d")
+_DIGITS = re.compile(r"\d(?:[\s().-]?\d){6}")
+_CALLED = re.compile(
+    r"(?:call|phone|tel|mobile|whatsapp|contact|ring|llam\w*|teléfono|appele\w*|téléphone|ligue\w*|telefon\w*|"
+    r"тел|звон\w*|дзвон\w*|hubungi|ara\w*|اتصل\w*|هاتف|رقم)\W{0,4}(?:\w+\W+){0,2}?(\+?\d(?:[\s().-]?\d){6,13})(?!\d)",
+    re.IGNORECASE,
+)
+_REGION_OF = {
+    "uk": "UA",
+    "tr": "TR",
+    "id": "ID",
+    "it": "IT",
+    "ht": "HT",
+    "tl": "PH",
+    "ja": "JP",
+    "ne": "NP",
+    "bn": "BD",
+}
+"""Where a number without country code is likely from, by the language of a text without a place."""
+
+
+class Facts(Frozen):
+    """What a text says of people in figures, and where they can be reached. What it does not say is null or empty."""
+
+    dead: int | None = Field(None, description="people said to be dead")
+    injured: int | None = None
+    missing: int | None = None
+    trapped: int | None = Field(None, description="trapped, stranded or buried")
+    addresses: tuple[str, ...] = Field((), description="streets with a number, as they were written; at most 5")
+    phones: tuple[str, ...] = Field((), description="telephone numbers, with country code where it is known; at most 5")
+
+
+def facts_in(text: str, *, country: str | None = None, language: str | None = None) -> Facts:
+    """The facts of a text.
+
+    ``country`` (ISO 3166-1 alpha-2), or else ``language``, says how a telephone number without country code is read.
+    """
+    text = text[:_LONGEST]
+    words = [(match.start(), match.end(), match[0].lower()) for match in _WORD.finditer(text)]
+    figures = [(match.start(), match.end(), _value(match[0])) for match in _FIGURES.finditer(text)]
+    counts = _counts(text, words, figures) if _tells(text, words) else {}
+    return Facts(
+        **counts,
+        addresses=_addresses(text) if _DIGIT.search(text) and _names_a_street(words) else (),
+        phones=_phones(text, country or _REGION_OF.get(language or "")),
+    )
+
+
+Found = tuple[int, int, int]
+"""A number: where it begins and ends in the text, and its value."""
+
+
+def _tells(text: str, words: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether a text may say anything of people: quick, and wrong in one direction only."""
+    return any(word[:length] in _BEGIN for *_, word in words for length in (4, 3, 2)) or bool(_UNSPACED.search(text))
+
+
+def _names_a_street(words: Sequence[tuple[int, int, str]]) -> bool:
+    return any(word in _STREET_WORDS or word.endswith(_STREET_ENDS) for *_, word in words)
+
+
+def _counts(text: str, words: Sequence[tuple[int, int, str]], figures: Sequence[Found]) -> dict[str, int]:
+    """The largest number of each kind; one that counts what follows it is not that of what stands before it."""
+    counts: dict[str, int] = {}
+    spelled = [(start, end, _WORDS[word]) for start, end, word in words if word in _WORDS]
+    for start, end, value in (*figures, *spelled):
+        kind = next((kind for kind, pattern in _COUNTED.items() if pattern.match(text, end)), None)
+        if kind is None:
+            before = max(0, start - _BACK)
+            kind = next((kind for kind, pattern in _ANNOUNCED.items() if pattern.search(text, before, start)), None)
+        if kind is not None:
+            counts[kind] = max(value, counts.get(kind, 0))
+    return counts
+
+
+def _value(number: str) -> int:
+    return int(re.sub(r"\D", "", number))
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    found = (" ".join(match[0].split()).strip(" ,.") for match in _STREETS.finditer(text))
+    return tuple(dict.fromkeys(found))[:_MOST]
+
+
+def _phones(text: str, region: str | None) -> tuple[str, ...]:
+    if not _DIGITS.search(text):
+        return ()
+    return tuple(dict.fromkeys(_numbers(text, region)))[:_MOST]
+
+
+def _numbers(text: str, region: str | None) -> Iterator[str]:
+    import phonenumbers as phones
+
+    ends = []
+    for match in phones.PhoneNumberMatcher(text, region):
+        ends.append((match.start, match.end))
+        yield phones.format_number(match.number, phones.PhoneNumberFormat.E164)
+    for called in _CALLED.finditer(text):
+        if not any(start < called.end(1) and called.start(1) < end for start, end in ends):
+            yield re.sub(r"[^\d+]", "", called[1])
