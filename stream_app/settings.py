@@ -7,11 +7,13 @@ Sources, first wins: arguments, ``CRISIS_STREAM_*`` environment variables (``__`
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 from pathlib import Path
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -102,6 +104,11 @@ class TopicSettings(Section):
     def decisions(self) -> str:
         """What people do with incidents: their acts, in one partition and so in one order, kept for good."""
         return f"{self.prefix}decisions"
+
+    @property
+    def notices(self) -> str:
+        """What ``notify`` has told and is about to tell; compacted."""
+        return f"{self.prefix}notices"
 
 
 class FeedSettings(Section):
@@ -247,6 +254,9 @@ class DashboardSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8090, ge=0, le=65535, description="0 picks a free port")
+    address: str | None = Field(
+        None, pattern=r"^https?://", description="as browsers know it, for links in messages and feeds"
+    )
     allowed_hosts: tuple[str, ...] = Field((), description="names it may be reached by, beside loopback's own")
     history_minutes: float = Field(60.0, ge=0, description="how far back a fresh dashboard reads events")
     posts_per_label: int = Field(200, ge=1, description="posts kept on show for each humanitarian label")
@@ -300,6 +310,103 @@ class IncidentSettings(Section):
     publish_every_s: float = Field(2.0, gt=0)
     http_host: str = "127.0.0.1"
     http_port: int = Field(8081, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
+
+
+class NotifyChannel(Section):
+    """A way to reach people: a webhook, or whatever Apprise knows an address of."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^/]+$")
+    webhook: str | None = Field(None, pattern=r"^https?://", description="address that is sent signed JSON")
+    secret: SecretStr | None = Field(
+        None, description="signs it (Standard Webhooks): whsec_ and base64, or any text; env:NAME reads a variable"
+    )
+    apprise: SecretStr | None = Field(
+        None, description="Apprise's address: mailto://, slack://, workflows://, mmost://, tgram://...; or env:NAME"
+    )
+    timeout_s: float = Field(10.0, gt=0, description="of one call")
+    give_up_h: float = Field(24.0, ge=0, description="tried again for so long, then left as failed")
+
+    @field_validator("secret", "apprise", mode="before")
+    @classmethod
+    def _from_the_environment(cls, value: object) -> object:
+        if not isinstance(value, str) or not value.startswith("env:"):
+            return value
+        found = os.environ.get(value[4:])
+        if not found:
+            raise ValueError(f"the environment has no {value[4:]}")
+        return found
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.webhook is None) == (self.apprise is None):
+            raise ValueError(f"notify.channel {self.name!r} needs either webhook or apprise")
+        if self.apprise is not None and self.secret is not None:
+            raise ValueError(f"notify.channel {self.name!r}: a secret signs webhooks only")
+        return self
+
+
+class NotifyRule(Section):
+    """What to tell which channels. What is left out asks nothing."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^/]+$")
+    on: Literal["incidents", "alerts"] = "incidents"
+    channels: tuple[str, ...] = Field(min_length=1)
+    task: Literal["informativeness", "humanitarian", "damage", "request"] | None = Field(
+        None, description="of alerts: only this task's; any when unset"
+    )
+    labels: frozenset[str] = Field(frozenset(), description="of the task; of incidents their category")
+    min_probability: float = Field(0.0, ge=0, le=1, description="of the label; of incidents the severity score")
+    severity: Literal["unknown", "minor", "moderate", "severe"] = Field("unknown", description="incidents: at least")
+    authors: int = Field(1, ge=1, description="incidents: independent authors, at least")
+    place: str | None = Field(
+        None, description="part of a name, or west,south,east,north, or latitude,longitude,radius km"
+    )
+    languages: frozenset[str] = Field(frozenset(), description="alerts: such as en or si")
+    count: int = Field(1, ge=1, description="alerts: tell once so many came ...")
+    within_minutes: float = Field(10.0, gt=0, description="... within so long")
+    updates: Literal["graver", "all", "none"] = Field(
+        "graver", description="incidents told before: again when graver or decided on, at every change, or never"
+    )
+    quiet: str | None = Field(
+        None, pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", description="such as 22:00-06:00: held back"
+    )
+    timezone: str = Field("UTC", description="of the quiet hours, such as Asia/Colombo")
+    quiet_lets_severe: bool = Field(False, description="severe incidents come through at any hour")
+    digest_minutes: int | None = Field(None, ge=1, description="gathered, and told together so often")
+
+    @model_validator(mode="after")
+    def _known_zone(self) -> Self:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{self.timezone!r} is no time zone: use a name such as Asia/Colombo") from error
+        return self
+
+
+class NotifySettings(Section):
+    """Who is told what; ``[[notify.channel]]`` and ``[[notify.rule]]`` of crisis-stream.toml."""
+
+    channel: tuple[NotifyChannel, ...] = ()
+    rule: tuple[NotifyRule, ...] = ()
+    retry_s: float = Field(2.0, gt=0, description="before the second try of a call; doubled each time, to 5 minutes")
+    incidents: int = Field(5_000, ge=1, description="incidents kept in memory")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8092, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
+
+    @model_validator(mode="after")
+    def _known_channels(self) -> Self:
+        names = [channel.name for channel in self.channel]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"notify.channel: two are called {', '.join(twice)}")
+        rules = [rule.name for rule in self.rule]
+        if len(rules) > len(set(rules)):
+            raise ValueError("notify.rule: two have the same name")
+        for rule in self.rule:
+            missing = sorted(set(rule.channels) - set(names))
+            if missing:
+                raise ValueError(f"notify.rule {rule.name!r}: there is no notify.channel called {', '.join(missing)}")
+        return self
 
 
 class BlueskySettings(Section):
@@ -398,6 +505,7 @@ class Settings(BaseSettings):
     dashboard: DashboardSettings = DashboardSettings()
     incidents: IncidentSettings = IncidentSettings()
     sources: SourceSettings = SourceSettings()
+    notify: NotifySettings = NotifySettings()
 
     @classmethod
     def settings_customise_sources(

@@ -23,6 +23,7 @@ COMMANDS = {
     "incidents": "keeps the table of incidents: posts that belong together",
     "incident": "claims, checks, merges, splits and corrects incidents, with a log of who did what",
     "feedback": "records analysts' verdicts and re-fits alert thresholds",
+    "notify": "tells people of alerts and incidents by webhook, chat and mail",
     "dashboard": "serves the live map, feed and incidents in a browser",
     "model": "trains, evaluates, compares and describes models",
     "broker": "runs a real Kafka for development",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
+from stream_app.kafka.subscribe import EPOCH
 from stream_app.settings import Settings
+
+_AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,6 +27,40 @@ prefix_option: Callable[[F], F] = click.option(
     "--prefix", help="before all topic names, such as drill. for an isolated replay  [default: crisis.]"
 )
 """For commands that read or write the product's topics."""
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """``now``, ``beginning``, an age such as ``90s``, ``15m`` or ``7d``, or an ISO 8601 moment (UTC where not said).
+
+    Raises:
+        ValueError: none of these.
+    """
+    if text in ("now", "beginning"):
+        return now if text == "now" else EPOCH
+    if found := _AGO.fullmatch(text):
+        return now - timedelta(**{_UNITS[found[2]]: float(found[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no moment: say now, beginning, 15m, 2h, 7d or 2026-03-14T09:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parsed_by(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A callback for an option whose text ``parse`` reads; its ValueError is told to the user."""
+
+    def callback(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
+        try:
+            return None if text is None else parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return callback
+
+
+def since_option(words: str) -> Callable[[F], F]:
+    """``--since``, read by :func:`parse_since`."""
+    return click.option("--since", callback=parsed_by(lambda text: parse_since(text, datetime.now(UTC))), help=words)
 
 
 class Moment(click.ParamType):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import click
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from model.scorer import CONCEPTS, LABELS, Concept
-from stream_app.cli.options import bootstrap_option, prefix_option, with_options
+from stream_app.cli.options import bootstrap_option, parsed_by, prefix_option, since_option, with_options
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
@@ -33,39 +32,10 @@ from stream_app.settings import Settings
 
 Format = Literal["table", "jsonl", "geojson", "cap"]
 TOPICS = ("events", "alerts", *(f"alerts.{concept}" for concept in CONCEPTS), "incidents")
-_AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _REMEMBERED = 10_000
 _WITHDRAWN = 1_000_000
 """Names of what was withdrawn that are remembered: 100 MB at most."""
 _RETRY_S = 1.0
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """``now``, ``beginning``, an age such as ``90s``, ``15m`` or ``7d``, or an ISO 8601 moment (UTC where not said).
-
-    Raises:
-        ValueError: none of these.
-    """
-    if text in ("now", "beginning"):
-        return now if text == "now" else EPOCH
-    if found := _AGO.fullmatch(text):
-        return now - timedelta(**{_UNITS[found[2]]: float(found[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no moment: say now, beginning, 15m, 2h, 7d or 2026-03-14T09:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _option(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    def callback(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
-        try:
-            return None if text is None else parse(text)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-
-    return callback
 
 
 @dataclass
@@ -169,13 +139,9 @@ class Printer:
     "--label", "labels", type=click.Choice([x for c in CONCEPTS for x in LABELS[c]]), multiple=True, help="repeatable"
 )
 @click.option("--min-confidence", type=click.FloatRange(0, 1), default=0.0, help="least probability")
-@click.option("--place", callback=_option(parse_place), help="name, or west,south,east,north, or lat,lon,radius km")
+@click.option("--place", callback=parsed_by(parse_place), help="name, or west,south,east,north, or lat,lon,radius km")
 @click.option("--language", help="such as en or si")
-@click.option(
-    "--since",
-    callback=_option(lambda text: parse_since(text, datetime.now(UTC))),
-    help="now, beginning, 15m, 2h or 2026-03-14T09:00  [default: now; beginning with --no-follow]",
-)
+@since_option("now, beginning, 15m, 2h or 2026-03-14T09:00  [default: now; beginning with --no-follow]")
 @click.option("--follow/--no-follow", default=True, help="go on with new ones, or end where the topic ends now")
 @click.option(
     "--copies/--no-copies", default=None, help="show reposts and copies too  [default: not among alerts in a table]"

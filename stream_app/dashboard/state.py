@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stream_app.decisions.act import Decision
-from stream_app.decisions.board import Board, Entry, fold
-from stream_app.decisions.shown import Shown, shown
+from stream_app.decisions.board import Board, Entry
+from stream_app.decisions.showcase import Showcase
+from stream_app.decisions.shown import Shown
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.barred import Barred
@@ -126,11 +127,7 @@ class DashboardState:
         self._held: OrderedDict[str, None] = OrderedDict()  # cards that stay for these alone
         self._card_of: dict[str, str] = {}
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
-        self._incidents: OrderedDict[str, Incident] = OrderedDict()
-        self._decisions: list[Decision] = []
-        self._on_show: dict[str, Shown] = {}
-        self._told: dict[str, Shown] = {}  # what browsers were last told
-        self._stale = False
+        self._showcase = Showcase(settings.incidents)
         self._changed_cards: dict[str, None] = {}
         self._gone: list[str] = []
         self._barred = Barred(_WITHDRAWN)
@@ -197,15 +194,14 @@ class DashboardState:
             names = {each.post.root_id for each in mine if each.post.author_key == event.post.author_key}
         elif taken.edited_to is None:
             names = {event.post.id}
-        for incident in list(self._incidents.values()):
+        for incident in self._showcase.incidents:
             left = tuple(
                 post
                 for post in incident.posts
                 if post.event_id not in events and not (post.network == network and post.id in names)
             )
             if len(left) < len(incident.posts):
-                self._incidents[incident.id] = incident.model_copy(update={"posts": left})
-                self._stale = True
+                self._showcase.amend(incident.model_copy(update={"posts": left}))
 
     def _shown(self, event: Event) -> list[Card]:
         """The card of a withdrawn post, whether it is the root's or shows this repost."""
@@ -299,35 +295,27 @@ class DashboardState:
         if not incident.post_count:
             self.drop_incident(incident.id)
             return
-        self._claim(self._incidents.get(incident.id), incident)
-        self._incidents[incident.id] = incident
-        self._incidents.move_to_end(incident.id)
-        self._stale = True
-        if len(self._incidents) > self._settings.incidents:
-            self.drop_incident(next(iter(self._incidents)))
+        self._claim(self._showcase.get(incident.id), incident)
+        for gone in self._showcase.put(incident):
+            self._claim(gone, None)
 
     def drop_incident(self, incident_id: str) -> None:
-        """Forget an incident: it was merged into another or ended (a tombstone in the compacted topic)."""
-        gone = self._incidents.pop(incident_id, None)
+        """Forget an incident: it ended (a tombstone in the compacted topic)."""
+        gone = self._showcase.drop(incident_id)
         if gone is not None:
             self._claim(gone, None)
-            self._stale = True
 
     def add_decision(self, decision: Decision) -> None:
         """Show what somebody did with an incident, also if the incident comes later."""
-        self._decisions.append(decision)
-        self._stale = True
+        self._showcase.act(decision)
 
     def incidents(self) -> dict[str, Shown]:
         """Incidents by id as people see them: merged ones under the one they were merged into."""
-        if self._stale:
-            self._on_show = shown(self._incidents, self.board())
-            self._stale = False
-        return self._on_show
+        return self._showcase.items
 
     def board(self) -> Board:
         """What all acts add up to."""
-        return fold(self._decisions)
+        return self._showcase.board
 
     def add_dead_letter(self, stage: str, error: str, at: datetime) -> None:
         """Count a post that could not be processed and keep the latest reasons."""
@@ -348,13 +336,13 @@ class DashboardState:
 
     def take_changes(self) -> Changes:
         """The changes since the last call, each card and incident once however often it changed."""
-        told, now = self._told, self.incidents()
+        changed, gone = self._showcase.changes()
         changes = Changes(
             cards=[self._cards[key].view() for key in self._changed_cards],
-            gone=self._gone + [name for name in told if name not in now],
-            incidents=[incident_view(item) for name, item in now.items() if told is not now and told.get(name) != item],
+            gone=self._gone + gone,
+            incidents=[incident_view(item) for item in changed],
         )
-        self._changed_cards, self._gone, self._told = {}, [], now
+        self._changed_cards, self._gone = {}, []
         return changes
 
     def stats(self, now: datetime | None = None) -> dict[str, Any]:

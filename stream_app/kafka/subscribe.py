@@ -73,7 +73,7 @@ async def subscribe(
     try:
         if group is None:
             consumer.assign(partitions)
-            await _seek(consumer, partitions, since)
+            await seek(consumer, partitions, since)
         else:
             consumer.subscribe(list(topics), listener=_StartAt(consumer, since))
         ends = await _ends(settings, partitions) if until_end else None
@@ -115,7 +115,7 @@ async def _records(
         for records in batch.values():
             for record in records:
                 if ends is None or record.offset < ends[TopicPartition(record.topic, record.partition)]:
-                    yield _received(record)
+                    yield received_of(record)
         if commit and batch:
             await consumer.commit({tp: records[-1].offset + 1 for tp, records in batch.items()})
 
@@ -124,7 +124,7 @@ async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) 
     return all([await consumer.position(tp) >= end for tp, end in ends.items()])
 
 
-async def _seek(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: datetime | None) -> None:
+async def seek(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: datetime | None) -> None:
     """Move ``partitions`` to their first record at or after ``since``; to their end where there is none."""
     if since == EPOCH:
         await consumer.seek_to_beginning(*partitions)
@@ -149,14 +149,15 @@ class _StartAt(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         fresh = [tp for tp in assigned if await self._consumer.committed(tp) is None]
         if fresh:
-            await _seek(self._consumer, fresh, self._since)
+            await seek(self._consumer, fresh, self._since)
 
 
 def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _received(record: ConsumerRecord[bytes, bytes]) -> Received:
+def received_of(record: ConsumerRecord[bytes, bytes]) -> Received:
+    """A record as this program hands it on."""
     return Received(
         topic=record.topic,
         partition=record.partition,

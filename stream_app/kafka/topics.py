@@ -70,4 +70,5 @@ def _product_topics(settings: Settings) -> list[NewTopic]:
         *(NewTopic(name, partitions, replicas, topic_configs=stamped) for name in outputs),
         NewTopic(topics.incidents, partitions, replicas, topic_configs={**stamped, "cleanup.policy": "compact"}),
         NewTopic(topics.decisions, 1, replicas, topic_configs={**stamped, "retention.ms": "-1"}),
+        NewTopic(topics.notices, 1, replicas, topic_configs={**stamped, "cleanup.policy": "compact"}),
     ]

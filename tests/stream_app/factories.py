@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from aiohttp import web
 
 from model.scorer import LABELS, Concept
 from stream_app.pipeline.events.event import Event, Label, event_id
@@ -91,3 +94,17 @@ def headers_of(event: Event) -> list[tuple[str, bytes]]:
     """The Kafka headers that the worker publishes ``event`` with."""
     time = event.timings.produced_at.isoformat().replace("+00:00", "Z")
     return event_headers(event.id, time, f"{event.post.network}/{event.post.id}")
+
+
+@asynccontextmanager
+async def running_webhook(take: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[int]:
+    """A receiver of POSTs on loopback; yields its port."""
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

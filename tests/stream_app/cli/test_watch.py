@@ -12,7 +12,8 @@ from factories import headers_of, make_event, make_place
 from lxml import etree
 from rich.console import Console
 
-from stream_app.cli.watch import Printer, command, parse_since
+from stream_app.cli.options import parse_since
+from stream_app.cli.watch import Printer, command
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.sighting import sighting_of
 from stream_app.incidents.taken import read_event
