@@ -16,6 +16,7 @@ from model.fusion.concat import ConcatFusion
 from model.fusion.graph import GraphFusion
 from model.fusion.improved_graph import Gate, ImprovedGraphFusion, VertexNetwork
 from model.fusion.tensor import TensorFusion
+from model.multitask.apart import Apart
 from model.multitask.losses import Granularity, TaskLosses, task_counts, task_losses
 from model.multitask.output import NetworkOutput
 from model.multitask.task_interaction import InteractionHeads, LinearHeads
@@ -45,6 +46,9 @@ class NetworkConfig(BaseModel):
     dropout: float = Field(0.0, ge=0, lt=1, description="on the fused vector, in training")
     granularity: Granularity = "binary"
     heads: Literal["linear", "interaction"] = "linear"
+    apart: Mapping[str, str] = {}
+    """Concepts that one modality answers, and its name: damage is a matter of the photo. In training they are tasks of
+    the fusion like the others, in service :class:`Apart` answers."""
 
     @classmethod
     def paper(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
@@ -96,6 +100,9 @@ class FusionNetwork(nn.Module):
         self.trunk = nn.Linear(self.fusion.fused_width, config.trunk)
         heads = InteractionHeads if config.heads == "interaction" else LinearHeads
         self.heads = heads(config.trunk, {concept: config.columns(concept) for concept in config.concepts})
+        self.apart = nn.ModuleDict(
+            {concept: Apart(config.modalities[m], config.columns(concept)) for concept, m in config.apart.items()}
+        )
 
     def forward(self, vectors: Mapping[str, Tensor], mask: Tensor) -> NetworkOutput:
         """Label a batch: ``vectors`` [b, d_i] by modality name, ``mask`` [b, N] bool in the config's order.
@@ -111,6 +118,8 @@ class FusionNetwork(nn.Module):
         hidden = self.trunk(fused)
         shared = F.leaky_relu(hidden)
         logits, auxiliary = self.heads(shared)
+        if not self.training:
+            logits |= {concept: self.apart[concept](vectors[m].float()) for concept, m in self.config.apart.items()}
         return NetworkOutput(logits, weights, fused, hidden, shared, auxiliary)
 
     def for_service(self) -> Self:

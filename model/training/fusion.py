@@ -85,6 +85,7 @@ def fit(
     network = FusionNetwork(config, fastest_dtype(device))
     if start is None:
         network.align.fit([train.values[name] for name in config.modalities], train.mask)
+        _fit_apart(network, train)
     else:
         network.load_state_dict(dict(start))
     network.to(device)
@@ -109,6 +110,17 @@ def fit(
         done(epoch, loss)
     network.load_state_dict(best)
     return network.to("cpu").eval()
+
+
+def _fit_apart(network: FusionNetwork, train: Vectors) -> None:
+    """What one modality answers, from all rows that have it and a label when seen by it alone. The fusion follows."""
+    for concept, modality in network.config.apart.items():
+        place = list(network.config.modalities).index(modality)
+        alone = torch.arange(train.mask.shape[1]) == place
+        labels = train.labels(train.mask & alone)[concept]
+        rows = (train.mask[:, place] & (labels >= 0)).nonzero().flatten()
+        if len(rows):
+            network.apart[concept].fit(train.values[modality][rows], labels[rows])  # type: ignore[operator]
 
 
 def _paces(network: FusionNetwork, plan: FusionPlan) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ class Recipe:
     def product(cls) -> Recipe:
         """Fine-tuned text layers, then improved graph fusion with dynamic multitask."""
         fusion = FusionPlan(rate=3e-4, attention_rate=3e-3, batch=256, epochs=8, patience=3)
-        return cls(TextPlan(), fusion, "product", {"dropout": 0.2})
+        return cls(TextPlan(), fusion, "product", {"dropout": 0.2, "apart": {"damage": "image"}})
 
     @classmethod
     def literal(cls) -> Recipe:

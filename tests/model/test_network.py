@@ -125,3 +125,24 @@ def test_the_network_can_learn_from_one_modality_or_three() -> None:
         optimizer.step()
     guess = network(vectors, mask).logits["c"][:, 0] > 0
     assert (guess == labels["c"].bool()).float().mean() > 0.97
+
+
+def apart() -> FusionNetwork:
+    return FusionNetwork(NetworkConfig.product(DIMS, CONCEPTS, width=12, apart={"damage": "image"}))
+
+
+def test_in_service_a_concept_apart_is_answered_by_its_modality_alone() -> None:
+    torch.manual_seed(0)
+    network, (vectors, mask) = apart().eval(), inputs()
+    said = network(vectors, mask).logits
+    other = network({**vectors, "text": torch.randn(4, 10), "context": torch.randn(4, 6)}, mask).logits
+    assert torch.equal(said["damage"], other["damage"])
+    assert not torch.equal(said["humanitarian"], other["humanitarian"])
+    assert not torch.equal(said["damage"], network({**vectors, "image": torch.randn(4, 14)}, mask).logits["damage"])
+
+
+def test_in_training_a_concept_apart_is_a_task_of_the_fusion_like_the_others() -> None:
+    network, (vectors, mask) = apart().train(), inputs()
+    network(vectors, mask).logits["damage"].sum().backward()
+    assert network.trunk.weight.grad is not None
+    assert all(p.grad is None for p in network.apart.parameters())

@@ -1,5 +1,7 @@
 """Training stops when the unweighted validation loss has stopped falling, and answers with its best epoch."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -65,3 +67,14 @@ def test_the_presets_are_the_methods():
     assert 0.1 <= product.drop <= 0.3
     assert (tables.rate, tables.clip, tables.batch, tables.patience) == (1e-2, 1.0, 64, 5)
     assert 0.1 <= tables.modality_dropout <= 0.3
+
+
+def test_what_a_photo_answers_by_itself_is_learned_from_photos_whatever_is_said_of_the_whole_post():
+    torch.manual_seed(0)
+    rows = vectors(900, 0)
+    label = (rows.values["image"][:, 0] > 0).long()
+    rows = replace(rows, of_image={**rows.of_image, "damage": label})
+    config = NetworkConfig.product(DIMS, LEARNED, width=8, apart={"damage": "image"})
+    network = fit(config, rows, rows, FusionPlan(epochs=0))
+    answers = network(rows.values, rows.mask).logits["damage"].argmax(1)
+    assert float((answers == label).float().mean()) > 0.75
