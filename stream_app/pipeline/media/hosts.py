@@ -1,9 +1,10 @@
 """Manners towards hosts: so many fetches of one at a time, and none for a while from one that keeps us waiting.
 
 Circuit breakers (Nygard, "Release It!", 2007) for each registered domain and for each address: closed while pictures
-come in time, open after a few slow fetches in a row, half-open when ``PAUSE_S`` is over: then one fetch tries, the
-others still skip. Names below one domain cost nothing, and neither do domains, but somebody must pay for an address. A
-host that says how long it wants to be left alone (Retry-After: RFC 9110, section 10.2.3) is left alone.
+come in time, open after a few more slow fetches than quick ones, half-open when ``PAUSE_S`` is over: then one fetch
+tries, the others still skip. Names below one domain cost nothing, and neither do domains, but somebody must pay for an
+address; of IPv6 everybody has a network of 2**64, which counts as one. A host that says how long it wants to be left
+alone (Retry-After: RFC 9110, section 10.2.3) is left alone.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from publicsuffixlist import PublicSuffixList
 
+from stream_app.pipeline.media.addresses import embedded
 from stream_app.pipeline.media.outcome import NotUsedError
 
 STRIKES = 3
@@ -52,6 +54,7 @@ class _Breaker:
     strikes: int = 0
     open_until: float = 0.0
     asked: bool = False
+    probing: bool = False
 
     def __post_init__(self) -> None:
         self.turns = asyncio.Semaphore(self.per_host)
@@ -61,17 +64,18 @@ class _Breaker:
             return None
         if self.asked:
             return f"asked to be left alone for another {self.open_until - now:.0f} s"
-        return f"did not answer in time {self.strikes} times in a row"
+        return f"did not answer in time {self.strikes} times more often than it did"
 
     def admit(self, now: float) -> str | None:
         """Why not, or None; after a pause one fetch is the probe, and the next must wait for its result."""
         if (reason := self.refusal(now)) is None and (self.strikes >= self.limit or self.asked):
-            self.open_until, self.asked = now + PAUSE_S, False
+            self.open_until, self.asked, self.probing = now + PAUSE_S, False, True
             self.strikes = max(self.strikes, self.limit)
         return reason
 
     def strike(self, now: float) -> None:
         self.strikes += 1
+        self.probing = False
         if self.strikes >= self.limit:
             self.open_until = max(self.open_until, now + PAUSE_S)
 
@@ -79,9 +83,11 @@ class _Breaker:
         self.open_until, self.asked = now + min(max(seconds, 1.0), MAX_PAUSE_S), True
 
     def forgive(self) -> None:
-        self.strikes = 0
-        if not self.asked:
+        """One quick answer makes good for one slow one, a probe's for all: being quick at times is not enough."""
+        self.strikes = 0 if self.probing else max(self.strikes - 1, 0)
+        if self.probing and not self.asked:
             self.open_until = 0.0
+        self.probing = False
 
 
 class Turn:
@@ -177,7 +183,7 @@ class Hosts:
         turn = _TURN.get()
         if turn is None or address in turn.addresses:
             return
-        if reason := self._of(self._addresses, address, ADDRESS_STRIKES).admit(self._clock()):
+        if reason := self._of(self._addresses, payer(address), ADDRESS_STRIKES).admit(self._clock()):
             raise PausedError(f"the host at {address} {reason}")
         turn.addresses.add(address)
 
@@ -185,7 +191,10 @@ class Hosts:
         now, late = self._clock(), turn.took_s >= self._patience_s
         if late:
             self.last_strike = now
-        for breaker in (domain, *(self._of(self._addresses, each, ADDRESS_STRIKES) for each in turn.addresses)):
+        for breaker in (
+            domain,
+            *(self._of(self._addresses, each, ADDRESS_STRIKES) for each in map(payer, turn.addresses)),
+        ):
             if late:
                 breaker.strike(now)
             elif well:
@@ -199,6 +208,18 @@ class Hosts:
         if len(known) > REMEMBERED:
             known.popitem(last=False)
         return breaker
+
+
+def payer(address: str) -> str:
+    """What somebody pays for: an IPv4 address, also one that an IPv6 address carries, or the first 64 bits of IPv6."""
+    parsed = ip_address(address.partition("%")[0])
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    if carried := next((inner for _, inner in embedded(parsed)), None):
+        return str(carried)
+    return str(IPv6Network((parsed, 64), strict=False))
 
 
 @cache
