@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from mode import Service
 from prometheus_client import CONTENT_TYPE_LATEST
+
+_LOGGER = logging.getLogger("aiohttp.server.crisis_stream")
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """What is no HTTP is its sender's fault and answered with 400: a line, not the traceback of our parser."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.exc_info = None
+        record.msg, record.args = "refused what is no HTTP request: %.200r", (error.message,)
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
+_LOGGER.addFilter(_without_traceback)
+
+
+def runner_of(app: web.Application, **options: Any) -> web.AppRunner:
+    """What serves ``app``: no access log, nothing decompressed, no traceback for what is no HTTP."""
+    return web.AppRunner(app, access_log=None, auto_decompress=False, logger=_LOGGER, **options)
 
 
 class Patient(Protocol):
@@ -53,7 +75,7 @@ class Probes(Service):
                 *self._more,
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+        self._runner = runner_of(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._wanted, shutdown_timeout=1)
         try:

@@ -20,6 +20,7 @@ from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
 from stream_app.dashboard.who import WHO, known, roles_of
 from stream_app.decisions.act import Decision
+from stream_app.probes import runner_of
 from stream_app.settings import DashboardSettings
 
 STATIC = Path(__file__).parent / "static"
@@ -68,7 +69,7 @@ def build_app(desk: Desk) -> web.Application:
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
     """Serve ``app`` until exit; yields its address, with the real port when ``port`` is 0."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, auto_decompress=False)
+    runner = runner_of(app, shutdown_timeout=2.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

@@ -27,6 +27,10 @@ HEADERS = {
 }
 
 
+_MAX_PATH = 255
+"""Bytes: a file's longest name. Looking for one with a longer name is an error, and none of our paths comes near."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` (a name or address to listen on) can be reached from this machine only."""
     if host == "localhost":
@@ -76,6 +80,8 @@ def guard(names: frozenset[str]) -> Middleware:
                 text="This dashboard does not answer to that host name. Use the address it printed at its start, "
                 "or start it with --allowed-host NAME.\n",
             )
+        if len(request.rel_url.raw_path) > _MAX_PATH:
+            return web.Response(status=414, text="Nothing here has so long an address.\n")
         if request.method not in {"GET", "HEAD"} and not same_origin(request):
             return web.Response(status=403, text="Only the dashboard's own page may send this.\n")
         return await handler(request)

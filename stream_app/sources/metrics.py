@@ -11,6 +11,8 @@ import prometheus_client as prometheus
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 
+from stream_app.probes import runner_of
+
 _SILENT_S = 120.0
 
 
@@ -81,7 +83,7 @@ class Metrics:
 
         app = web.Application(client_max_size=4096)
         app.add_routes([web.get("/healthz", healthy), web.get("/readyz", ready), web.get("/metrics", numbers)])
-        runner = web.AppRunner(app, access_log=None)
+        runner = runner_of(app)
         await runner.setup()
         try:
             await web.TCPSite(runner, host, port, shutdown_timeout=1).start()

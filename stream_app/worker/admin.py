@@ -44,8 +44,8 @@ class Admin(Probes):
         try:
             body = await request.json()
             source = body.get("source")
-            if source is not None and not isinstance(source, str):
-                raise ValueError("source is not a string")  # noqa: TRY301
+            if source is not None and not (isinstance(source, str) and source.isprintable()):
+                raise ValueError("source is no name of a folder")  # noqa: TRY301
         except (
             ValueError,
             AttributeError,
