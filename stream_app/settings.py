@@ -172,6 +172,11 @@ class LabellingSettings(Section):
 
     batch_size: int = Field(64, ge=1)
     deadline_ms: float = Field(50.0, gt=0, description="scored when full or when its oldest post is this old")
+    newest_first: bool = Field(
+        False,
+        description="the partition whose next post is the newest goes first, however long others wait, in place of "
+        "turns: where some are far behind, what comes in elsewhere is still labelled at once",
+    )
     duplicates: int = Field(100_000, ge=0, description="labelled posts remembered so that a repost costs nothing")
     max_in_flight: int = Field(4096, ge=1, description="posts held in memory at once")
     max_in_flight_mb: float = Field(

@@ -128,7 +128,10 @@ class Labeller(Service):
         self._mapped = Mapped.of(settings.feed)
         self._fetcher: Fetcher | None = None
         self._fetching: set[asyncio.Task[None]] = set()
-        self._batcher: Batcher[Work] = Batcher(settings.labelling.batch_size, settings.labelling.deadline_ms / 1000)
+        labelling = settings.labelling
+        self._batcher: Batcher[Work] = Batcher(
+            labelling.batch_size, labelling.deadline_ms / 1000, newest_first=labelling.newest_first
+        )
         self._on_the_way: dict[str, Work] = {}
         self._round = 0
         self._eased = asyncio.Event()
@@ -249,7 +252,7 @@ class Labeller(Service):
             task.add_done_callback(self._fetching.discard)
         else:
             work.fetched = work.arrived
-            self._batcher.add(work, pending.finished.source.partition)
+            self._to_batch(work)
 
     async def _fetch(self, work: Work) -> None:
         assert self._fetcher is not None
@@ -266,7 +269,11 @@ class Labeller(Service):
         work.fetched = time.monotonic()
         self.room.hold(_pixels(work))
         self._eased.set()
-        self._batcher.add(work, work.pending.finished.source.partition)
+        self._to_batch(work)
+
+    def _to_batch(self, work: Work) -> None:
+        source = work.pending.finished.source
+        self._batcher.add(work, source.partition, source.timestamp or 0)
 
     async def _score_batches(self) -> None:
         while not self.should_stop:

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any, Literal
 from zlib import crc32
 
@@ -262,7 +263,12 @@ class Publisher(Service):
 
 
 def _first_posts(waiting: list[Finished], most: int, most_bytes: int) -> tuple[list[Finished], list[Finished]]:
-    """The first records with at most so many posts and bytes to publish, one record at least, and the rest."""
+    """Records with at most so many posts and bytes to publish, one record at least, and the rest.
+
+    Where not all fit, partitions take turns: a fresh post is not behind all that came before it of a backlog.
+    """
+    if sum(each.posts for each in waiting) > most or sum(each.size for each in waiting) > most_bytes:
+        waiting = _in_turn(waiting)
     posts = size = 0
     for number, each in enumerate(waiting):
         posts += each.posts
@@ -272,8 +278,18 @@ def _first_posts(waiting: list[Finished], most: int, most_bytes: int) -> tuple[l
     return waiting, []
 
 
+def _in_turn(waiting: list[Finished]) -> list[Finished]:
+    """The first of each partition, then the second of each, and so on."""
+    lanes: dict[int, list[Finished]] = {}
+    for each in waiting:
+        lanes.setdefault(each.source.partition, []).append(each)
+    return [each for one_of_each in zip_longest(*lanes.values()) for each in one_of_each if each is not None]
+
+
 def _size(outcome: Outcome) -> int:
-    return sum(map(size_of, outcome.records))
+    if outcome.failure is not None:  # only a dead letter has a stranger's headers; ours are short, and counting costs
+        return sum(map(size_of, outcome.records))
+    return sum(len(record.value or b"") + len(record.key or b"") for record in outcome.records)
 
 
 def _hash(key: bytes | None) -> int:

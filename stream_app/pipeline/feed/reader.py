@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -47,6 +48,7 @@ class Feed(Service, ConsumerRebalanceListener):
         self._progress: dict[int, Progress] = {}
         self._turn = 0
         self._round = 0
+        self._written: dict[TopicPartition, int] = {}
         self._starts: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer | None = None
@@ -104,17 +106,24 @@ class Feed(Service, ConsumerRebalanceListener):
         return [record for partition, records in batches.items() for record in self._new(partition.partition, records)]
 
     async def _in_turn(self, limit: int) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """What is here already, an equal share of each partition: one with a backlog does not hold up the others."""
+        """What is here already, an equal share of each partition: one with a backlog does not hold up the others.
+
+        With ``labelling.newest_first`` as much as there is, of those first of which the newest record was read last.
+        """
         assert self._consumer is not None
+        newest_first = self.settings.labelling.newest_first
         mine = sorted(self.partitions)
         self._turn += 1
         order = [mine[(self._turn + number) % len(mine)] for number in range(len(mine))]
+        if newest_first:
+            order.sort(key=lambda each: self._written.get(each, inf), reverse=True)
         batches: dict[TopicPartition, list[ConsumerRecord]] = {}
         for number, partition in enumerate(order):
-            share = -(-limit // (len(order) - number))
+            share = limit if newest_first else -(-limit // (len(order) - number))
             found = await self._consumer.getmany(partition, timeout_ms=0, max_records=share) if share else {}
             batches |= found
             limit -= sum(map(len, found.values()))
+        self._written |= {partition: records[-1].timestamp for partition, records in batches.items()}
         return batches
 
     def fits(self, record: ConsumerRecord) -> bool:
@@ -178,7 +187,7 @@ class Feed(Service, ConsumerRebalanceListener):
         """Finish or drop all work before the partitions go to another worker."""
         self.partitions = frozenset()
         self._round += 1
-        self._starts, self._ends = {}, {}
+        self._starts, self._ends, self._written = {}, {}, {}
         if revoked:
             self.log.info("giving up %d partitions", len(revoked))
         await self._drain()

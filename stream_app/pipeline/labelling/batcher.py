@@ -1,7 +1,7 @@
 """Gathers posts into batches: given out when full, or when the oldest has waited long enough and the model is idle.
 
 A batch that is not full would only stand at a busy model's door, while those who come meanwhile could still join it.
-Lanes take turns, so that a post is not behind the backlog of another partition.
+Lanes take turns, so that a post is not behind the backlog of another partition; or the one with the newest goes first.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ class Batcher(Generic[T]):
     Args:
         size: Items of a full batch.
         deadline_s: A batch that is not full is given out when its oldest item is this old and no other batch is out.
+        newest_first: The lane whose first item was written last goes first, in place of turns.
     """
 
-    def __init__(self, size: int, deadline_s: float) -> None:
-        self._size, self._deadline_s = size, deadline_s
-        self._lanes: OrderedDict[int, deque[tuple[float, T]]] = OrderedDict()
+    def __init__(self, size: int, deadline_s: float, *, newest_first: bool = False) -> None:
+        self._size, self._deadline_s, self._newest_first = size, deadline_s, newest_first
+        self._lanes: OrderedDict[int, deque[tuple[float, float, T]]] = OrderedDict()
         self._waiting = 0
         self._changed = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -33,9 +34,9 @@ class Batcher(Generic[T]):
     def __len__(self) -> int:
         return self._waiting
 
-    def add(self, item: T, lane: int = 0) -> None:
-        """Add one item to the end of its lane; its age counts from now."""
-        self._lanes.setdefault(lane, deque()).append((time.monotonic(), item))
+    def add(self, item: T, lane: int = 0, written: float = 0.0) -> None:
+        """Add one item, written at that moment of any clock, to the end of its lane; its age counts from now."""
+        self._lanes.setdefault(lane, deque()).append((time.monotonic(), written, item))
         self._waiting += 1
         if self._waiting == 1 or self._waiting >= self._size:
             self._changed.set()
@@ -73,8 +74,12 @@ class Batcher(Generic[T]):
         return min(lane[0][0] for lane in self._lanes.values())
 
     def _next(self) -> T:
-        number, lane = self._lanes.popitem(last=False)
-        item = lane.popleft()[1]
+        if self._newest_first:
+            number = max(self._lanes, key=lambda each: self._lanes[each][0][1])
+            lane = self._lanes.pop(number)
+        else:
+            number, lane = self._lanes.popitem(last=False)
+        item = lane.popleft()[2]
         if lane:
             self._lanes[number] = lane  # behind the others
         self._waiting -= 1

@@ -72,6 +72,16 @@ async def test_lanes_take_turns_so_that_a_fresh_post_is_not_behind_a_backlog():
     assert len(batcher) == 0
 
 
+async def test_the_newest_goes_first_where_that_is_asked_for():
+    batcher = Batcher(3, deadline_s=60, newest_first=True)
+    for item in range(100):
+        batcher.add(item, lane=0, written=item)
+    for number, item in enumerate(("fresh", "fresher")):
+        batcher.add(item, lane=1, written=1000 + number)
+    assert await batcher.take() == ["fresh", "fresher", 0]
+    assert await batcher.take() == [1, 2, 3]
+
+
 def test_memory_forgets_what_was_not_used_for_longest():
     memory = Memory(2)
     for name in "abc":
