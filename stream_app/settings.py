@@ -262,6 +262,9 @@ class DashboardSettings(Section):
     address: str | None = Field(
         None, pattern=r"^https?://", description="as browsers know it, for links in messages and feeds"
     )
+    cap_sender: str = Field("crisis-stream@localhost", min_length=1, description="who sends the feeds' CAP messages")
+    cap_status: Literal["Actual", "Exercise", "System", "Test", "Draft"] = "Exercise"
+    cap_scope: Literal["Public", "Restricted"] = "Restricted"
     allowed_hosts: tuple[str, ...] = Field((), description="names it may be reached by, beside loopback's own")
     history_minutes: float = Field(60.0, ge=0, description="how far back a fresh dashboard reads events")
     posts_per_label: int = Field(200, ge=1, description="posts kept on show for each humanitarian label")

@@ -18,6 +18,9 @@ from rich.text import Text
 
 from model.scorer import CONCEPTS, LABELS, Concept
 from stream_app.cli.options import bootstrap_option, parsed_by, prefix_option, since_option, with_options
+from stream_app.decisions.showcase import Showcase
+from stream_app.decisions.shown import Shown as Decided
+from stream_app.decisions.store import decision_in, read_decisions
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
@@ -49,31 +52,40 @@ class Printer:
     console: Console
     concept: Concept = "humanitarian"
     features: dict[str, dict[str, Any]] = field(default_factory=dict)
-    sent: dict[str, Incident] = field(default_factory=dict)
+    showcase: Showcase = field(default_factory=lambda: Showcase(_REMEMBERED))
     shown: Shown = field(default_factory=Shown)
 
-    def show(self, item: Event | Incident, received: Received) -> None:
-        """Print one item."""
-        before = self.shown.taken_by(item) if isinstance(item, Event) else []
-        previous = self.sent.get(item.id)
-        if isinstance(item, Event):
-            self.shown.note(item)
-        else:
-            self.remember(item)
-        if self.form == "table":
-            self._row(table.line(item, self.concept))
+    def show(self, item: Event, received: Received) -> None:
+        """Print one event."""
+        before = self.shown.taken_by(item)
+        self.shown.note(item)
+        if self.form == "cap":
+            self.write(cap_of_event(item, self.cap, before))
         elif self.form == "jsonl":
             self._record(received)
-        elif self.form == "cap":
-            self.write(
-                cap_of_event(item, self.cap, before)
-                if isinstance(item, Event)
-                else cap_of_incident(item, self.cap, previous)
-            )
+        else:
+            self._draw(item)
+
+    def show_incident(self, item: Decided, received: Received) -> None:
+        """Print one incident as people see it."""
+        if self.form == "cap":
+            self.write(cap_of_incident(item, self.cap, self.showcase.earlier(item)))
+        elif self.form == "jsonl" and (item.log or item.parts):
+            work = item.model_dump(mode="json", include={"work", "parts", "log", "revision"})
+            self._record(received, {**item.incident.model_dump(mode="json"), **work})
+        elif self.form == "jsonl":
+            self._record(received)
+        elif self.form == "geojson" and not self.follow and not item.incident.post_count:
+            self.features.pop(item.incident.id, None)
+        else:
+            self._draw(item.incident)
+        self.showcase.say(item.said)
+
+    def _draw(self, item: Event | Incident) -> None:
+        if self.form == "table":
+            self._row(table.line(item, self.concept))
         elif self.follow:
             self.write(json.dumps(geojson.feature(item)))
-        elif isinstance(item, Incident) and not item.post_count:
-            self.features.pop(item.id, None)
         else:
             self.features[item.id] = geojson.feature(item)
 
@@ -97,9 +109,9 @@ class Printer:
             for each in before:
                 self._row(table.withdrawal(event, each.at))
 
-    def ends(self, item: Event | Incident) -> bool:
+    def ends(self, item: Decided) -> bool:
         """Whether to tell of an incident that has lost all its posts: a person, of one that was shown here."""
-        return self.form in ("jsonl", "geojson") or item.id in self.sent
+        return self.form in ("jsonl", "geojson") or bool(self.showcase.earlier(item))
 
     def end(self) -> None:
         """Print what was held back."""
@@ -118,15 +130,9 @@ class Printer:
         else:
             self.write(row.plain)  # whoever reads a pipe cuts for himself
 
-    def _record(self, received: Received) -> None:
-        self.write(json.dumps({"cloudevent": _attributes(received), "data": json.loads(received.value)}))
-
-    def remember(self, incident: Incident) -> None:
-        """The version that the next one's CAP message is to refer to."""
-        self.sent.pop(incident.id, None)
-        self.sent[incident.id] = incident
-        if len(self.sent) > _REMEMBERED:
-            del self.sent[next(iter(self.sent))]
+    def _record(self, received: Received, data: dict[str, Any] | None = None) -> None:
+        """An event or incident untouched; of an incident that somebody worked on what is shown, with the work."""
+        self.write(json.dumps({"cloudevent": _attributes(received), "data": data or json.loads(received.value)}))
 
 
 @click.command()
@@ -207,39 +213,76 @@ def command(
 async def _watch(
     settings: Settings, what: str, wanted: Filter, printer: Printer, *, since: datetime | None, limit: int | None
 ) -> None:
+    told = (_incidents if what == "incidents" else _events)(settings, what, wanted, printer, since=since)
     shown = 0
-    topics = _topics(settings, what)
-    if printer.form == "cap" and what == "incidents" and since != EPOCH:
-        await _recall(settings, topics, since or datetime.now(UTC), printer)
-    reading = (
-        _live(settings, topics, since) if printer.follow else subscribe(settings, topics, since=since, until_end=True)
-    )
-    gone = Barred(_WITHDRAWN)
-    if not printer.follow and what != "incidents":
-        await _withdrawn(settings, topics, since, gone)
-    async with aclosing(_items(reading, incidents=what == "incidents")) as items:
-        async for item, received in items:
-            if isinstance(item, Event):
-                gone.take(item)
-                if item.withdrawn or (item.supersedes and not wanted.event(item)):
-                    printer.take_back(item, received)
-                    continue
-                if gone.bars_event(item):
-                    continue
-            if not (printer.ends(item) if _ended(item) else _passes(item, wanted)):
-                continue
-            printer.show(item, received)
+    async with aclosing(told) as items:
+        async for _ in items:
             shown += 1
             if shown == limit:
                 return
 
 
-def _ended(item: Event | Incident) -> bool:
-    return isinstance(item, Incident) and not item.post_count
+async def _events(
+    settings: Settings, what: str, wanted: Filter, printer: Printer, *, since: datetime | None
+) -> AsyncGenerator[None, None]:
+    """Show events as they come; yields after each one shown."""
+    topics, gone = _topics(settings, what), Barred(_WITHDRAWN)
+    if not printer.follow:
+        await _withdrawn(settings, topics, since, gone)
+    async with aclosing(_items(_reading(settings, topics, printer, since))) as items:
+        async for item, received in items:
+            gone.take(item)
+            if item.withdrawn or (item.supersedes and not wanted.event(item)):
+                printer.take_back(item, received)
+            elif wanted.event(item) and not gone.bars_event(item):
+                printer.show(item, received)
+                yield
 
 
-def _passes(item: Event | Incident, wanted: Filter) -> bool:
-    return wanted.incident(item) if isinstance(item, Incident) else wanted.event(item)
+async def _incidents(
+    settings: Settings, what: str, wanted: Filter, printer: Printer, *, since: datetime | None
+) -> AsyncGenerator[None, None]:
+    """Show incidents whenever they change by a post or by what somebody did; yields after each one shown."""
+    showcase, topics = printer.showcase, _topics(settings, what)
+    if await _recall(settings, showcase, since) and printer.follow:
+        topics.append(settings.topics.decisions)
+    async with aclosing(_reading(settings, topics, printer, since)) as records:
+        async for received in records:
+            for item in _changed(settings, showcase, received):
+                ended = not item.incident.post_count
+                if printer.ends(item) if ended else wanted.incident(item.incident):
+                    printer.show_incident(item, received)
+                    yield
+                if ended:
+                    showcase.drop(item.incident.id)
+
+
+def _changed(settings: Settings, showcase: Showcase, received: Received) -> list[Decided]:
+    """What a record makes of the incidents on show; one that lost all its posts as it is."""
+    if received.topic == settings.topics.decisions:
+        before, decision = showcase.items, decision_in(received)
+        if decision is None or not showcase.act(decision):
+            return []
+        return [item for name, item in showcase.items.items() if before.get(name) != item]
+    incident = _incident(received)
+    if incident is None:
+        return []
+    if not incident.post_count:
+        return [Decided(incident=incident, revision=str(incident.version))]
+    showcase.put(incident)
+    item = showcase.item(incident.id)
+    return [] if item is None else [item]
+
+
+def _reading(
+    settings: Settings, topics: Sequence[str], printer: Printer, since: datetime | None
+) -> AsyncGenerator[Received, None]:
+    return _live(settings, topics, since) if printer.follow else _past(settings, topics, since)
+
+
+async def _past(settings: Settings, topics: Sequence[str], since: datetime | None) -> AsyncGenerator[Received, None]:
+    async for received in subscribe(settings, topics, since=since, until_end=True):
+        yield received
 
 
 async def _withdrawn(settings: Settings, topics: Sequence[str], since: datetime | None, gone: Barred) -> None:
@@ -250,14 +293,38 @@ async def _withdrawn(settings: Settings, topics: Sequence[str], since: datetime 
                 gone.take(Event.model_validate_json(received.value))
 
 
-async def _recall(settings: Settings, topics: Sequence[str], before: datetime, printer: Printer) -> None:
-    """Remember each incident's last version of before, so that its next one is an Update and no second Alert."""
+async def _recall(settings: Settings, showcase: Showcase, since: datetime | None) -> bool:
+    """Learn what was there before ``since``: parts of merged incidents, and messages that the next ones refer to.
+
+    All that people did is learnt, also what came later. False where that topic is not there or hidden from this user.
+    """
+    before = since or datetime.now(UTC)
     with suppress(UnknownTopicOrPartitionError):
-        history = subscribe(settings, topics, since=EPOCH, until_end=True)
-        async with aclosing(_items(history, incidents=True)) as items:
-            async for item, received in items:
-                if isinstance(item, Incident) and received.timestamp < before:
-                    printer.remember(item)
+        if before != EPOCH:
+            async with aclosing(_past(settings, [settings.topics.incidents], EPOCH)) as records:
+                async for received in records:
+                    incident = _incident(received) if received.timestamp < before else None
+                    if incident is not None and incident.post_count:
+                        showcase.put(incident)
+                    elif incident is not None:
+                        showcase.drop(incident.id)
+        for decision in await read_decisions(settings):
+            showcase.act(decision)
+        return True
+    return False
+
+
+def _incident(received: Received) -> Incident | None:
+    try:
+        return Incident.model_validate_json(received.value) if received.value else None
+    except ValidationError as error:
+        _skipped(received, error)
+        return None
+
+
+def _skipped(received: Received, error: ValidationError) -> None:
+    where = f"{received.topic}[{received.partition}]@{received.offset}"
+    click.echo(f"skipped {where}, which cannot be read: {printable(error.errors()[0]['msg'])}", err=True)
 
 
 async def _live(settings: Settings, topics: Sequence[str], since: datetime | None) -> AsyncGenerator[Received, None]:
@@ -274,21 +341,14 @@ async def _live(settings: Settings, topics: Sequence[str], since: datetime | Non
             await asyncio.sleep(_RETRY_S)
 
 
-async def _items(
-    reading: AsyncIterator[Received], *, incidents: bool
-) -> AsyncGenerator[tuple[Event | Incident, Received], None]:
-    """The records that can be read; an event that raised several alerts, or is withdrawn in several, comes once."""
+async def _items(reading: AsyncIterator[Received]) -> AsyncGenerator[tuple[Event, Received], None]:
+    """The events that can be read; one that raised several alerts, or is withdrawn in several, comes once."""
     seen: dict[tuple[str, datetime | None], None] = {}
     async for received in reading:
         try:
-            if incidents:
-                if received.value:
-                    yield Incident.model_validate_json(received.value), received
-                continue
             event = Event.model_validate_json(received.value)
         except ValidationError as error:
-            where = f"{received.topic}[{received.partition}]@{received.offset}"
-            click.echo(f"skipped {where}, which cannot be read: {printable(error.errors()[0]['msg'])}", err=True)
+            _skipped(received, error)
             continue
         # The withdrawal has the id of what it withdraws; an event of that id that was made later is a new one.
         name = event.id, event.timings.produced_at if event.withdrawn else None

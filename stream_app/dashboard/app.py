@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from stream_app.dashboard.body import json_object
+from stream_app.dashboard.feeds import Feeds
 from stream_app.dashboard.guard import add_headers, allowed_names, guard
 from stream_app.dashboard.hub import Hub
 from stream_app.dashboard.state import DashboardState
@@ -62,6 +63,7 @@ def build_app(desk: Desk) -> web.Application:
     app.router.add_get("/me", _me)
     app.router.add_post("/verdicts", _verdict)
     app.router.add_post("/decisions", _decision)
+    Feeds(desk.settings, desk.state).add_to(app.router)
     app.router.add_static("/static", STATIC)
     return app
 

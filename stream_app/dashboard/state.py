@@ -12,7 +12,7 @@ from typing import Any
 from stream_app.decisions.act import Decision
 from stream_app.decisions.board import Board, Entry
 from stream_app.decisions.showcase import Showcase
-from stream_app.decisions.shown import Shown
+from stream_app.decisions.shown import Said, Shown
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.barred import Barred
@@ -312,6 +312,10 @@ class DashboardState:
     def incidents(self) -> dict[str, Shown]:
         """Incidents by id as people see them: merged ones under the one they were merged into."""
         return self._showcase.items
+
+    def earlier(self, item: Shown) -> list[Said]:
+        """What was said before of an incident on show."""
+        return self._showcase.earlier(item)
 
     def board(self) -> Board:
         """What all acts add up to."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from stream_app.decisions.act import Undo
 from stream_app.decisions.board import Board, Cut, Entry, Work
@@ -15,6 +17,14 @@ from stream_app.incidents.incident import Incident, IncidentPlace, SupportingPos
 from stream_app.pipeline.posts.post import Frozen
 
 _SUPPORTING = 10
+
+
+class Said(NamedTuple):
+    """One thing that was shown, or published, of an incident: what a later message refers to."""
+
+    incident: str
+    revision: str
+    at: datetime
 
 
 class Shown(Frozen):
@@ -27,6 +37,17 @@ class Shown(Frozen):
     log: tuple[Entry, ...] = ()
     revision: str
     """Names what is shown here apart from all that was shown of it before: the version, and what people made of it."""
+
+    @property
+    def at(self) -> datetime:
+        """When it last changed: its latest post, or the latest act on it."""
+        acts = [entry.decision.at for entry in self.log if entry.decision.at is not None]
+        return max(self.incident.updated_at, *acts) if acts else self.incident.updated_at
+
+    @property
+    def said(self) -> Said:
+        """This, as a later message refers to it."""
+        return Said(self.incident.id, self.revision, self.at)
 
 
 def shown(incidents: Mapping[str, Incident], board: Board) -> dict[str, Shown]:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from stream_app.incidents.incident import Incident, IncidentPlace
+from stream_app.decisions.shown import Said, Shown
+from stream_app.incidents.incident import IncidentPlace
 from stream_app.incidents.sighting import severity_of
 from stream_app.incidents.summary import TITLES, severity_label
 from stream_app.pipeline.events.event import Event
@@ -56,20 +57,26 @@ class _Alert:
     radius_km: float
 
 
-def cap_of_incident(incident: Incident, options: CapOptions, previous: Incident | None = None) -> str:
-    """An incident's version as one CAP message; ``previous`` is the last version that was sent, if any.
+def cap_of_incident(item: Shown, options: CapOptions, earlier: Sequence[Said] = ()) -> str:
+    """What is shown of an incident as one CAP message; ``earlier`` is what was said before of it and its parts.
 
-    The first is an Alert; later ones are Updates that refer to the one before; a closed one is a Cancel (an Alert
-    where nothing was sent before, since there is nothing to cancel).
+    The first is an Alert; later ones are Updates that refer to those before; a closed one is a Cancel (an Alert where
+    nothing was said before, since there is nothing to cancel).
     """
+    return ET.tostring(cap_element(item, options, earlier), encoding="unicode", xml_declaration=False)
+
+
+def cap_element(item: Shown, options: CapOptions, earlier: Sequence[Said] = ()) -> ET.Element:
+    """The same as an element, to be put into a feed."""
+    incident = item.incident
     kind: Literal["Alert", "Update", "Cancel"] = (
-        "Alert" if previous is None else "Cancel" if incident.status == "closed" else "Update"
+        "Alert" if not earlier else "Cancel" if incident.status == "closed" else "Update"
     )
     alert = _Alert(
-        identifier=f"crisis-stream.{incident.id}.{incident.version}",
-        sent=incident.updated_at,
+        identifier=_identifier(item.said),
+        sent=item.at,
         kind=kind,
-        references=None if previous is None else _reference(previous, options),
+        references=" ".join(_reference(each, options) for each in earlier) or None,
         incident=incident.id,
         category=incident.category,
         severity=incident.severity.capitalize(),
@@ -81,6 +88,7 @@ def cap_of_incident(incident: Incident, options: CapOptions, previous: Incident 
                     f"{incident.post_count} posts by {incident.author_count} independent authors, {incident.trend}. "
                     "Labelled by a model, not verified."
                 ),
+                *_checked(item),
                 *(post.excerpt for post in incident.posts[:3]),
             ]
         ),
@@ -89,6 +97,12 @@ def cap_of_incident(incident: Incident, options: CapOptions, previous: Incident 
         radius_km=incident.place.radius_km if incident.place else 0.0,
     )
     return _render(alert, options)
+
+
+def _checked(item: Shown) -> list[str]:
+    """What an analyst said of it; still no more than one person's word."""
+    words = {"confirmed": "An analyst confirmed it.", "false": "An analyst found it false."}
+    return [words[item.work.status]] if item.work.status in words else []
 
 
 def cap_of_event(event: Event, options: CapOptions, previous: Sequence[Seen] = ()) -> str:
@@ -115,7 +129,7 @@ def cap_of_event(event: Event, options: CapOptions, previous: Sequence[Seen] = (
         place=place,
         radius_km=_EVENT_RADIUS_KM[place.source] if place else 0.0,
     )
-    return _render(alert, options)
+    return ET.tostring(_render(alert, options), encoding="unicode", xml_declaration=False)
 
 
 def cap_of_withdrawal(event: Event, options: CapOptions, previous: Sequence[Seen]) -> str:
@@ -136,7 +150,7 @@ def cap_of_withdrawal(event: Event, options: CapOptions, previous: Sequence[Seen
         place=None,
         radius_km=0.0,
     )
-    return _render(alert, options)
+    return ET.tostring(_render(alert, options), encoding="unicode", xml_declaration=False)
 
 
 def _references(previous: Sequence[Seen], options: CapOptions) -> str | None:
@@ -144,7 +158,7 @@ def _references(previous: Sequence[Seen], options: CapOptions) -> str | None:
     return " ".join(f"{sender},crisis-stream.{each.id},{_time(each.at)}" for each in previous) or None
 
 
-def _render(alert: _Alert, options: CapOptions) -> str:
+def _render(alert: _Alert, options: CapOptions) -> ET.Element:
     root = ET.Element("alert", xmlns=NAMESPACE)
     _put(root, "identifier", _NOT_IN_NAMES.sub("_", alert.identifier))
     _put(root, "sender", _NOT_IN_NAMES.sub("_", options.sender))
@@ -170,7 +184,7 @@ def _render(alert: _Alert, options: CapOptions) -> str:
     _put(info, "description", alert.description)
     _put(info, "web", alert.web)
     _area(info, alert)
-    return ET.tostring(root, encoding="unicode", xml_declaration=False)
+    return root
 
 
 def _area(info: ET.Element, alert: _Alert) -> None:
@@ -194,6 +208,9 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00")
 
 
-def _reference(previous: Incident, options: CapOptions) -> str:
-    sender = _NOT_IN_NAMES.sub("_", options.sender)
-    return f"{sender},crisis-stream.{previous.id}.{previous.version},{_time(previous.updated_at)}"
+def _identifier(said: Said) -> str:
+    return _NOT_IN_NAMES.sub("_", f"crisis-stream.{said.incident}.{said.revision}")
+
+
+def _reference(said: Said, options: CapOptions) -> str:
+    return f"{_NOT_IN_NAMES.sub('_', options.sender)},{_identifier(said)},{_time(said.at)}"

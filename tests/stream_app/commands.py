@@ -30,6 +30,7 @@ _FORKS.set_forkserver_preload(
         "stream_app.worker.service",
         "stream_app.incidents.app",
         "stream_app.dashboard.server",
+        "stream_app.notify.service",
         "warm",
     ]
 )

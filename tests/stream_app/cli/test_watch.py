@@ -14,7 +14,9 @@ from rich.console import Console
 
 from stream_app.cli.options import parse_since
 from stream_app.cli.watch import Printer, command
+from stream_app.decisions.shown import Shown
 from stream_app.incidents.grouping import Grouping
+from stream_app.incidents.incident import Incident
 from stream_app.incidents.sighting import sighting_of
 from stream_app.incidents.taken import read_event
 from stream_app.kafka.subscribe import EPOCH, Received
@@ -240,7 +242,10 @@ def printing(form, *items, follow=True):
         value = item.model_dump_json().encode()
         received = Received("t", 0, 0, NOW, None, {"ce_id": item.id}, value)
         withdrawn = getattr(item, "withdrawn", None) or getattr(item, "id", "") == "refused"
-        (printer.take_back if withdrawn else printer.show)(item, received)
+        if isinstance(item, Incident):
+            printer.show_incident(Shown(incident=item, revision=str(item.version)), received)
+        else:
+            (printer.take_back if withdrawn else printer.show)(item, received)
     printer.end()
     return said
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from playwright.sync_api import expect
 
-from stream_app.decisions.act import Correct, Merge, Mute, SetStatus
+from stream_app.decisions.act import Claim, Correct, Decision, Merge, Mute, SetStatus
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +20,7 @@ def open_page(browser, served):
         context = browser.new_context(viewport={"width": width, "height": 900})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(8_000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda said: wrong.append(said.text) if said.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(served.address) else wrong.append(asked.url))
@@ -105,3 +107,14 @@ def test_hostile_words_in_acts_stay_text(open_page, served, two):
     page.locator("#work").get_by_role("button", name="Add").click()
     expect(page.locator("#work .log li")).to_contain_text(hostile)
     expect(page).to_have_title("crisis-stream")
+
+
+def test_incidents_that_changed_since_the_last_look_are_marked(open_page, served, two, make_incident):
+    page = open_page()
+    expect(page.locator(".incident")).to_have_count(2)
+    expect(page.locator(".incident .new")).to_have_count(0)
+    page.goto("about:blank")
+    served.do(lambda state: state.add_decision(Decision(incident="a", act=Claim(), by="bo", at=datetime.now(UTC))))
+    page.goto(served.address)
+    expect(page.locator(".incident", has=page.locator(".new"))).to_contain_text("bo")
+    expect(page.locator(".incident .new")).to_have_count(1)

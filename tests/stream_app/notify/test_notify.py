@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
+from commands import Command
 from factories import make_event, make_place, running_webhook
 
 from stream_app.decisions.act import Decision, SetStatus
@@ -109,7 +106,6 @@ async def test_a_webhook_gets_it_once_however_often_notify_is_killed(settings, h
     """Each kill comes at the worst moment: the call has arrived, and its sender dies before it can note so."""
     asked = asking(settings, hook.port).notify
     environment = {
-        **os.environ,
         "CRISIS_STREAM_NOTIFY__CHANNEL": json.dumps([each.model_dump(mode="json") for each in asked.channel]),
         "CRISIS_STREAM_NOTIFY__RULE": json.dumps([each.model_dump(mode="json") for each in asked.rule]),
         "CRISIS_STREAM_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
@@ -117,15 +113,12 @@ async def test_a_webhook_gets_it_once_however_often_notify_is_killed(settings, h
     }
     await publish(settings, (settings.topics.incidents, incident()))
 
-    def start():
-        words = ["notify", "--since", "beginning", "--http-port", "0"]
-        return subprocess.Popen([sys.executable, "-m", "stream_app", *words], env=environment, cwd=tmp_path)
-
+    words = ["notify", "--since", "beginning", "--http-port", "0"]
     for _ in range(kills):
-        process = start()
+        process = Command(*words, environment=environment, folder=tmp_path)
 
         async def die(process=process):
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             await asyncio.to_thread(process.wait)
             return web.Response()
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from cap_helpers import SCHEMA, as_shown, incident_of
 from factories import make_event, make_place
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from stream_app.incidents.grouping import Grouping
-from stream_app.incidents.incident import Incident
-from stream_app.incidents.sighting import sighting_of
+from stream_app.decisions.act import SetStatus
 from stream_app.render.cap import CapOptions, cap_of_event, cap_of_incident
-from stream_app.settings import IncidentSettings
 
-SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).with_name("schemas") / "CAP-v1.2-schema.xsd"))
 OPTIONS = CapOptions()
 
 
@@ -24,16 +19,6 @@ def parsed(message: str) -> etree._Element:
     root = etree.fromstring(message)
     SCHEMA.assertValid(root)
     return root
-
-
-def incident_of(authors: int = 2, **changes: object) -> Incident:
-    rules = IncidentSettings(min_authors=1)
-    grouping = Grouping(rules)
-    for i in range(authors):
-        event = make_event(f"p{i}", f"number{i} word{i} thing{i}", author=f"a{i}", place=make_place())
-        grouping.add(sighting_of(event, rules))
-    (incident,) = grouping.changed(event.timings.produced_at)
-    return incident.model_copy(update=changes)
 
 
 @given(st.text(), st.none() | st.text(min_size=1), st.sampled_from([None, "severe_damage", "little_or_no_damage"]))
@@ -47,7 +32,7 @@ def test_any_text_makes_a_valid_message(text, name, damage):
 def test_any_sender_makes_a_valid_message_and_a_reference_of_three_parts(sender):
     options = CapOptions(sender=sender)
     incident = incident_of()
-    root = parsed(cap_of_incident(incident, options, incident))
+    root = parsed(cap_of_incident(incident, options, [incident.said]))
     assert len(root.findtext("{*}references").split(",")) == 3
 
 
@@ -65,20 +50,29 @@ def test_actual_and_public_on_request():
 
 
 def test_updates_refer_to_what_was_sent_and_a_closed_incident_is_cancelled():
-    first = incident_of()
-    later = first.model_copy(update={"version": first.version + 2})
-    closed = later.model_copy(update={"version": later.version + 1, "status": "closed"})
-    kinds = []
-    for incident, previous in ((first, None), (later, first), (closed, later), (closed, None)):
-        root = parsed(cap_of_incident(incident, OPTIONS, previous))
+    made = incident_of().incident
+    first = as_shown(made)
+    later = as_shown(made.model_copy(update={"version": made.version + 2}))
+    confirmed = as_shown(later.incident, SetStatus(status="confirmed"))
+    false = as_shown(later.incident, SetStatus(status="confirmed"), SetStatus(status="false"))
+    closed = as_shown(made.model_copy(update={"version": made.version + 3, "status": "closed"}))
+    kinds, said = [], []
+    for item in (first, later, confirmed, false, closed):
+        root = parsed(cap_of_incident(item, OPTIONS, [each.said for each in said]))
         kinds.append(root.findtext("{*}msgType"))
-        if previous:
-            sender, identifier, sent = root.findtext("{*}references").split(",")
-            before = parsed(cap_of_incident(previous, OPTIONS))
-            assert (sender, identifier, sent) == tuple(
-                before.findtext(f"{{*}}{name}") for name in ("sender", "identifier", "sent")
-            )
-    assert kinds == ["Alert", "Update", "Cancel", "Alert"]
+        references = (root.findtext("{*}references") or "").split()
+        assert [reference.split(",") for reference in references] == [
+            [
+                parsed(cap_of_incident(each, OPTIONS)).findtext(f"{{*}}{name}")
+                for name in ("sender", "identifier", "sent")
+            ]
+            for each in said
+        ]
+        said.append(item)
+    assert kinds == ["Alert", "Update", "Update", "Cancel", "Cancel"]
+    assert parsed(cap_of_incident(closed, OPTIONS)).findtext("{*}msgType") == "Alert", "nothing to cancel"
+    assert "An analyst confirmed it." in cap_of_incident(confirmed, OPTIONS)
+    assert len({each.said.revision for each in said}) == len(said), "no two messages have one name"
 
 
 @pytest.mark.parametrize(("authors", "certainty"), [(2, "Possible"), (5, "Likely")])
@@ -90,4 +84,4 @@ def test_the_area_is_the_incidents_circle():
     incident = incident_of()
     circle = parsed(cap_of_incident(incident, OPTIONS)).findtext("{*}info/{*}area/{*}circle")
     assert circle == "6.93000,79.85000 25.0"
-    assert parsed(cap_of_incident(incident.model_copy(update={"place": None}), OPTIONS)).find("{*}info/{*}area") is None
+    assert parsed(cap_of_incident(incident_of(place=None), OPTIONS)).find("{*}info/{*}area") is None

@@ -20,8 +20,8 @@ export function ordered(incidents) {
 }
 
 /** Draw the list; `choose(id)` is called with the chosen incident's id, or null to choose none. What officers are done
- * with is folded away behind `over` unless `unfolded`; the chosen one stays. */
-export function drawIncidents({ list, counter, over }, incidents, chosen, unfolded, choose) {
+ * with is folded away behind `over` unless `unfolded`; the chosen one stays. `isNews(incident)`: changed since the last look. */
+export function drawIncidents({ list, counter, over }, incidents, chosen, unfolded, isNews, choose) {
   const open = [...incidents.values()].filter((incident) => incident.status === "open").length;
   counter.textContent = incidents.size ? `${count(open)} open` : "";
   list.dataset.empty = incidents.size ? "" : "No incidents yet. They appear when posts about one place and need come together.";
@@ -30,11 +30,11 @@ export function drawIncidents({ list, counter, over }, incidents, chosen, unfold
   over.hidden = !away.length;
   over.textContent = unfolded ? "Fold what is false or closed" : `${count(away.length)} false or closed: show`;
   const here = [...incidents.values()].filter((incident) => unfolded || incident.id === chosen || !isOver(incident));
-  fill(list, ...ordered(here).map((incident) => row(incident, incident.id === chosen, choose)));
+  fill(list, ...ordered(here).map((incident) => row(incident, incident.id === chosen, isNews(incident), choose)));
   if (focused) list.querySelector(`[data-incident="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-function row(incident, chosen, choose) {
+function row(incident, chosen, news, choose) {
   return el(
     "li",
     { dataset: { severity: incident.severity, label: incident.category, status: incident.status } },
@@ -48,7 +48,7 @@ function row(incident, chosen, choose) {
         title: chosen ? "Show all posts again" : "Show only this incident's posts",
         onclick: () => choose(chosen ? null : incident.id),
       },
-      el("span", { className: "severity" }, severityName(incident), incident.status === "closed" && !isOver(incident) ? " · closed" : null),
+      el("span", { className: "severity" }, severityName(incident), incident.status === "closed" && !isOver(incident) ? " · closed" : null, news ? [" ", el("span", { className: "new", title: "Changed since you last looked" }, "New")] : null),
       el("strong", {}, icon(incident.category), incident.place ? placeName(incident.place) : "Place unknown"),
       el("span", {}, labelName("humanitarian", incident.category)),
       workWords(incident) ? el("span", { className: "worked", dataset: { work: incident.work.status } }, workWords(incident)) : null,

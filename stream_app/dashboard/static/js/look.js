@@ -22,6 +22,9 @@ export class Look {
   /** Whether a card has come since. */
   isFresh = (card) => this.since !== null && Date.parse(card.seen_at) > this.since;
 
+  /** Whether an incident, or the work on it, has changed since. */
+  isNews = ({ updated_at, work }) => this.since !== null && [updated_at, work?.log.at(-1)?.at].some((at) => at && Date.parse(at) > this.since);
+
   /** Everything has been seen up to now. */
   seen() {
     this.#ends();

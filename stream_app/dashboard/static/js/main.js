@@ -63,7 +63,7 @@ const drawAbove = throttled(() => {
   drawLook();
 }, 500);
 const drawList = throttled(
-  () => drawIncidents({ list: $("incidents"), counter: $("incidents-count"), over: $("over") }, store.incidents, filters.current.incident, unfolded, actions.incident),
+  () => drawIncidents({ list: $("incidents"), counter: $("incidents-count"), over: $("over") }, store.incidents, filters.current.incident, unfolded, look.isNews, actions.incident),
   1000,
 );
 const drawWork = () => work.draw(store.incidents.get(filters.current.incident), store.incidents);
