@@ -40,9 +40,14 @@ class KafkaSettings(Section):
 
     bootstrap_servers: str = "127.0.0.1:9092"
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"] = "PLAIN"
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+    token_command: str | None = Field(
+        None, description="for OAUTHBEARER: prints a token, or OAuth's JSON; run again before the token expires"
+    )
+    token_file: Path | None = Field(None, description="for OAUTHBEARER: holds the token, read for each connection")
+    aws_region: str | None = Field(None, description="for AWS_MSK_IAM: the region of the cluster")
     ssl_cafile: Path | None = None
     ssl_certfile: Path | None = None
     ssl_keyfile: Path | None = None
@@ -55,14 +60,30 @@ class KafkaSettings(Section):
     )
     partitions: int = Field(4, ge=1, description="partitions of topics this program creates")
     replication_factor: int = Field(1, ge=1)
+    compression: Literal["zstd", "lz4", "snappy", "gzip", "none"] = Field(
+        "zstd", description="of what is written, and of the topics this program creates"
+    )
+    client_rack: str | None = Field(None, description="read from a replica of this rack (broker.rack), if there is one")
+    metadata_max_age_s: float = Field(
+        20.0, gt=0, description="a topic that was deleted, made anew or widened is noticed after so long"
+    )
 
     @model_validator(mode="after")
     def _whole_login(self) -> Self:
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise ValueError(
-                f"{self.security_protocol} needs kafka.sasl_username, and the password in "
-                "CRISIS_STREAM_KAFKA__SASL_PASSWORD"
-            )
+        if not self.security_protocol.startswith("SASL"):
+            return self
+        match self.sasl_mechanism:
+            case "OAUTHBEARER":
+                if (self.token_command is None) == (self.token_file is None):
+                    raise ValueError("OAUTHBEARER needs either kafka.token_command or kafka.token_file")
+            case "AWS_MSK_IAM":
+                if self.security_protocol != "SASL_SSL" or not self.aws_region:
+                    raise ValueError("AWS_MSK_IAM needs kafka.aws_region, and SASL_SSL as kafka.security_protocol")
+            case _ if not (self.sasl_username and self.sasl_password):
+                raise ValueError(
+                    f"{self.security_protocol} needs kafka.sasl_username, and the password in "
+                    "CRISIS_STREAM_KAFKA__SASL_PASSWORD"
+                )
         return self
 
 
@@ -111,6 +132,16 @@ class TopicSettings(Section):
         return f"{self.prefix}notices"
 
 
+class RegistrySettings(Section):
+    """The Schema Registry whose schemas the feed's records name, by Confluent's protocol."""
+
+    url: str | None = Field(None, pattern=r"^https?://", description="such as https://registry.example:8081")
+    username: str | None = None
+    password: SecretStr | None = None
+    token: SecretStr | None = Field(None, description="a bearer token, instead of username and password")
+    ca: Path | None = Field(None, description="PEM of the authority that signed the registry's certificate")
+
+
 class FeedSettings(Section):
     """How what stands in the feed is read, where the formats known here do not suffice (docs/formats.md)."""
 
@@ -118,6 +149,7 @@ class FeedSettings(Section):
     mapping: dict[str, str | dict[str, str]] = Field(
         {}, description="JMESPath expressions for facts of a post, to read JSON in a format of your own"
     )
+    registry: RegistrySettings = RegistrySettings()
 
     @property
     def paths(self) -> dict[str, str]:

@@ -6,15 +6,16 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream_app.kafka.broker import LocalBroker
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import KafkaSettings, ModelSettings, Settings, TopicSettings, WorkerSettings
 
@@ -72,6 +73,22 @@ def collect(settings: Settings) -> Collect:
             raise TimeoutError(f"{topic}: {len(records)} records after {timeout_s} s, {count} wanted")
 
     return read
+
+
+@pytest.fixture
+def configured(settings: Settings) -> Callable[..., Awaitable[dict[str, str]]]:
+    """``await configured(topics, name)``: what a setting of each topic is."""
+
+    async def ask(topics: Sequence[str], name: str) -> dict[str, str]:
+        async with admin_client(settings.kafka) as admin:
+            answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, each) for each in topics])
+        return {
+            topic: next(entry[1] for entry in entries if entry[0] == name)
+            for answer in answers
+            for _code, _message, _kind, topic, entries in answer.resources
+        }
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -135,7 +135,7 @@ async def send_again(settings: Settings, wanted: Wanted, *, max_attempts: int, d
     """
     from aiokafka import AIOKafkaProducer
 
-    from stream_app.kafka.clients import client_options, explained, started
+    from stream_app.kafka.clients import explained, producer_options, started
 
     latest: dict[str, tuple[Any, DeadLetter]] = {}
     async for record, letter in letters(settings, wanted):
@@ -145,7 +145,7 @@ async def send_again(settings: Settings, wanted: Wanted, *, max_attempts: int, d
     again = [(record, letter) for record, letter in whole if letter.attempts < max_attempts]
     if not dry_run and again:
         name = f"{settings.topics.prefix}redrive"
-        producer = AIOKafkaProducer(**client_options(settings.kafka), transactional_id=name)
+        producer = AIOKafkaProducer(**producer_options(settings.kafka), transactional_id=name)
         async with explained(settings.kafka), started(producer), producer.transaction():
             for record, letter in again:
                 headers = [
@@ -161,12 +161,12 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
     """The dead letters there are now, with the Kafka records that hold them; anything else there is told and passed."""
     from aiokafka import AIOKafkaConsumer
 
-    from stream_app.kafka.clients import client_options
+    from stream_app.kafka.clients import consumer_options
     from stream_app.kafka.subscribe import partitions_of
 
     partitions = await partitions_of(settings, [settings.topics.dead_letters])
     async with AIOKafkaConsumer(
-        **client_options(settings.kafka),
+        **consumer_options(settings.kafka),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
 
 from stream_app.dashboard.state import DashboardState
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.clients import client_options, consumer_options
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -74,10 +74,9 @@ async def watch_lag(settings: Settings, state: DashboardState) -> None:
     This is also how a Kafka that went away is noticed: a reader that once was connected just waits for it.
     """
     topic = settings.topics.posts
-    options = client_options(settings.kafka)
     while True:
-        consumer = AIOKafkaConsumer(**options, isolation_level="read_committed")
-        admin = AIOKafkaAdminClient(**options)
+        consumer = AIOKafkaConsumer(**consumer_options(settings.kafka), isolation_level="read_committed")
+        admin = AIOKafkaAdminClient(**client_options(settings.kafka))
         try:
             await consumer.start()
             await admin.start()

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from stream_app.feedback.store import headers
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka.clients import client_options, explained
+from stream_app.kafka.clients import explained, producer_options
 from stream_app.settings import Settings
 
 
@@ -28,7 +28,7 @@ async def recorder(settings: Settings) -> AsyncIterator[Callable[[dict[str, Any]
         nonlocal producer
         verdict = Verdict.model_validate({**body, "at": datetime.now(UTC)})
         if producer is None:
-            fresh = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
+            fresh = AIOKafkaProducer(**producer_options(settings.kafka), acks="all", enable_idempotence=True)
             try:
                 async with explained(settings.kafka):
                     await fresh.start()

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
 from stream_app.decisions.act import DECISION_TYPE, Decision
-from stream_app.kafka.clients import client_options, explained, start
+from stream_app.kafka.clients import explained, producer_options, start
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
 from stream_app.settings import Settings
 
@@ -31,7 +31,7 @@ async def decider(settings: Settings) -> AsyncIterator[Callable[[Decision], Awai
         nonlocal producer
         dated = decision.model_copy(update={"at": datetime.now(UTC)})
         if producer is None:
-            fresh = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
+            fresh = AIOKafkaProducer(**producer_options(settings.kafka), acks="all", enable_idempotence=True)
             async with explained(settings.kafka):
                 await start(fresh)
             producer = fresh

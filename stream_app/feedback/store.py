@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
 from stream_app.feedback.verdict import VERDICT_TYPE, Verdict
-from stream_app.kafka.clients import client_options, explained
+from stream_app.kafka.clients import explained, producer_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 async def add_verdict(settings: Settings, verdict: Verdict) -> Verdict:
     """Send a verdict and return it with its time, once Kafka has it on all in-sync replicas."""
     dated = verdict.model_copy(update={"at": verdict.at or datetime.now(UTC)})
-    producer = AIOKafkaProducer(**client_options(settings.kafka), acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**producer_options(settings.kafka), acks="all", enable_idempotence=True)
     async with explained(settings.kafka), producer:
         await producer.send_and_wait(
             settings.topics.feedback,

@@ -23,7 +23,9 @@ from stream_app.incidents.incident import INCIDENT_TYPE, Incident
 from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.taken import Losses, Taken, read_event
+from stream_app.kafka.clients import codec
 from stream_app.kafka.inside_faust import App, CommittedTransport, OnePartitionTable, credentials
+from stream_app.kafka.topics import written_by_us
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.posts.post import Frozen
 from stream_app.settings import Settings
@@ -53,6 +55,9 @@ def build_app(settings: Settings, health: Health | None = None) -> faust.App:
         f"{settings.topics.prefix}{rules.app_id}",
         broker=[f"aiokafka://{server}" for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=credentials(settings.kafka),
+        consumer_metadata_max_age_ms=int(settings.kafka.metadata_max_age_s * 1000),
+        producer_metadata_max_age_ms=int(settings.kafka.metadata_max_age_s * 1000),
+        producer_compression_type=codec(settings.kafka),
         broker_session_timeout=_SESSION_S,
         broker_heartbeat_interval=_HEARTBEAT_S,
         store="memory://",
@@ -64,8 +69,9 @@ def build_app(settings: Settings, health: Health | None = None) -> faust.App:
         web_enabled=False,
         Table=OnePartitionTable,
     )
+    app.client_rack, app.own_topics = settings.kafka.client_rack, written_by_us(settings.kafka)
     app.transport = CommittedTransport(app.conf.broker_consumer, app, loop=app.loop)
-    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+    raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     events = app.topic(settings.topics.events, **raw)
     sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
     table = app.Table("posts", partitions=1, key_type=bytes, value_type=bytes, help=_TABLE)

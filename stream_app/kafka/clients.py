@@ -22,6 +22,7 @@ from aiokafka.errors import (
 from aiokafka.helpers import create_ssl_context
 
 from stream_app.kafka.diagnose import diagnose
+from stream_app.kafka.tokens import tokens_of
 from stream_app.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -29,29 +30,49 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COMPRESSION = "zstd"
-"""Of what this program writes much of. aiokafka's lz4 is level 9, five times the processor time for more bytes."""
 
-
-def client_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Keyword arguments for any aiokafka client: addresses, TLS and SASL.
+def login_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """TLS and SASL as any connection of aiokafka wants them.
 
     The password is unwrapped only here; don't log the result.
 
     Raises:
         aiokafka.errors.KafkaConfigurationError: a certificate or key file cannot be used; the message names them.
     """
-    options: dict[str, Any] = {
-        "bootstrap_servers": kafka.bootstrap_servers,
-        "security_protocol": kafka.security_protocol,
-    }
+    options: dict[str, Any] = {"security_protocol": kafka.security_protocol}
     if kafka.security_protocol.endswith("SSL"):
         options["ssl_context"] = _ssl_context(kafka)
     if kafka.security_protocol.startswith("SASL"):
+        if (tokens := tokens_of(kafka)) is not None:
+            return options | {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": tokens}
         options["sasl_mechanism"] = kafka.sasl_mechanism
         options["sasl_plain_username"] = kafka.sasl_username
         options["sasl_plain_password"] = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
     return options
+
+
+def client_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments for any aiokafka client; raises as :func:`login_options`."""
+    return {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "metadata_max_age_ms": int(kafka.metadata_max_age_s * 1000),
+        **login_options(kafka),
+    }
+
+
+def consumer_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments for any aiokafka consumer; raises as :func:`login_options`."""
+    return {**client_options(kafka), "client_rack": kafka.client_rack}
+
+
+def producer_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments for any aiokafka producer; raises as :func:`login_options`."""
+    return {**client_options(kafka), "compression_type": codec(kafka)}
+
+
+def codec(kafka: KafkaSettings) -> str | None:
+    """Kafka's name for how is compressed, or None."""
+    return None if kafka.compression == "none" else kafka.compression
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
@@ -126,7 +147,7 @@ async def explained(kafka: KafkaSettings) -> AsyncIterator[None]:
     try:
         yield
     except KafkaConnectionError as error:
-        cause = await diagnose(kafka, client_options(kafka))
+        cause = await diagnose(kafka, login_options(kafka))
         if cause is None:
             raise
         raise KafkaConnectionError(cause) from error

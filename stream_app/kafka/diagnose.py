@@ -20,10 +20,15 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from stream_app.kafka.tokens import TokenError
 from stream_app.settings import KafkaSettings
 
 _TIMEOUT_MS = 5_000
 _OTHER_NAME = {62, 64}  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_TOKENS = {
+    "OAUTHBEARER": "kafka.token_command or kafka.token_file",
+    "AWS_MSK_IAM": "kafka.aws_region, the AWS credentials and their policy",
+}
 _PASSWORD = "CRISIS_STREAM_KAFKA__SASL_PASSWORD"  # noqa: S105 - where it is, not what it is
 
 
@@ -32,13 +37,12 @@ async def diagnose(kafka: KafkaSettings, options: Mapping[str, Any]) -> str | No
 
     Args:
         kafka: What to speak of.
-        options: The same for aiokafka, see :func:`stream_app.kafka.clients.client_options`.
+        options: TLS and SASL for aiokafka, see :func:`stream_app.kafka.clients.login_options`.
     """
     answer = None
-    how = {name: value for name, value in options.items() if name != "bootstrap_servers"}
     for host, port, _ in collect_hosts(kafka.bootstrap_servers):
         try:
-            connection = await create_conn(host, port, request_timeout_ms=_TIMEOUT_MS, **how)
+            connection = await create_conn(host, port, request_timeout_ms=_TIMEOUT_MS, **options)
         except (OSError, KafkaError, TimeoutError, asyncio.IncompleteReadError) as error:
             answer = answer or f"{host}:{port} {_why(kafka, error)}"
         else:
@@ -47,9 +51,13 @@ async def diagnose(kafka: KafkaSettings, options: Mapping[str, Any]) -> str | No
     return answer
 
 
-def _why(kafka: KafkaSettings, error: BaseException) -> str:  # noqa: PLR0911 - a table
+def _why(kafka: KafkaSettings, error: BaseException) -> str:  # noqa: PLR0911, C901 - a table
     protocol = kafka.security_protocol
     match error:
+        case TokenError():
+            return f"wants a token, and there is none: {error.args[0]}"
+        case SaslAuthenticationFailed() | AuthenticationFailedError() if kafka.sasl_mechanism in _TOKENS:
+            return f"refused the token: check {_TOKENS[kafka.sasl_mechanism]}, and whether the token has expired"
         case SaslAuthenticationFailed() | AuthenticationFailedError():
             return (
                 f"refused user {kafka.sasl_username!r}: check kafka.sasl_username, the password in {_PASSWORD}, "

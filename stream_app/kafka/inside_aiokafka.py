@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, conn
 from aiokafka.structs import OffsetAndMetadata
 
 READ_IN = "0.14.0"
@@ -38,9 +38,34 @@ def leave_on_stop(consumer: AIOKafkaConsumer) -> None:
     consumer._coordinator._group_instance_id = None
 
 
+def rejoin(consumer: AIOKafkaConsumer) -> None:
+    """Join the group anew, as when the topics have changed."""
+    consumer._coordinator.request_rejoin()
+
+
 def wait_for_more(consumer: AIOKafkaConsumer, wait_ms: int) -> None:
     """How long Kafka may wait until a fetch is worth its answer, from the next fetch on."""
     consumer._fetcher._fetch_max_wait_ms = wait_ms
+
+
+async def _step(self: Any, payload: bytes | None) -> tuple[bytes, bool] | None:
+    if not self._token_sent:
+        answer: tuple[bytes, bool] = await _plain_step(self, payload)
+        return answer
+    refused, self._refusal_taken = bool(payload) and not getattr(self, "_refusal_taken", False), True
+    return (b"\x01", True) if refused else None
+
+
+_plain_step = conn.OAuthAuthenticator.step
+
+
+def hear_refusals() -> None:
+    """Make aiokafka notice when a broker refuses its token.
+
+    A refusal comes as a challenge that the client must answer (RFC 7628, 3.2.3) before the broker says so with an
+    error. aiokafka 0.14 takes the challenge for a welcome and fails at its next request, with another error each time.
+    """
+    conn.OAuthAuthenticator.step = _step
 
 
 def position_now(consumer: AIOKafkaConsumer, partition: TopicPartition) -> int:
@@ -68,6 +93,11 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]
 def read_committed(consumer: AIOKafkaConsumer) -> None:
     """Read committed records only; for a consumer that another library has made and not yet started."""
     consumer._isolation_level = "read_committed"
+
+
+def read_near(consumer: AIOKafkaConsumer, rack: str) -> None:
+    """Read from a replica of ``rack`` where there is one; for a consumer as above."""
+    consumer._client_rack = rack
 
 
 async def close_unflushed(producer: AIOKafkaProducer) -> None:

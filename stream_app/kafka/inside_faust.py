@@ -6,17 +6,19 @@ is another or one of these is gone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, cast
 
 import faust
 from aiokafka.errors import TopicAuthorizationFailedError
-from faust.auth import SASLCredentials, SSLCredentials
+from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from mode.utils.queues import FlowControlEvent
 
-from stream_app.kafka.clients import client_options
-from stream_app.kafka.inside_aiokafka import read_committed
+from stream_app.kafka.clients import login_options
+from stream_app.kafka.inside_aiokafka import read_committed, read_near
 from stream_app.settings import KafkaSettings
 
 READ_IN = "0.15.3"
@@ -28,6 +30,8 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         read_committed(consumer)
+        if self.app.client_rack:
+            read_near(consumer, self.app.client_rack)
         return consumer
 
     async def seek_to_committed(self) -> Any:
@@ -97,7 +101,20 @@ class _Flow(FlowControlEvent):
 
 
 class App(faust.App):
-    """Its tables are in memory and in Kafka, so the data folder that Faust makes where it starts would stay empty."""
+    """Its tables are in memory and in Kafka, so the data folder that Faust makes where it starts would stay empty.
+
+    ``client_rack`` is where its consumer reads from (KIP-392); Faust has no setting for it. ``own_topics`` are settings
+    of the topics that it makes for itself, its tables' too.
+    """
+
+    client_rack: str | None = None
+    own_topics: Mapping[str, str] = MappingProxyType({})
+
+    def topic(self, *topics: str, internal: bool = False, **options: Any) -> Any:
+        """Describe a topic; see Faust's."""
+        if internal:
+            options["config"] = {**self.own_topics, **(options.get("config") or {})}
+        return super().topic(*topics, internal=internal, **options)
 
     def _create_directories(self) -> None:
         """Make none."""
@@ -110,7 +127,10 @@ class App(faust.App):
 
 def credentials(kafka: KafkaSettings) -> Any:
     """TLS and SASL as Faust wants them; None without either."""
-    context = client_options(kafka).get("ssl_context")
+    options = login_options(kafka)
+    context = options.get("ssl_context")
+    if (tokens := options.get("sasl_oauth_token_provider")) is not None:
+        return OAuthCredentials(oauth_cb=tokens, ssl_context=cast("Any", context))
     if kafka.security_protocol.startswith("SASL"):
         return SASLCredentials(
             username=kafka.sasl_username,

@@ -11,8 +11,8 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
 from model.scorer import CONCEPTS
-from stream_app.kafka.clients import admin_client, client_options
-from stream_app.settings import Settings
+from stream_app.kafka.clients import admin_client, codec, consumer_options
+from stream_app.settings import KafkaSettings, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ async def _led(settings: Settings, topics: Collection[NewTopic]) -> None:
     partitions = [TopicPartition(topic.name, n) for topic in topics for n in range(topic.num_partitions)]
     if not partitions:
         return
-    consumer = AIOKafkaConsumer(**client_options(settings.kafka), request_timeout_ms=_LEADERS_MS)
+    consumer = AIOKafkaConsumer(**consumer_options(settings.kafka), request_timeout_ms=_LEADERS_MS)
     await consumer.start()
     try:
         with suppress(KafkaError):
@@ -59,14 +59,26 @@ async def _led(settings: Settings, topics: Collection[NewTopic]) -> None:
         await consumer.stop()
 
 
+def written_by_us(kafka: KafkaSettings) -> dict[str, str]:
+    """Settings of topics that this program makes for what it writes itself.
+
+    Kafka stamps the records: it refuses those from a clock that is an hour ahead, and a worker could only end.
+    """
+    return {**_packed(kafka), "message.timestamp.type": "LogAppendTime"}
+
+
+def _packed(kafka: KafkaSettings) -> dict[str, str]:
+    """Whoever feeds posts may send them as they are, and the broker packs them: less to keep, to copy and to read."""
+    return {"compression.type": codec(kafka) or "producer"}
+
+
 def _product_topics(settings: Settings) -> list[NewTopic]:
     topics = settings.topics
     outputs = [topics.events, *map(topics.alerts, CONCEPTS), topics.dead_letters, topics.feedback]
     partitions, replicas = settings.kafka.partitions, settings.kafka.replication_factor
-    # What we write Kafka stamps: it refuses records from a clock that is an hour ahead, and a worker could only end.
-    stamped = {"message.timestamp.type": "LogAppendTime"}
+    stamped = written_by_us(settings.kafka)
     return [
-        NewTopic(topics.posts, partitions, replicas),
+        NewTopic(topics.posts, partitions, replicas, topic_configs=_packed(settings.kafka)),
         *(NewTopic(name, partitions, replicas, topic_configs=stamped) for name in outputs),
         NewTopic(topics.incidents, partitions, replicas, topic_configs={**stamped, "cleanup.policy": "compact"}),
         NewTopic(topics.decisions, 1, replicas, topic_configs={**stamped, "retention.ms": "-1"}),

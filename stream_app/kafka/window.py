@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
-from stream_app.kafka.clients import COMPRESSION, FORBIDDEN, client_options
+from stream_app.kafka.clients import FORBIDDEN, producer_options
 from stream_app.kafka.inside_aiokafka import end_of_transaction, failure_of
 from stream_app.settings import KafkaSettings
 
@@ -33,10 +33,9 @@ class BrokenOffError(Exception):
 def transactional_producer(kafka: KafkaSettings, name: str) -> AIOKafkaProducer:
     """A producer under the transactional id ``name``; its start ends what a killed one of that name left open."""
     return AIOKafkaProducer(
-        **client_options(kafka),
+        **producer_options(kafka),
         transactional_id=name,
         transaction_timeout_ms=int(kafka.transaction_timeout_s * 1000),
-        compression_type=COMPRESSION,
         linger_ms=5,
     )
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from aiokafka import AIOKafkaConsumer
 
-from stream_app.kafka.clients import client_options, started
+from stream_app.kafka.clients import consumer_options, started
 from stream_app.kafka.window import Window, settled, transactional_producer
 from stream_app.pipeline.feed.history import HEADER
 from stream_app.replay.history import History, Item, Positions
@@ -107,7 +107,7 @@ async def _stopped_within(seconds: float, stop: asyncio.Event) -> bool:
 
 
 async def _positions(kafka: KafkaSettings, history: History) -> Positions:
-    async with AIOKafkaConsumer(**client_options(kafka), group_id=history.name, enable_auto_commit=False) as consumer:
+    async with AIOKafkaConsumer(**consumer_options(kafka), group_id=history.name, enable_auto_commit=False) as consumer:
         consumer.assign(history.marks)
         found = {mark: await consumer.committed(mark) for mark in history.marks}
     return {mark: offset for mark, offset in found.items() if offset is not None}

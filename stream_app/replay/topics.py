@@ -16,9 +16,8 @@ from datetime import datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.clients import admin_client, consumer_options
 from stream_app.replay.history import Item, Positions, ReplayError
 from stream_app.settings import KafkaSettings
 
@@ -37,7 +36,7 @@ class TopicHistory:
     def __init__(
         self, kafka: KafkaSettings, sources: Sequence[str], topic: str, since: datetime | None, until: datetime | None
     ) -> None:
-        self._options = client_options(kafka)
+        self._kafka = kafka
         self._sources = sources
         self._since, self._until = _milliseconds(since), _milliseconds(until)
         self._starts: dict[TopicPartition, int] = {}
@@ -59,7 +58,7 @@ class TopicHistory:
             ReplayError: a source topic does not exist.
         """
         partitions = await self._partitions()
-        async with AIOKafkaConsumer(**self._options, isolation_level="read_committed") as consumer:
+        async with AIOKafkaConsumer(**consumer_options(self._kafka), isolation_level="read_committed") as consumer:
             self._ends = await consumer.end_offsets(partitions)
             self._starts = await consumer.beginning_offsets(partitions)
             if self._since is not None:
@@ -68,12 +67,8 @@ class TopicHistory:
         self.total = sum(max(0, self._ends[each] - self._starts[each]) for each in partitions)
 
     async def _partitions(self) -> list[TopicPartition]:
-        admin = AIOKafkaAdminClient(**self._options)
-        await admin.start()
-        try:
+        async with admin_client(self._kafka) as admin:
             found = await admin.describe_topics(list(self._sources))
-        finally:
-            await admin.close()
         if missing := [topic["topic"] for topic in found if topic["error_code"]]:
             raise ReplayError(f"there is no topic {', '.join(missing)} in this Kafka")
         return [TopicPartition(topic["topic"], each["partition"]) for topic in found for each in topic["partitions"]]
@@ -86,7 +81,7 @@ class TopicHistory:
         if not reading:
             return
         async with AIOKafkaConsumer(
-            **self._options, isolation_level="read_committed", enable_auto_commit=False
+            **consumer_options(self._kafka), isolation_level="read_committed", enable_auto_commit=False
         ) as consumer:
             consumer.assign(reading)
             for each in reading:

@@ -15,7 +15,7 @@ from contextlib import aclosing, suppress
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from stream_app.kafka.clients import client_options, started
+from stream_app.kafka.clients import consumer_options, started
 from stream_app.kafka.inside_aiokafka import committed_with_metadata
 from stream_app.kafka.window import WINDOW_S, Window, settled, transactional_producer
 from stream_app.settings import Settings
@@ -134,7 +134,7 @@ class Source:
 
     async def _found(self) -> Place:
         """The place kept in Kafka, or a first one."""
-        options = client_options(self._settings.kafka)
+        options = consumer_options(self._settings.kafka)
         async with AIOKafkaConsumer(**options, group_id=self.name, enable_auto_commit=False) as consumer:
             consumer.assign([self._mark])
             kept = await committed_with_metadata(consumer, self._mark)

@@ -27,7 +27,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 from mode import Service
 
-from stream_app.kafka.clients import COMPRESSION, client_options, start
+from stream_app.kafka.clients import producer_options, start
 from stream_app.kafka.fencing import commit_as_member
 from stream_app.kafka.inside_aiokafka import close_unflushed
 from stream_app.pipeline.events.dead_letter import WITHOUT, Failure, dead_letter
@@ -233,12 +233,11 @@ class Publisher(Service):
 
     async def _new_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            **client_options(self.settings.kafka),
+            **producer_options(self.settings.kafka),
             client_id=self.settings.worker.replica,
             transactional_id=self._transactional_id,
             transaction_timeout_ms=int(self.settings.kafka.transaction_timeout_s * 1000),
             max_batch_size=_PRODUCE_BYTES,
-            compression_type=COMPRESSION,
             retry_backoff_ms=_BACKOFF_MS,
         )
         commit_as_member(producer, self.feed.membership)

@@ -54,6 +54,21 @@ def test_sasl_needs_user_and_password_and_says_so_without_showing_either(given):
     assert "hunter2" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sasl_mechanism": "OAUTHBEARER"}, "needs either kafka.token_command or kafka.token_file"),
+        ({"sasl_mechanism": "OAUTHBEARER", "token_command": "a", "token_file": "b"}, "needs either"),
+        ({"sasl_mechanism": "AWS_MSK_IAM"}, "needs kafka.aws_region, and SASL_SSL"),
+        ({"sasl_mechanism": "AWS_MSK_IAM", "aws_region": "eu-west-1", "security_protocol": "SASL_PLAINTEXT"},
+         "needs kafka.aws_region, and SASL_SSL"),
+    ],
+)  # fmt: skip
+def test_a_login_by_token_says_what_it_needs(given, said):
+    with pytest.raises(ValidationError, match=said):
+        KafkaSettings(**{"security_protocol": "SASL_SSL", **given})
+
+
 def test_a_rejected_section_is_not_shown(monkeypatch):
     monkeypatch.setenv("CRISIS_STREAM_KAFKA__SASL_PASSWORD", "hunter2")
     monkeypatch.setenv("CRISIS_STREAM_KAFKA__PARTITIONS", "hunter3")

@@ -19,6 +19,7 @@ class SecureListener:
         users: Password by name; neither may hold a double quote.
         port: 0 picks a free one.
         client_authority: PEM; clients must show a certificate that it signed, beside their password.
+        unsecured_tokens: Whoever shows an unsigned JWT logs in as its ``sub`` (OAUTHBEARER), for trying tokens only.
         acls: Users may do what access control lists allow them; who comes to the plain listener may do everything.
     """
 
@@ -28,6 +29,7 @@ class SecureListener:
     port: int = 0
     client_authority: Path | None = None
     acls: bool = False
+    unsecured_tokens: bool = False
 
     def properties(self) -> str:
         """Lines for the broker's settings; its ``listeners`` not among them."""
@@ -42,10 +44,18 @@ class SecureListener:
                 "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
                 "super.users=User:ANONYMOUS\n"
             )
+        mechanisms = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
+        if self.unsecured_tokens:
+            mechanisms += ",OAUTHBEARER"
+            more += (
+                f"listener.name.sasl_ssl.oauthbearer.sasl.jaas.config={_MODULES}.oauthbearer.OAuthBearerLoginModule "
+                'required unsecuredLoginStringClaim_sub="broker";\n'
+                "listener.name.sasl_ssl.oauthbearer.connections.max.reauth.ms=60000\n"
+            )
         users = "".join(f' user_{name}="{password}"' for name, password in self.users.items())
         return (
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL\n"
-            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n"
+            f"sasl.enabled.mechanisms={mechanisms}\n"
             f"listener.name.sasl_ssl.plain.sasl.jaas.config={_MODULES}.plain.PlainLoginModule required{users};\n"
             f"listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={_MODULES}.scram.ScramLoginModule required;\n"
             f"listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={_MODULES}.scram.ScramLoginModule required;\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.clients import producer_options
 from stream_app.settings import Settings
 
 TEXTS = ("the bridge collapsed", "two people are missing", "volunteers bring relief", "the day was quiet")
@@ -43,7 +43,7 @@ async def feed(settings: Settings, posts: Iterable[tuple[str, bytes]]) -> None:
 async def producer_of(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
     """A producer as :func:`feed` has it."""
     options = {"linger_ms": 5, "enable_idempotence": True, **options}
-    async with AIOKafkaProducer(**client_options(settings.kafka), **options) as producer:
+    async with AIOKafkaProducer(**producer_options(settings.kafka), **options) as producer:
         yield producer
 
 

@@ -79,7 +79,7 @@ async def until(settings: Settings, posts: int, timeout_s: float = 120.0) -> Inc
     raise AssertionError
 
 
-async def test_events_become_one_incident_that_outlives_a_killed_worker(settings):
+async def test_events_become_one_incident_that_outlives_a_killed_worker(settings, configured):
     first = [
         make_event("a", author="A", place=make_place()),
         make_event("b", "Roofs gone", author="B", place=make_place(6.95)),
@@ -99,6 +99,9 @@ async def test_events_become_one_incident_that_outlives_a_killed_worker(settings
     assert (after.id, after.repost_count, after.author_count) == (before.id, 1, 2)
     assert after.version > before.version
     assert {post.id for post in after.posts} == {"a", "b"}
+    # What it writes for itself Kafka stamps, whatever the clock of its machine says.
+    own = [f"{settings.topics.prefix}crisis-stream-incidents-{name}" for name in ("sightings", "posts-changelog")]
+    assert await configured(own, "message.timestamp.type") == dict.fromkeys(own, "LogAppendTime")
 
 
 @pytest.mark.parametrize("command", [("incidents",), ("faust", "worker", "--without-web")], ids=" ".join)

@@ -6,6 +6,8 @@ from importlib.metadata import version
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.conn import OAuthAuthenticator
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.transaction import TxnOffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
@@ -24,6 +26,10 @@ async def test_a_consumer_has_what_is_used_of_it():
     assert inside_aiokafka.client_of(consumer).send
     inside_aiokafka.read_committed(consumer)
     assert consumer._isolation_level == "read_committed"
+    assert consumer._client_rack is None
+    inside_aiokafka.read_near(consumer, "b")
+    assert consumer._client_rack == "b"
+    assert "client_rack=self._client_rack" in inspect.getsource(AIOKafkaConsumer.start)
     assert inside_aiokafka.position_now(consumer, TopicPartition("t", 0)) == -1
     source = inspect.getsource(AIOKafkaConsumer)
     assert "_coordinator = GroupCoordinator(" in source
@@ -46,6 +52,7 @@ def test_the_parts_that_exist_only_after_a_start_are_named_as_before():
         "self.generation",
         "self.member_id",
         "async def fetch_committed_offsets(self, partitions)",
+        "def request_rejoin(self)",
     )
     assert all(name in coordinator for name in used)
     assert isinstance(Sender.sender_task, property)
@@ -59,6 +66,23 @@ async def test_a_producer_has_what_is_used_of_it():
     assert producer._txn_manager.wait_for_transaction_end
     assert producer.client.send
     producer._closed = True
+
+
+async def test_a_refused_token_is_answered_so_that_the_broker_says_so():
+    class Tokens(AbstractTokenProvider):
+        async def token(self):
+            return "t"
+
+    inside_aiokafka.hear_refusals()
+    for challenge, answers in ((b"", []), (b'{"status": "invalid_token"}', [(b"\x01", True)])):
+        login = OAuthAuthenticator(sasl_oauth_token_provider=Tokens())
+        assert await login.step(None) == (b"n,,\x01auth=Bearer t\x01\x01", True)
+        assert [answer async for answer in _steps(login, challenge)] == answers
+
+
+async def _steps(login, challenge):
+    while (answer := await login.step(challenge)) is not None:
+        yield answer
 
 
 def test_requests_tell_what_they_ask():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import re
@@ -81,7 +82,8 @@ def locked(tmp_path_factory, authority) -> Iterator[LocalBroker]:
     """A broker with a SASL_SSL listener; USER logs in by PLAIN and by SCRAM."""
     folder = tmp_path_factory.mktemp("locked")
     format_with_scram(folder)
-    with LocalBroker(folder, secure=SecureListener(authority[0], STORE, {USER: PASSWORD})) as it:
+    listener = SecureListener(authority[0], STORE, {USER: PASSWORD}, unsecured_tokens=True)
+    with LocalBroker(folder, secure=listener) as it:
         yield it
 
 
@@ -132,6 +134,52 @@ async def test_each_mechanism_lets_the_right_password_in(secure, mechanism):
     await add_verdict(mine, Verdict(event="e", labels={"damage": "mild_damage"}))
     read = [each async for each in subscribe(mine, [mine.topics.feedback], since=EPOCH, until_end=True)]
     assert [each.key for each in read] == ["e"]
+
+
+def token(life_s: float = 600) -> str:
+    """An unsigned one, which this broker takes."""
+    claims = {"sub": USER, "iat": time.time() - 60, "exp": time.time() + life_s}
+    parts = [json.dumps(each).encode() for each in ({"alg": "none"}, claims)]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
+
+
+def by_token(settings: Settings, **how: object) -> Settings:
+    return with_kafka(settings, sasl_mechanism="OAUTHBEARER", sasl_username=None, sasl_password=None, **how)
+
+
+async def test_a_token_lets_every_kind_of_client_in(secure, tmp_path):
+    said = tmp_path / "answer.json"
+    said.write_text(json.dumps({"access_token": token(), "expires_in": 600}))
+    runs = tmp_path / "runs"
+    mine = by_token(secure, token_command=f"sh -c 'echo >> {runs}; cat {said}'")
+    await ensure_topics(mine)
+    await add_verdict(mine, Verdict(event="e", labels={"damage": "mild_damage"}))
+    read = [each async for each in subscribe(mine, [mine.topics.feedback], since=EPOCH, until_end=True)]
+    assert [each.key for each in read] == ["e"]
+    assert runs.read_text() == "\n"  # once for all of them
+
+
+def test_a_worker_and_faust_log_in_by_a_token_file(environment, tmp_path):
+    (tmp_path / "token").write_text(token())
+    (tmp_path / "posts.jsonl").write_text(POST + "\n")
+    kept = {name: value for name, value in environment.items() if "SASL_" not in name.removeprefix("CRISIS_STREAM_")}
+    mine = kept | {
+        "CRISIS_STREAM_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+        "CRISIS_STREAM_KAFKA__SASL_MECHANISM": "OAUTHBEARER",
+        "CRISIS_STREAM_KAFKA__TOKEN_FILE": str(tmp_path / "token"),
+    }
+    event = labelled(mine, tmp_path / "posts.jsonl")
+    with running_incidents(mine):
+        assert call(mine, "feedback", "add", event, "--damage", "mild_damage").returncode == 0
+        eventually(lambda: "mild_damage" in call(mine, "feedback", "counts").stdout)
+
+
+async def test_a_token_that_is_missing_or_refused_is_told(secure, tmp_path):
+    with pytest.raises(KafkaConnectionError, match=r"there is none: kafka.token_command \(false\) ended with status 1"):
+        await ensure_topics(by_token(secure, token_command="false"))
+    (tmp_path / "token").write_text(token(-1))
+    with pytest.raises(KafkaConnectionError, match=r"refused the token: check kafka.token_command or kafka.token_file"):
+        await ensure_topics(by_token(secure, token_file=tmp_path / "token"))
 
 
 def test_replay_worker_watch_and_the_rest_work_over_tls_and_sasl(environment, tmp_path):
