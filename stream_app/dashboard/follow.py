@@ -96,6 +96,8 @@ async def _follow(
             if state.problems.get(topics[0]) != problem:
                 logger.warning("%s", problem)
             state.problems[topics[0]] = problem
+            if isinstance(error, UnknownTopicOrPartitionError):
+                reached.clear()  # made anew, it counts from 0 again
         healthy.cancel()
         await asyncio.sleep(_RETRY_S)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from stream_app.kafka.clients import admin_client, client_options
+from stream_app.kafka.clients import admin_client, consumer_options
 from stream_app.settings import Settings
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,6 +18,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MAX_RECORDS = 500
 _POLL_MS = 500
+_GONE_S = 5.0
+"""A topic that is missing for so long is gone; a broker that has just started may not know it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ async def subscribe(
 
     Args:
         settings: Where Kafka is.
-        topics: Topics that exist; partitions added to one later are read after a restart.
+        topics: Topics that exist. Partitions that are added to one later are read from their beginning once they are
+            noticed (``kafka.metadata_max_age_s``).
         since: Records at or after this moment; :data:`EPOCH` for all there are; None for new ones only.
         group: Consumer group: its members share the partitions and go on where the group has got to (``since`` counts
             only where it has not been yet). The group's place is kept after every batch, so a crash repeats
@@ -56,18 +60,18 @@ async def subscribe(
         until_end: Stop at the present end. Not for a group, whose members each see a part.
 
     Raises:
-        UnknownTopicOrPartitionError: a topic does not exist.
+        UnknownTopicOrPartitionError: a topic does not exist, or not any more.
         KafkaError: Kafka cannot be reached or refuses.
     """
     if group is not None and until_end:
         raise ValueError("until_end is for a lone reader: a group's members each see a part of the topics")
     partitions = await partitions_of(settings, topics)
     consumer = AIOKafkaConsumer(
-        **client_options(settings.kafka),
+        **consumer_options(settings.kafka),
         group_id=group,
         isolation_level="read_committed",
         enable_auto_commit=False,
-        auto_offset_reset="latest" if since is None else "earliest",
+        auto_offset_reset="earliest",  # of what is there no more: where a position is wanted, _seek gives one
     )
     await consumer.start()
     try:
@@ -77,7 +81,7 @@ async def subscribe(
         else:
             consumer.subscribe(list(topics), listener=_StartAt(consumer, since))
         ends = await _ends(settings, partitions) if until_end else None
-        async for received in _records(consumer, ends, commit=group is not None):
+        async for received in _records(consumer, topics, ends, commit=group is not None):
             yield received
     finally:
         await consumer.stop()
@@ -102,22 +106,52 @@ async def partitions_of(settings: Settings, topics: Sequence[str]) -> list[Topic
 
 
 async def _ends(settings: Settings, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    async with AIOKafkaConsumer(**client_options(settings.kafka), isolation_level="read_uncommitted") as probe:
+    async with AIOKafkaConsumer(**consumer_options(settings.kafka), isolation_level="read_uncommitted") as probe:
         ends: dict[TopicPartition, int] = await probe.end_offsets(partitions)
     return ends
 
 
 async def _records(
-    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int] | None, *, commit: bool
+    consumer: AIOKafkaConsumer, topics: Collection[str], ends: dict[TopicPartition, int] | None, *, commit: bool
 ) -> AsyncIterator[Received]:
+    growth = _Growth(consumer, topics, alone=not commit)
     while ends is None or not await _reached(consumer, ends):
         batch = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
+        await growth.follow()
         for records in batch.values():
             for record in records:
                 if ends is None or record.offset < ends[TopicPartition(record.topic, record.partition)]:
                     yield received_of(record)
         if commit and batch:
             await consumer.commit({tp: records[-1].offset + 1 for tp, records in batch.items()})
+
+
+class _Growth:
+    """Reads partitions that are added to topics, and tells when a topic is gone; aiokafka does so for groups only."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topics: Collection[str], *, alone: bool) -> None:
+        self._consumer, self._topics, self._alone = consumer, topics, alone
+        self._gone: dict[str, float] = {}
+
+    async def follow(self) -> None:
+        """Look at what aiokafka has heard of the topics.
+
+        Raises:
+            UnknownTopicOrPartitionError: one has been gone for a while.
+        """
+        found = {topic: self._consumer.partitions_for_topic(topic) for topic in self._topics}
+        now = time.monotonic()
+        self._gone = {topic: self._gone.get(topic, now) for topic, numbers in found.items() if not numbers}
+        if gone := sorted(topic for topic, since in self._gone.items() if now - since > _GONE_S):
+            raise UnknownTopicOrPartitionError(f"no topic {', '.join(gone)} any more: it was deleted while it was read")
+        there = {TopicPartition(topic, number) for topic, numbers in found.items() for number in numbers or ()}
+        mine = self._consumer.assignment()
+        if not self._alone or there <= mine:
+            return
+        positions = {each: await self._consumer.position(each) for each in mine}
+        self._consumer.assign([*mine, *(there - mine)])
+        for each in mine | there:
+            self._consumer.seek(each, positions.get(each, 0))
 
 
 async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

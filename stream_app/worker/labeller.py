@@ -23,6 +23,7 @@ from stream_app.pipeline.events.route import topics_of
 from stream_app.pipeline.events.withdraw import Published, replaced, withdrawals
 from stream_app.pipeline.feed.history import is_history
 from stream_app.pipeline.feed.reader import Feed
+from stream_app.pipeline.feed.schemas import SchemaError
 from stream_app.pipeline.labelling.batcher import Batcher
 from stream_app.pipeline.labelling.describe import Labelling, describe, unlabelled
 from stream_app.pipeline.labelling.inputs import model_input
@@ -197,10 +198,11 @@ class Labeller(Service):
     def _admit(self, record: ConsumerRecord) -> None:
         """Parse one record and start all it holds."""
         try:
-            parsed = parse_record(
-                record.value, record.headers, (record.timestamp or 0) / 1000, record.key, self._mapped
-            )
+            value = self.feed.registry.plain(record.value)
+            parsed = parse_record(value, record.headers, (record.timestamp or 0) / 1000, record.key, self._mapped)
             parsed = with_pseudonyms(parsed, self._secret)
+        except SchemaError as error:
+            parsed = Parsed(problems=(PostError(str(error)),))
         except Exception as error:  # noqa: BLE001 - whatever a parser does, the post behind this one must go on
             parsed = Parsed(problems=(PostError(f"parser failed: {error!r}"),))
         posts, withdrawn, notices, problems = parsed

@@ -61,6 +61,9 @@ class Metrics:
             "shadow_posts", "Posts both models labelled, by whether they agree", ["concept", "agree"], **make
         )
         self._model = prometheus.Gauge("model_info", "The model in use", ["name", "version", "hash"], **make)
+        self._expired = prometheus.Counter(
+            "posts_expired", "Records of the feed that Kafka deleted before they were read", **make
+        )
         self._lag = prometheus.Gauge("consumer_lag", "Records not yet labelled and committed", ["partition"], **make)
         self._in_flight = prometheus.Gauge("in_flight_posts", "Posts held in memory", **make)
 
@@ -98,6 +101,10 @@ class Metrics:
         """A record that became a dead letter."""
         self._posts.labels("dead_letter").inc()
         self._dead.labels(stage).inc()
+
+    def expired(self, count: int) -> None:
+        """Records that were gone before they were read."""
+        self._expired.inc(count)
 
     def transaction(self, seconds: float, size: int) -> None:
         """A transaction of ``size`` bytes that was committed."""

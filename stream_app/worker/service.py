@@ -26,6 +26,7 @@ from stream_app.worker.labeller import Fetcher, Labeller, MakeFetcher
 from stream_app.worker.metrics import Metrics
 from stream_app.worker.publisher import Publisher
 from stream_app.worker.room import Room
+from stream_app.worker.topics import TopicWatch
 
 _WATCH_S = 0.2
 _STALLED_DRAIN_S = 1.0
@@ -33,7 +34,7 @@ _STALLED_DRAIN_S = 1.0
 
 
 class Replica(Service):
-    """A replica: admin server, model, publisher, feed and labeller, started in this order.
+    """A replica: admin server, model, publisher, feed, a watch on its topics and labeller, started in this order.
 
     The publisher starts before the feed, so that a killed predecessor's transaction is over before its offsets are
     read. If one of them dies all stop, and the process ends with an error for its supervisor to restart it.
@@ -60,7 +61,7 @@ class Replica(Service):
         self.settings = settings
         self.metrics = Metrics()
         self.models = Models(settings.model, load)
-        self.feed = Feed(settings, self.drain)
+        self.feed = Feed(settings, self.drain, self.metrics.expired)
         self.room = Room(settings.labelling.max_in_flight, int(settings.labelling.max_in_flight_mb * 2**20))
         self.publisher = Publisher(settings, self.feed, self.room, self.metrics)
         self.labeller = Labeller(
@@ -71,13 +72,14 @@ class Replica(Service):
             metrics=self.metrics,
             make_fetcher=make_fetcher or self._safe_fetcher,
         )
+        self.topics = TopicWatch(settings, self.feed)
         self.admin = Admin(settings.worker, self)
         self._once_idle_s, self._on_idle = once_idle_s, on_idle
         self._well_at = time.monotonic()
 
     def on_init_dependencies(self) -> list[ServiceT]:
         """The services, in the order they start; they stop in reverse."""
-        return [self.admin, self.models, self.publisher, self.feed, self.labeller]
+        return [self.admin, self.models, self.publisher, self.feed, self.topics, self.labeller]
 
     async def on_start(self) -> None:
         """Read the language model and the gazetteer, and listen for SIGHUP."""
@@ -130,7 +132,9 @@ class Replica(Service):
         """Note when there was last nothing to do, or something done."""
         commits = -1
         while not self.should_stop:
-            busy = self.room.taken or (self.feed.partitions and self.feed.waiting())
+            # A restart would not bring the schema registry back.
+            idle = self.feed.registry.trouble or not self.feed.partitions or not self.feed.waiting()
+            busy = self.room.taken or not idle
             if not busy or commits != self.publisher.commits:
                 self._well_at, commits = time.monotonic(), self.publisher.commits
             await self.sleep(_WATCH_S)
@@ -139,6 +143,10 @@ class Replica(Service):
         """Why no posts are labelled yet, or None."""
         if not self.models.loaded:
             return "the model is being loaded"
+        if self.topics.missing:
+            return f"no topic {', '.join(self.topics.missing)}: make it, or start a worker, which does"
+        if self.feed.registry.trouble:
+            return self.feed.registry.trouble
         if not self.feed.partitions:
             return "no partitions are assigned"
         return self.ill()

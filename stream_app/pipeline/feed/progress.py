@@ -43,6 +43,10 @@ class Progress:
         self._finished.add(offset)
         return False
 
+    def unread(self, position: int, first: int) -> int:
+        """How many of the offsets from ``position`` up to ``first`` were not finished before."""
+        return first - position - sum(position <= offset < first for offset in self._skip)
+
     def fits(self, offset: int) -> bool:
         """Whether ``offset`` can be marked finished now; if not, posts long before it must finish first."""
         return offset - self._lowest_open() < MAX_AHEAD

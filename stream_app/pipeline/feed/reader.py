@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from math import inf
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.structs import OffsetAndMetadata
 from mode import Service
 
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.clients import consumer_options
 from stream_app.kafka.fencing import Membership, read_stable_offsets
-from stream_app.kafka.inside_aiokafka import leave_on_stop, member_of, position_now, wait_for_more
+from stream_app.kafka.inside_aiokafka import client_of, leave_on_stop, member_of, position_now, rejoin, wait_for_more
+from stream_app.kafka.shape import Shape, shapes_of
 from stream_app.pipeline.feed.progress import Progress
+from stream_app.pipeline.feed.registry import Registry
 from stream_app.settings import Settings
 
 _FETCH_BYTES = 64 * 1024
@@ -37,14 +44,16 @@ class Feed(Service, ConsumerRebalanceListener):
     Args:
         settings: All settings.
         drain: Called before partitions are given up; must finish or drop all work on them.
+        expired: Called with the number of records that Kafka deleted before they were read.
     """
 
-    def __init__(self, settings: Settings, drain: Drain, **options: Any) -> None:
+    def __init__(self, settings: Settings, drain: Drain, expired: Callable[[int], None], **options: Any) -> None:
         super().__init__(**options)
         self.settings = settings
         self.membership = Membership()
+        self.registry = Registry(settings.feed.registry)
         self.partitions: frozenset[TopicPartition] = frozenset()
-        self._drain = drain
+        self._drain, self._expired = drain, expired
         self._progress: dict[int, Progress] = {}
         self._turn = 0
         self._round = 0
@@ -58,11 +67,13 @@ class Feed(Service, ConsumerRebalanceListener):
         """Join the group.
 
         Raises:
+            OSError: the file with the registry's authority cannot be read.
             aiokafka.errors.TopicAuthorizationFailedError: this user may not see the feed, and would wait for ever.
         """
+        await self.add_async_context(self.registry)
         kafka, worker = self.settings.kafka, self.settings.worker
         consumer = AIOKafkaConsumer(
-            **client_options(kafka),
+            **consumer_options(kafka),
             client_id=worker.replica,
             group_id=worker.group_id,
             group_instance_id=worker.replica,
@@ -71,7 +82,7 @@ class Feed(Service, ConsumerRebalanceListener):
             rebalance_timeout_ms=int(max(worker.drain_timeout_s, kafka.session_timeout_s) * 1000),
             isolation_level="read_committed",
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset="none",  # see _place
             fetch_min_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=self._wait_ms,
         )
@@ -100,10 +111,79 @@ class Feed(Service, ConsumerRebalanceListener):
         if not batches:
             # While partitions change hands this waits, and then returns records of the new assignment only: aiokafka
             # checks right before it returns, without giving up the event loop in between.
-            this_round, batches = -1, await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit)
-        if this_round not in (-1, self._round):
-            return []  # they changed hands between two of them, and whoever has them reads again what was taken
+            batches = await self._getmany(timeout_ms=timeout_ms, max_records=limit)
+            this_round = self._round
+        await self.registry.learn(record.value for records in batches.values() for record in records)
+        if this_round != self._round:
+            return []  # they changed hands meanwhile, and whoever has them reads again what was taken
         return [record for partition, records in batches.items() for record in self._new(partition.partition, records)]
+
+    async def _getmany(self, *partitions: TopicPartition, **options: int) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """As aiokafka's; a partition where there is nothing to read at its position is put where there is."""
+        assert self._consumer is not None
+        try:
+            found: dict[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(*partitions, **options)
+        except NoOffsetForPartitionError as error:
+            await self._place(dict.fromkeys(error.args))
+        except OffsetOutOfRangeError as error:
+            await self._place(*error.args)
+        else:
+            return found
+        return {}
+
+    async def _place(self, positions: Mapping[TopicPartition, int | None]) -> None:
+        """Go on where there is something to read, with a word about what is not there any more.
+
+        Args:
+            positions: Where each partition was to be read; None where the group has no place yet.
+        """
+        assert self._consumer is not None
+        with suppress(KafkaError):  # aiokafka comes back with the same complaint
+            firsts = await self._consumer.beginning_offsets(list(positions))
+            ends = await self._consumer.end_offsets(list(positions))
+            for partition, position in positions.items():
+                here = position_now(self._consumer, partition)
+                if partition not in self.partitions or here != (-1 if position is None else position):
+                    continue  # it changed hands meanwhile
+                first = firsts[partition]
+                if position is None or first <= position <= ends[partition]:
+                    self._consumer.seek(partition, first if position is None else position)
+                elif position < first:
+                    lost = self._of(partition.partition, position).unread(position, first)
+                    self._expired(lost)
+                    self.log.error(
+                        "%d records of %s[%d] are lost: Kafka deleted them before they were read (retention)",
+                        lost,
+                        *partition,
+                    )
+                    self._consumer.seek(partition, first)
+                else:
+                    self._from_anew(partition, position, ends[partition])
+
+    def _from_anew(self, partition: TopicPartition, position: int, end: int) -> None:
+        """Read a partition from its beginning: it ends before the place where the group has got to."""
+        assert self._consumer is not None
+        self.log.warning(
+            "%s[%d] ends at %d, before %d, where it was read to: made anew or cut, it is read from the beginning",
+            *partition,
+            end,
+            position,
+        )
+        if partition.partition in self._progress:
+            self.start_again()  # first let go of what is on its way
+            return
+        self.membership.committed.pop(partition, None)
+        self._consumer.seek(partition, 0)
+
+    def start_again(self) -> None:
+        """Let go of all work and read on from what Kafka has committed, as after a change of partitions."""
+        assert self._consumer is not None
+        rejoin(self._consumer)
+
+    async def shapes(self, topics: Collection[str]) -> dict[str, Shape | None]:
+        """What topics are like; see :func:`stream_app.kafka.shape.shapes_of`."""
+        assert self._consumer is not None
+        return await shapes_of(client_of(self._consumer), topics)
 
     async def _in_turn(self, limit: int) -> dict[TopicPartition, list[ConsumerRecord]]:
         """What is here already, an equal share of each partition: one with a backlog does not hold up the others.
@@ -120,7 +200,7 @@ class Feed(Service, ConsumerRebalanceListener):
         batches: dict[TopicPartition, list[ConsumerRecord]] = {}
         for number, partition in enumerate(order):
             share = limit if newest_first else -(-limit // (len(order) - number))
-            found = await self._consumer.getmany(partition, timeout_ms=0, max_records=share) if share else {}
+            found = await self._getmany(partition, timeout_ms=0, max_records=share) if share else {}
             batches |= found
             limit -= sum(map(len, found.values()))
         self._written |= {partition: records[-1].timestamp for partition, records in batches.items()}

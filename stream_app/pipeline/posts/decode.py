@@ -27,7 +27,7 @@ class FramedError(PostError):
     def __init__(self, schema_id: int, payload: bytes) -> None:
         super().__init__(
             f"A Schema Registry frame (schema id {schema_id}) before something that is not JSON, such as Avro or "
-            "Protobuf, which are not read yet: send JSON."
+            "Protobuf: a worker reads those where feed.registry.url says who knows the schema."
         )
         self.schema_id, self.payload = schema_id, payload
 

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewPartitions
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from stream_app.kafka.clients import admin_client
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
 from stream_app.settings import Settings
 
@@ -113,6 +115,22 @@ async def test_without_since_only_new_records_come_and_it_goes_on_until_closed(s
 async def test_a_missing_topic_is_named(settings):
     with pytest.raises(UnknownTopicOrPartitionError, match="no-such-topic"):
         await read_all(settings, "no-such-topic")
+
+
+async def test_new_partitions_are_read_and_a_deleted_topic_ends_it(settings, topic, monkeypatch):
+    monkeypatch.setattr("stream_app.kafka.subscribe._GONE_S", 0.1)
+    kafka = settings.kafka.model_copy(update={"metadata_max_age_s": 0.3})
+    stream = subscribe(settings.model_copy(update={"kafka": kafka}), [topic], since=EPOCH)
+    async with asyncio.timeout(60), producer(settings, metadata_max_age_ms=300) as made, admin_client(kafka) as admin:
+        await send(made, topic, ["before"], partition=1)
+        assert (await anext(stream)).value == b"before"
+        await admin.create_partitions({topic: NewPartitions(3)})
+        await send(made, topic, ["added"], partition=2)
+        await send(made, topic, ["after"], partition=1)
+        assert sorted(values([await anext(stream), await anext(stream)])) == ["added", "after"]
+        await admin.delete_topics([topic])
+        with pytest.raises(UnknownTopicOrPartitionError, match=f"no topic {topic} any more"):
+            await anext(stream)
 
 
 async def test_a_group_goes_on_where_it_was(settings, topic):
