@@ -15,6 +15,7 @@ import click
 
 from stream_app.proving.chaos import programs
 from stream_app.proving.chaos.backlog import backlog
+from stream_app.proving.chaos.brokers import three_brokers, widen
 from stream_app.proving.chaos.long_posts import long_posts
 from stream_app.proving.chaos.slow_hosts import slow_hosts
 from stream_app.proving.chaos.soak import soak
@@ -37,8 +38,8 @@ def command(ctx: click.Context, bootstrap: str | None, logs: Path) -> None:
     ctx.obj = bootstrap, logs
 
 
-def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **options: Any) -> None:
-    from stream_app.kafka.broker import LocalBroker
+def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, brokers: int = 1, **options: Any) -> None:
+    from stream_app.kafka.broker import LocalBroker, LocalCluster
     from stream_app.kafka.topics import ensure_topics
 
     bootstrap, logs = ctx.obj
@@ -49,7 +50,7 @@ def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **
 
     async def go(address: str, **more: Any) -> Any:
         settings = Settings(
-            kafka=KafkaSettings(bootstrap_servers=address),
+            kafka=KafkaSettings(bootstrap_servers=address, replication_factor=brokers),
             topics=TopicSettings(prefix=f"chaos-{uuid.uuid4().hex[:8]}."),
         )
         await ensure_topics(settings)
@@ -58,7 +59,8 @@ def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **
     if bootstrap:
         verdict = asyncio.run(go(bootstrap))
     else:
-        with tempfile.TemporaryDirectory(prefix="chaos-kafka-") as folder, LocalBroker(Path(folder)) as kafka:
+        make = LocalBroker if brokers == 1 else LocalCluster
+        with tempfile.TemporaryDirectory(prefix="chaos-kafka-") as folder, make(Path(folder)) as kafka:
             verdict = asyncio.run(go(kafka.bootstrap_servers, **({"kafka": kafka} if wants_broker else {})))
     for name, value in verdict.figures.items():
         click.echo(f"{name.replace('_', ' '):>30}  {value}")
@@ -66,11 +68,11 @@ def _run(ctx: click.Context, program: Program, *, wants_broker: bool = False, **
     sys.exit(1 if verdict.wrong else 0)
 
 
-def _program(program: Program, *, wants_broker: bool = False, **defaults: float | str) -> None:
+def _program(program: Program, *, wants_broker: bool = False, brokers: int = 1, **defaults: float | str) -> None:
     """Add one program, its keyword arguments as options with these defaults."""
 
     def callback(ctx: click.Context, /, **options: Any) -> None:
-        _run(ctx, program, wants_broker=wants_broker, **options)
+        _run(ctx, program, wants_broker=wants_broker, brokers=brokers, **options)
 
     options = [
         click.Option([f"--{option.replace('_', '-')}"], type=type(default), default=default, show_default=True)
@@ -84,6 +86,8 @@ def _program(program: Program, *, wants_broker: bool = False, **defaults: float 
 _program(programs.kill, kills=50, posts=30_000, workers=2)
 _program(programs.poison, count=200, large=20)
 _program(programs.broker, wants_broker=True, posts=4000, down_s=5.0)
+_program(three_brokers, wants_broker=True, brokers=3, posts=9000, rounds=3)
+_program(widen, posts=8000, partitions=8, noticed_s=5.0)
 _program(programs.rebalance, posts=6000, rounds=3)
 _program(programs.bisect, posts=2000, bad=20)
 _program(programs.drain, posts=20_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import os
 import shutil
@@ -11,7 +12,9 @@ import struct
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +35,26 @@ _PR_SET_PDEATHSIG = 1
 _LOG_TAIL_LINES = 25
 
 
+@dataclass(frozen=True)
+class Seat:
+    """One broker's place among several: its number from 1 on, and the controllers' ports, one for each of them."""
+
+    node: int
+    controllers: tuple[int, ...]
+
+    def properties(self) -> str:
+        """Settings that more than one broker make possible: everything is kept on up to three, and written to two."""
+        copies = min(len(self.controllers), 3)
+        if copies == 1:
+            return ""
+        names = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+        return (
+            "".join(f"{name}.replication.factor={copies}\n" for name in names)
+            + f"default.replication.factor={copies}\nmin.insync.replicas={copies - 1}\n"
+            f"transaction.state.log.min.isr={copies - 1}\nshare.coordinator.state.topic.min.isr={copies - 1}\n"
+        )
+
+
 class LocalBroker:
     """A real Kafka in KRaft mode on 127.0.0.1, its data under ``data_dir``.
 
@@ -42,12 +65,16 @@ class LocalBroker:
         data_dir: Folder for its data and ``broker.log``; made if missing.
         port: Port to listen on; 0 picks a free one at the first start.
         secure: A listener with SASL_SSL, beside the plain one.
+        seat: Its place among several, see :class:`stream_app.kafka.broker.cluster.LocalCluster`; alone when None.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0, secure: SecureListener | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, port: int = 0, secure: SecureListener | None = None, seat: Seat | None = None
+    ) -> None:
         self.data_dir = data_dir
         self.port = port
         self.secure = secure
+        self._seat = seat
         self._secure_port = secure.port if secure else 0
         self._fixed = port != 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,7 +120,7 @@ class LocalBroker:
                 raise BrokerError(f"port {self.port} of 127.0.0.1 is taken by another program; choose another port")
             self._spawn()
             try:
-                self._wait(timeout_s)
+                self.wait_ready(timeout_s)
             except BaseException:
                 self.kill()
                 # Between the free port's choice and its use another program may have taken it.
@@ -104,6 +131,11 @@ class LocalBroker:
             else:
                 self._fixed = True
                 return
+
+    def launch(self) -> None:
+        """Start without waiting: brokers of a cluster need one another. Its port must be given."""
+        if self.pid is None:
+            self._spawn()
 
     def wait(self) -> NoReturn:
         """Block while it runs.
@@ -137,13 +169,15 @@ class LocalBroker:
         storage = self.data_dir.resolve() / "storage"
         if not storage.exists():
             shutil.copytree(distribution.template, storage)
+            if self._seat is not None:
+                _name(storage / "meta.properties", self._seat.node)
         properties = storage.with_name("server.properties")
         text = _resource("server.properties").read_text()
         if self.secure is not None:
             self._secure_port = self._secure_port or free_port()
             text += self.secure.properties()
         properties.touch(mode=0o600)  # it may hold passwords
-        properties.write_text(text + _addresses(self.port, storage, self._secure_port))
+        properties.write_text(text + _addresses(self.port, storage, self._secure_port, self._seat))
         options = (*_JVM, f"-Dlog4j2.configurationFile={_resource('log4j2.properties')}")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -155,7 +189,12 @@ class LocalBroker:
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the one call in it is async-signal-safe
             )
 
-    def _wait(self, timeout_s: float) -> None:
+    def wait_ready(self, timeout_s: float = 60.0) -> None:
+        """Wait until it answers requests.
+
+        Raises:
+            BrokerError: it ended, or took too long; with the end of its log.
+        """
         deadline = time.monotonic() + timeout_s
         while not _answers(self.port):
             if self.pid is None:
@@ -179,13 +218,22 @@ class LocalBroker:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
 
 
-def _addresses(port: int, storage: Path, secure_port: int = 0) -> str:
-    controller = free_port()
+def _addresses(port: int, storage: Path, secure_port: int = 0, seat: Seat | None = None) -> str:
+    seat = seat or Seat(1, (free_port(),))
     secure = f"SASL_SSL://127.0.0.1:{secure_port}," if secure_port else ""
+    voters = ",".join(f"{node}@127.0.0.1:{each}" for node, each in enumerate(seat.controllers, 1))
     return (
-        f"\nlisteners=PLAINTEXT://127.0.0.1:{port},{secure}CONTROLLER://127.0.0.1:{controller}\n"
-        f"controller.quorum.voters=1@127.0.0.1:{controller}\nlog.dirs={storage}\n"
+        f"\nlisteners=PLAINTEXT://127.0.0.1:{port},{secure}CONTROLLER://127.0.0.1:{seat.controllers[seat.node - 1]}\n"
+        f"controller.quorum.voters={voters}\nlog.dirs={storage}\n"
+        f"node.id={seat.node}\n{seat.properties()}"
     )
+
+
+def _name(meta: Path, node: int) -> None:
+    """Make a copy of the formatted storage another node's: its number and its folder's id."""
+    new = {"node.id": str(node), "directory.id": base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")}
+    lines = [line for line in meta.read_text().splitlines() if line.partition("=")[0] not in new]
+    meta.write_text("\n".join([*lines, *(f"{name}={value}" for name, value in new.items())]) + "\n")
 
 
 def _resource(name: str) -> Path:

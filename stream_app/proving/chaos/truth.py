@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from model.scorer import CONCEPTS, PostInput
 from model.serving.fixed import FixedScorer
-from stream_app.kafka.clients import admin_client, client_options
+from stream_app.kafka.clients import admin_client, consumer_options
 from stream_app.kafka.inside_aiokafka import partitions_of
 from stream_app.pipeline.events.dead_letter import read_dead_letter
 from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
@@ -58,7 +58,7 @@ class Truth:
 
     def _reader(self, isolation: str) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            **client_options(self.settings.kafka),
+            **consumer_options(self.settings.kafka),
             isolation_level=isolation,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -148,6 +148,11 @@ class Truth:
                 if end and (each not in kept or (kept[each].offset, kept[each].metadata) != (end, ""))
             ]
             return behind, await self._written(everything, ends) - sum(self.events.values())
+
+    async def ends_of(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where partitions end, as a committed reader sees them."""
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(partitions))
+        return ends
 
     async def length_of(self, topic: str) -> int:
         """The sum of the end offsets of a topic's partitions, as a committed reader sees them."""
