@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from aiokafka import AIOKafkaProducer, TopicPartition
 from pydantic import ValidationError
 
-from stream_app.kafka.clients import client_options, explained, started
+from stream_app.kafka.clients import explained, producer_options, started
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.notify.notice import Notice, State, delivery_of
 from stream_app.settings import Settings
@@ -144,7 +144,7 @@ async def outbox(settings: Settings) -> AsyncIterator[Outbox]:
         aiokafka.errors.KafkaError: Kafka cannot be reached or refuses; ``ProducerFenced`` once a newer process began.
     """
     producer = AIOKafkaProducer(
-        **client_options(settings.kafka),
+        **producer_options(settings.kafka),
         transactional_id=group_of(settings),
         transaction_timeout_ms=round(settings.kafka.transaction_timeout_s * 1000),
     )

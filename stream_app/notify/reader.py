@@ -14,7 +14,7 @@ from model.scorer import CONCEPTS
 from stream_app.decisions.showcase import Showcase
 from stream_app.decisions.store import decision_in
 from stream_app.incidents.incident import Incident
-from stream_app.kafka.clients import client_options
+from stream_app.kafka.clients import consumer_options
 from stream_app.kafka.subscribe import Received, partitions_of, received_of, seek
 from stream_app.notify.notice import Notice
 from stream_app.notify.outbox import Outbox, group_of
@@ -47,7 +47,7 @@ class Reader:
         known = [topics.incidents, topics.decisions]
         partitions = await partitions_of(self._settings, [*known, *self._tasks])
         consumer = AIOKafkaConsumer(
-            **client_options(self._settings.kafka),
+            **consumer_options(self._settings.kafka),
             group_id=group_of(self._settings),
             isolation_level="read_committed",
             enable_auto_commit=False,
