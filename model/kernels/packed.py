@@ -22,11 +22,12 @@ Activation = Literal["none", "gelu", "relu6"]
 Operation = Callable[[Tensor], Tensor]
 
 _PLAIN: dict[Activation, Operation] = {"none": lambda x: x, "gelu": F.gelu, "relu6": F.relu6}
-_FUSED: dict[Activation, tuple[str, list[float], str]] = {
+FUSED: dict[Activation, tuple[str, list[float], str]] = {
     "none": ("none", [], ""),
     "gelu": ("gelu", [], "none"),  # "none": not approximated by tanh
     "relu6": ("hardtanh", [0.0, 6.0], ""),
 }
+"""oneDNN's name of an activation, its numbers and its algorithm."""
 _ROWS = 1024
 """How many rows at once weights are packed for; any number works."""
 
@@ -75,12 +76,14 @@ def counted() -> dict[Any, Callable[..., int]]:
 
     # A torch without oneDNN has no such operation, and would not be asked for it.
     there = packs(torch.device("cpu"), torch.float32)
-    return {torch.ops.mkldnn._linear_pointwise: of_linear} if there else {}
+    if not there:
+        return {}
+    return {torch.ops.mkldnn._linear_pointwise: of_linear, torch.ops.onednn.qlinear_pointwise: of_linear}
 
 
 def _packed_linear(weight: Tensor, bias: Tensor, activation: Activation) -> Operation:
     ready = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _ROWS)
-    run, fused = torch.ops.mkldnn._linear_pointwise.default, _FUSED[activation]
+    run, fused = torch.ops.mkldnn._linear_pointwise.default, FUSED[activation]
     return lambda x: cast("Tensor", run(x, ready, bias, *fused))
 
 
@@ -91,5 +94,5 @@ def _packed_convolution(weight: Tensor, bias: Tensor, activation: Activation, st
         weight = F.pad(weight, (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
     form = ([padding] * 2, [stride] * 2, [1, 1], groups)
     ready = torch.ops.mkldnn._reorder_convolution_weight(weight, *form)
-    run, fused = torch.ops.mkldnn._convolution_pointwise.default, _FUSED[activation]
+    run, fused = torch.ops.mkldnn._convolution_pointwise.default, FUSED[activation]
     return lambda x: cast("Tensor", run(x, ready, bias, *form, *fused))

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from model.load import load_scorer
+from stream_app.cli.options import placement_options, with_options
 from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_of
 from stream_app.offline.images import images_from
 from stream_app.offline.label import Fetch, OfflineLabeller
@@ -33,9 +34,18 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--images", type=FOLDER, help="Take images from this folder, by the file name their address ends with.")
 @click.option("--no-images", is_flag=True, help="Label from text and context alone.")
 @click.option("--model", help="default, fixed or a folder of weights.  [default: the setting model.source]")
+@placement_options
 @click.option("--errors", type=FILE, help="Where lines that fail go.  [default: OUT.jsonl.errors.jsonl]")
 def command(
-    *, source: Path, target: Path, images: Path | None, no_images: bool, model: str | None, errors: Path | None
+    *,
+    source: Path,
+    target: Path,
+    images: Path | None,
+    no_images: bool,
+    model: str | None,
+    device: str | None,
+    number_format: str | None,
+    errors: Path | None,
 ) -> None:
     """Label the posts of a file, one a line, in any format of docs/formats.md; write one event a line, in their order.
 
@@ -48,11 +58,12 @@ def command(
         raise click.UsageError("--images and --no-images exclude each other.")
     if source != STANDARD and source == target:
         raise click.UsageError("IN and OUT are the same file.")
-    settings, sink, console = Settings(), Sink(target, errors), Console(stderr=True)
+    settings = with_options(Settings(), device=device, number_format=number_format)
+    sink, console = Sink(target, errors), Console(stderr=True)
     started = time.monotonic()
     try:
         mapped = Mapped.of(settings.feed)
-        scorer = load_scorer(model or settings.model.source, threads=settings.model.threads)
+        scorer = load_scorer(model or settings.model.source, **settings.model.placement)
         source_of_images = images_from(settings.media, scorer.prepare, folder=images, none=no_images)
         labelling = partial(OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below, mapped=mapped)
         tally = asyncio.run(_label(source, mapped, sink, console, labelling, source_of_images))

@@ -94,7 +94,7 @@ async def _compare(
     from stream_app.offline.compare import compare
     from stream_app.offline.images import images_from
 
-    before, after = (load_scorer(name, threads=settings.model.threads) for name in (first, second))
+    before, after = (load_scorer(name, **settings.model.placement) for name in (first, second))
     prepare = after.prepare if first == "fixed" else before.prepare  # trained models prepare alike, fixed does not look
     async with (
         _lines(settings, source) as lines,

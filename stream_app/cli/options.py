@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
+from model.load import NumberFormat
 from stream_app.kafka.subscribe import EPOCH
 from stream_app.settings import Settings
 
@@ -63,6 +64,19 @@ def since_option(words: str) -> Callable[[F], F]:
     return click.option("--since", callback=parsed_by(lambda text: parse_since(text, datetime.now(UTC))), help=words)
 
 
+def placement_options(command: F) -> F:
+    """For commands that run the model: where, and in which number format."""
+    formats = get_args(NumberFormat)
+    for option in (
+        click.option(
+            "--number-format", type=click.Choice(formats), help="what the model multiplies in  [default: the fastest]"
+        ),
+        click.option("--device", metavar="DEVICE", help="cpu, cuda:0, ...  [default: the first GPU, else the CPU]"),
+    ):
+        command = option(command)
+    return command
+
+
 class Moment(click.ParamType):
     """A time in ISO 8601; UTC where it names no zone."""
 
@@ -88,6 +102,8 @@ def with_options(
     replica: str | None = None,
     model: str | None = None,
     shadow: str | None = None,
+    device: str | None = None,
+    number_format: str | None = None,
     http_port: int | None = None,
 ) -> Settings:
     """The settings with the options that were given put in their places, checked like any others.
@@ -99,7 +115,7 @@ def with_options(
         "kafka": {"bootstrap_servers": bootstrap},
         "topics": {"prefix": prefix},
         "worker": {"group_id": group, "replica": replica, "http_port": http_port},
-        "model": {"source": model, "shadow": shadow},
+        "model": {"source": model, "shadow": shadow, "device": device, "number_format": number_format},
     }
     sections = {}
     for name, values in given.items():

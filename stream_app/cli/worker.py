@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stream_app.cli.options import bootstrap_option, prefix_option, with_options
+from stream_app.cli.options import bootstrap_option, placement_options, prefix_option, with_options
 from stream_app.settings import Settings
 
 
@@ -17,6 +17,7 @@ from stream_app.settings import Settings
 @click.option("--group", help="the consumer group; its workers share the partitions")
 @click.option("--replica", help="this worker's name, unique in its group and the same after a restart")
 @click.option("--model", help="'default', 'fixed', or a folder of weights")
+@placement_options
 @click.option("--shadow", help="a second model that is compared, never published")
 @click.option("--http-port", type=click.IntRange(0, 65535), help="health, readiness and metrics; 0 picks a free port")
 @click.option(

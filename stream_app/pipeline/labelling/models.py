@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.load import load_scorer
-from model.scorer import CONCEPTS, Concept, ModelInfo, ModelRefusedError, PostInput, Scored, Scorer
+from model.scorer import CONCEPTS, Concept, DeviceError, ModelInfo, ModelRefusedError, PostInput, Scored, Scorer
 from stream_app.pipeline.labelling.scoring import Answer, score_each
 from stream_app.settings import ModelSettings
 
@@ -123,11 +123,11 @@ class Models(Service):
         """Load it; only errors whose words are ours go out, since others quote the files, which may be any files."""
 
         def load() -> Scorer:
-            return self._load(source, threads=self.settings.threads)
+            return self._load(source, **self.settings.placement)
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._loading, load)
-        except (ModelRefusedError, FileNotFoundError) as error:
+        except (ModelRefusedError, DeviceError, FileNotFoundError) as error:
             raise SwapError(str(error)) from error
         except Exception as error:
             self.log.exception("model %r cannot be loaded", source)

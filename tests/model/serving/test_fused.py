@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from model.data.sentences import load_sentences
 from model.encoders.clean import clean
+from model.kernels import int8
 from model.scorer import CONCEPTS, ContextFacts, PostInput
+from model.serving import fused
 from model.serving.fused import FEWEST, KEPT_KERNELS, SHARED_BY_ALL, FusedScorer, shares
 
 PHOTO = np.full((224, 224, 3), 90, np.uint8)
@@ -172,6 +175,40 @@ def test_batches_may_be_scored_side_by_side(scorer):
     with ThreadPoolExecutor(4) as pool:
         for scored in pool.map(two.score, [posts] * 12):
             assert [each.labels["humanitarian"].label for each in scored] == expected
+
+
+@pytest.fixture(scope="module")
+def in_both_formats():
+    """The shipped model in floats and in 8 bit, and what the first says of some of our own sentences."""
+    if not int8.works():
+        pytest.skip("no 8-bit products on this processor")
+    exact, quick = (FusedScorer.load("default", threads=1, number_format=each) for each in ("float32", "int8"))
+    posts = [PostInput(each.text) for each in load_sentences() if each.split != "train"][::9]
+    return exact.score(posts), quick, posts
+
+
+def test_in_8_bit_labels_are_those_of_floats(in_both_formats):
+    exact, quick, posts = in_both_formats
+    same = [
+        one.labels[concept].label == other.labels[concept].label
+        for one, other in zip(exact, quick.score(posts), strict=True)
+        for concept in CONCEPTS
+    ]
+    assert len(posts) > 50
+    assert sum(same) >= 0.99 * len(same)
+
+
+@pytest.mark.parametrize(("close_by", "again"), [(0.0, False), (2.0, True)])
+def test_what_8_bits_leave_unsure_is_asked_again_in_floats(in_both_formats, monkeypatch, close_by, again):
+    exact, quick, posts = in_both_formats
+    monkeypatch.setattr(fused, "CLOSE", close_by)
+    off = max(
+        abs(value - other.labels[concept].probabilities[label])
+        for one, other in zip(exact, quick.score(posts), strict=True)
+        for concept in CONCEPTS
+        for label, value in one.labels[concept].probabilities.items()
+    )
+    assert (off < 1e-4) is again
 
 
 SCORE_POSTS_OF_ALL_SIZES = """

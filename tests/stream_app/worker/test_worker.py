@@ -102,7 +102,7 @@ class Raises(FixedScorer):
 
 
 def loads(scorer):
-    return lambda source, threads=None: scorer()
+    return lambda source, **_: scorer()
 
 
 async def eventually(condition, timeout_s=20):
@@ -304,7 +304,7 @@ async def test_health_readiness_metrics_and_swap(settings, send, replica, collec
     class Newer(FixedScorer):
         info = type(FixedScorer.info)("fixed", "2", "1" * 64)
 
-    def load(source, threads=None):
+    def load(source, **_):
         if source == "missing":
             raise FileNotFoundError("no such folder")
         return Newer() if source == "newer" else FixedScorer()
@@ -347,7 +347,7 @@ async def test_hangup_reads_the_model_again_and_keeps_the_old_one_if_it_cannot(s
         def __init__(self, info):
             self.info = type(FixedScorer.info)(*info)
 
-    def load(source, threads=None):
+    def load(source, **_):
         if load.first:
             load.first = False
             return FixedScorer()
@@ -427,7 +427,7 @@ async def test_a_shadow_model_is_compared_and_never_published(settings, send, re
     )
     await send([a_post(i) for i in range(10)])
     async with replica(
-        settings=shadowed, load=lambda source, threads=None: Other() if source == "other" else FixedScorer()
+        settings=shadowed, load=lambda source, **_: Other() if source == "other" else FixedScorer()
     ) as running:
         found = await events(collect, settings, 10)
         await asyncio.sleep(0.3)

@@ -16,10 +16,10 @@ from stream_app.pipeline.labelling.scoring import score_each
 from stream_app.settings import ModelSettings
 
 
-def load(source, threads=None):
+def load(source, **placement):
     if source == "nan":
         raise ModelRefusedError("model 'nan' cannot be used: its probabilities are not finite numbers")
-    return load_scorer(source, threads=threads)
+    return load_scorer(source, **placement)
 
 
 @pytest.fixture

@@ -90,9 +90,9 @@ def test_a_program_that_wrote_nothing_has_no_rate():
 
 def test_operations_are_counted_in_packed_layers_too(monkeypatch):
     batch = inputs(FixedScorer(), 8, 0)
-    counted = flops(load_scorer("default", threads=1), batch)
+    counted = flops(load_scorer("default", threads=1, number_format="float32"), batch)
     monkeypatch.setattr(packed, "packs", lambda *_: False)
-    assert counted == flops(load_scorer("default", threads=1), batch) > 1e9
+    assert counted == flops(load_scorer("default", threads=1, number_format="float32"), batch) > 1e9
 
 
 def test_a_rival_has_the_same_photo_network():

@@ -1,0 +1,83 @@
+"""8-bit layers say nearly what float ones say, whatever the channels' loudness, and never overflow."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from model.kernels import int8
+from model.kernels.int8 import Seen, Watched, eight_bit
+from model.kernels.packed import linear
+
+pytestmark = pytest.mark.skipif(not int8.works(), reason="no 8-bit products on this processor")
+ACTIVATIONS = {"none": lambda x: x, "gelu": F.gelu}
+
+
+def layer(seed, wide, out):
+    draw = torch.Generator().manual_seed(seed)
+    loud = torch.exp(torch.randn(wide, generator=draw) / 2)  # channels of unlike loudness
+    x = torch.randn(200, wide, generator=draw) * loud + loud
+    return x, torch.randn(out, wide, generator=draw) / wide**0.5, torch.randn(out, generator=draw)
+
+
+@given(st.integers(0, 9), st.sampled_from([24, 64, 384]), st.integers(1, 80), st.sampled_from(list(ACTIVATIONS)))
+@settings(deadline=None, max_examples=30)
+def test_it_is_near_the_float_layer(seed, wide, out, activation):
+    x, weight, bias = layer(seed, wide, out)
+    before = F.linear(x, weight, bias)
+    said = eight_bit(weight, bias, activation, Seen.of(x))(x)
+    assert (said - ACTIVATIONS[activation](before)).norm() < 0.06 * before.norm()
+
+
+def test_a_channel_a_hundred_times_as_loud_does_not_silence_the_others():
+    x, weight, bias = layer(0, 384, 32)
+    x[:, 7] *= 100
+    weight[:, 7] *= 20
+    expected = F.linear(x, weight, bias)
+    said = eight_bit(weight, bias, "none", Seen.of(x))(x)
+    assert (said - expected).norm(dim=0).max() < 0.02 * (expected - expected.mean(0)).norm(dim=0).min()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_nothing_overflows_where_all_inputs_and_weights_are_at_their_loudest(sign):
+    weight, x = torch.full((8, 64), 3.0 * sign), torch.full((4, 64), 5.0)
+    low, high = torch.full((64,), -5.0), torch.full((64,), 5.0)
+    said = eight_bit(weight, torch.zeros(8), "gelu" if sign > 0 else "none", Seen(low, high, torch.zeros(64)))(x)
+    assert said == pytest.approx(torch.full((4, 8), 960.0 * sign), rel=0.01)
+
+
+def test_what_lies_outside_the_bounds_is_cut_and_does_no_harm_to_other_rows():
+    x, weight, bias = layer(1, 64, 16)
+    run = eight_bit(weight, bias, "gelu", Seen.of(x))
+    wild = x.clone()
+    wild[0] = 1e9
+    assert torch.equal(run(wild)[1:], run(x)[1:])
+    assert run(wild).isfinite().all()
+
+
+@given(st.lists(st.integers(0, 199), min_size=1, max_size=50))
+@settings(deadline=None, max_examples=20)
+def test_a_row_does_not_depend_on_the_rows_beside_it(rows):
+    x, weight, bias = layer(2, 64, 16)
+    run = eight_bit(weight, bias, "none", Seen.of(x))
+    assert torch.allclose(run(x[rows]), run(x)[rows], rtol=0, atol=1e-4)
+
+
+def test_a_watched_layer_is_the_float_one_until_it_has_seen_enough():
+    x, weight, bias = layer(3, 64, 16)
+    watched = Watched(weight, bias, "gelu")
+    for part in (x[:100], x[100:]):
+        assert torch.equal(watched(part), linear(weight, bias, "gelu")(part))
+    expected = eight_bit(weight, bias, "gelu", Seen.of(x))(x)
+    torch.testing.assert_close(watched.eight_bit()(x), expected, rtol=0, atol=1e-4)
+
+
+def test_what_fails_or_says_nonsense_is_not_used(monkeypatch):
+    for broken in (lambda *_: torch.ops.onednn.gone, lambda *_: torch.zeros_like):
+        monkeypatch.setattr(int8, "eight_bit", broken)
+        int8.works.cache_clear()
+        assert not int8.works()
+    monkeypatch.undo()
+    int8.works.cache_clear()
+    assert int8.works()
