@@ -100,4 +100,5 @@ def _event_post(post: Post) -> Fields:
         "place": dict(post.place) if post.place else None,
         "author_key": post.author.key,
         "edited": post.edited,
+        "sensitive": post.sensitive,
     }

@@ -40,6 +40,7 @@ class EventPost(Frozen):
     place: Place | None = None
     author_key: str | None = None
     edited: str | None = Field(None, description="token of this version; null for the first one")
+    sensitive: bool = Field(False, description="its author or network says that not everybody wants to see its photos")
 
 
 class EventMedia(Frozen):

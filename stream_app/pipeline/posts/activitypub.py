@@ -119,6 +119,7 @@ def _note(note: Fields, activity: Fields) -> Fields:
     }
     if note.get("updated") and note["updated"] != note.get("published"):
         fields["edited"] = content_token(fields)
+    fields["sensitive"] = note.get("sensitive") is True
     return fields
 
 

@@ -27,6 +27,8 @@ from stream_app.pipeline.posts.post import Withdrawal
 _NAME = "Bluesky Jetstream commit"
 _VIEW = "Bluesky post"
 _POST, _REPOST = "app.bsky.feed.post", "app.bsky.feed.repost"
+_SENSITIVE = frozenset({"porn", "sexual", "nudity", "graphic-media", "gore", "!warn"})
+"""Authors' labels that veil photos: https://docs.bsky.app/docs/advanced-guides/moderation"""
 _EMBEDS = frozenset({"images", "video", "external", "record", "recordWithMedia", "gallery"})
 
 
@@ -171,6 +173,7 @@ def _post(record: Fields, did: str, key: str, post_id: str, name: str) -> Fields
         "mentions": kinds.count("mention"),
         "hashtags": hashtags(inline + (tags if isinstance(tags, list) else [])),
         "degraded": _unknown(embed, media),
+        "sensitive": any(row.get("val") in _SENSITIVE for row in rows(mapping(record.get("labels")).get("values"))),
     }
 
 

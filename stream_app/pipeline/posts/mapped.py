@@ -20,7 +20,7 @@ from stream_app.settings import FeedSettings
 FACTS = frozenset(
     {
         "id", "root_id", "kind", "url", "text", "language", "created_at", "media", "hashtags", "links", "mentions",
-        "favourites", "reposts", "author.key", "author.followers", "author.friends", "author.statuses",
+        "favourites", "reposts", "sensitive", "author.key", "author.followers", "author.friends", "author.statuses",
         "author.verified", "author.created_at", "place.name", "place.country_code", "place.latitude", "place.longitude",
     }
 )  # fmt: skip

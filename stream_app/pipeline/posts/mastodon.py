@@ -83,6 +83,7 @@ def read(status: Fields) -> Fields:
     }
     if body.get("edited_at"):
         fields["edited"] = content_token(fields)
+    fields["sensitive"] = body.get("sensitive") is True
     return fields
 
 

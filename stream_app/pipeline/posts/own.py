@@ -73,6 +73,7 @@ def read(value: Fields) -> Fields | Withdrawal:
         "links": count(value.get("links")) or 0,
         "mentions": count(value.get("mentions")) or 0,
         "hashtags": hashtags(tags) if isinstance(tags, list) else (),
+        "sensitive": value.get("sensitive") is True,
         "favourites": count(value.get("favourites")),
         "reposts": count(value.get("reposts")),
     }

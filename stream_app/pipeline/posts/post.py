@@ -69,6 +69,7 @@ class Post(Frozen):
     links: int = Field(0, ge=0)
     mentions: int = Field(0, ge=0)
     hashtags: tuple[str, ...] = ()
+    sensitive: bool = Field(False, description="its author or network says that not everybody wants to see its photos")
     favourites: int | None = Field(None, ge=0)
     reposts: int | None = Field(None, ge=0)
     edited: str | None = Field(

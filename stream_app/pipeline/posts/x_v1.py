@@ -62,6 +62,7 @@ def read(status: Fields, name: str = _NAME) -> Fields:
         "links": links(entities.get("urls")),
         "mentions": len(rows(entities.get("user_mentions"))),
         "hashtags": hashtags(row.get("text") for row in rows(entities.get("hashtags"))),
+        "sensitive": body.get("possibly_sensitive") is True,
         "favourites": count(body.get("favorite_count")),
         "reposts": count(body.get("retweet_count")),
         **versions(post_id, mapping(status.get("edit_history")).get("edit_tweet_ids")),

@@ -64,6 +64,7 @@ def read(line: Fields) -> Fields:
         "links": links(entities.get("urls")),
         "mentions": len(rows(entities.get("mentions"))),
         "hashtags": hashtags(row.get("tag") for row in rows(entities.get("hashtags"))),
+        "sensitive": body.get("possibly_sensitive") is True,
         "favourites": count(metrics.get("like_count")),
         "reposts": count(metrics.get("retweet_count")),
         **versions(post_id, data.get("edit_history_tweet_ids")),

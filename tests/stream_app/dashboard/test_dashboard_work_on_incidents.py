@@ -25,6 +25,7 @@ def open_page(browser, served):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(served.address) else wrong.append(asked.url))
         page.goto(served.address)
+        page.told = wrong
         return page
 
     yield open_one
@@ -96,6 +97,7 @@ def test_a_refused_act_is_told(open_page, served, two):
     page.route("**/decisions", lambda route: route.fulfill(status=503, body="Kafka did not take it"))
     page.locator("#work .claim").click()
     expect(page.locator("#toast")).to_have_text("Kafka did not take it")
+    page.told.remove("Failed to load resource: the server responded with a status of 503 (Service Unavailable)")
 
 
 def test_hostile_words_in_acts_stay_text(open_page, served, two):
@@ -118,3 +120,17 @@ def test_incidents_that_changed_since_the_last_look_are_marked(open_page, served
     page.goto(served.address)
     expect(page.locator(".incident", has=page.locator(".new"))).to_contain_text("bo")
     expect(page.locator(".incident .new")).to_have_count(1)
+
+
+def test_a_photo_marked_as_sensitive_is_fetched_and_shown_when_somebody_asks(open_page, served, make_event):
+    photo = {"url": "https://photos.example.org/quay.jpg", "status": "used", "width": 80, "height": 60}
+    event = make_event(1, media=[photo], post={"sensitive": True})
+    served.do(lambda state: state.add_event(event, datetime.now(UTC)))
+    page = open_page()
+    veil = page.get_by_role("button", name="Sensitive photo: show")
+    expect(veil).to_be_visible()
+    assert (page.locator(".card img").count(), served.bench.fetcher.asked) == (0, [])
+    veil.click()
+    expect(page.locator(".card img")).to_be_visible()
+    page.get_by_role("button", name="Why, verdict").click()
+    expect(page.locator(".card img")).to_be_visible()

@@ -92,7 +92,19 @@ function photos(card, open, actions) {
   );
 }
 
+const unveiled = new Set(); // cards whose photos somebody asked to see though their author or network marks them
+
+/** A photo, behind a veil where it is marked as sensitive and nobody has asked for it yet: nothing is fetched before. */
 function picture(card, photo, index, actions) {
+  if (!card.event.post.sensitive || unveiled.has(card.id)) return bare(card, photo, index, actions);
+  const unveil = (event) => {
+    unveiled.add(card.id);
+    event.target.closest("button").replaceWith(bare(card, photo, index, actions));
+  };
+  return el("button", { type: "button", className: "veil", title: "Its author or network marks it as sensitive", onclick: unveil }, icon("photo"), "Sensitive photo: show");
+}
+
+function bare(card, photo, index, actions) {
   const image = el("img", {
     src: `/photos/${card.id}/${index}`,
     alt: `Photo ${index + 1} of the post`,
