@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 from stream_app.pipeline.posts.gazetteer import gazetteer
 from stream_app.pipeline.posts.language import detected_language
 from stream_app.pipeline.posts.place import place_in
 from stream_app.pipeline.posts.post import Post
 
-_RECENT = 4_096
-"""Texts read lately: copies and reposts, which come soon after what they repeat, are not read again."""
+T = TypeVar("T")
 
-_language_of = lru_cache(_RECENT)(detected_language)
-_place_of = lru_cache(_RECENT)(place_in)
+_RECENT, _SHORT = 4_096, 2_000
+"""Texts read lately, and characters of those that are kept: copies and reposts, which come soon after what they repeat,
+are not read again. All the longest together would be a gigabyte."""
+
+
+def _recent(read: Callable[[str], T]) -> Callable[[str], T]:
+    kept = lru_cache(_RECENT)(read)
+    return lambda text: kept(text) if len(text) <= _SHORT else read(text)
+
+
+_language_of = _recent(detected_language)
+_place_of = _recent(place_in)
 
 
 def enrich(post: Post) -> Post:
