@@ -43,14 +43,19 @@ class Seat:
     controllers: tuple[int, ...]
 
     def properties(self) -> str:
-        """Settings that more than one broker make possible: everything is kept on up to three, and written to two."""
+        """Settings that more than one broker make possible.
+
+        Everything is kept on up to three, and written to two; each stands in a rack of its own, ``rack-1`` and so on,
+        and lets readers of its rack read from it.
+        """
         copies = min(len(self.controllers), 3)
         if copies == 1:
             return ""
         names = ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
         return (
-            "".join(f"{name}.replication.factor={copies}\n" for name in names)
-            + f"default.replication.factor={copies}\nmin.insync.replicas={copies - 1}\n"
+            "".join(f"{name}.replication.factor={copies}\n" for name in names) + f"broker.rack=rack-{self.node}\n"
+            "replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector\n"
+            f"default.replication.factor={copies}\nmin.insync.replicas={copies - 1}\n"
             f"transaction.state.log.min.isr={copies - 1}\nshare.coordinator.state.topic.min.isr={copies - 1}\n"
         )
 

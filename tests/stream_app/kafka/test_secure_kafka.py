@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError
 from aiokafka.protocol.admin import CreateAclsRequest
 from commands import Command, run
@@ -32,7 +33,7 @@ from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.app import build_app
 from stream_app.kafka.broker import LocalBroker, SecureListener, install
 from stream_app.kafka.broker.distribution import CLUSTER_ID
-from stream_app.kafka.clients import admin_client
+from stream_app.kafka.clients import admin_client, producer_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import KafkaSettings, Settings
@@ -159,19 +160,12 @@ async def test_a_token_lets_every_kind_of_client_in(secure, tmp_path):
     assert runs.read_text() == "\n"  # once for all of them
 
 
-def test_a_worker_and_faust_log_in_by_a_token_file(environment, tmp_path):
+async def test_faust_logs_in_by_a_token_file(secure, environment, tmp_path):
     (tmp_path / "token").write_text(token())
-    (tmp_path / "posts.jsonl").write_text(POST + "\n")
-    kept = {name: value for name, value in environment.items() if "SASL_" not in name.removeprefix("CRISIS_STREAM_")}
-    mine = kept | {
-        "CRISIS_STREAM_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
-        "CRISIS_STREAM_KAFKA__SASL_MECHANISM": "OAUTHBEARER",
-        "CRISIS_STREAM_KAFKA__TOKEN_FILE": str(tmp_path / "token"),
-    }
-    event = labelled(mine, tmp_path / "posts.jsonl")
-    with running_incidents(mine):
-        assert call(mine, "feedback", "add", event, "--damage", "mild_damage").returncode == 0
-        eventually(lambda: "mild_damage" in call(mine, "feedback", "counts").stdout)
+    kept = {name: value for name, value in environment.items() if "KAFKA__SASL_" not in name}
+    by_file = {"SASL_MECHANISM": "OAUTHBEARER", "TOKEN_FILE": str(tmp_path / "token")}
+    with running_incidents(kept | {f"CRISIS_STREAM_KAFKA__{name}": value for name, value in by_file.items()}):
+        await incident_of_two_posts(by_token(secure, token_file=tmp_path / "token"))
 
 
 async def test_a_token_that_is_missing_or_refused_is_told(secure, tmp_path):
@@ -201,23 +195,24 @@ def test_replay_worker_watch_and_the_rest_work_over_tls_and_sasl(environment, tm
     assert "sent 7 posts" in again.stdout, again.stderr
 
 
+async def incident_of_two_posts(settings: Settings) -> None:
+    """Wait until ``incidents``, which somebody has started, make one."""
+    await ensure_topics(settings)
+    async with AIOKafkaProducer(**producer_options(settings.kafka)) as producer:
+        for event in (make_event("a", author="A", place=make_place()),
+                      make_event("b", "Roofs gone", author="B", place=make_place(6.95))):  # fmt: skip
+            await producer.send_and_wait(settings.topics.events, event.model_dump_json().encode(), key=b"k")
+    async with asyncio.timeout(60):
+        async for received in subscribe(settings, [settings.topics.incidents], since=EPOCH):
+            if json.loads(received.value)["post_count"] == 2:
+                break
+
+
 async def test_faust_keeps_incidents_over_tls_and_sasl(secure, environment):
-    from aiokafka import AIOKafkaProducer
-
-    from stream_app.kafka.clients import client_options
-
     process = Command("incidents", "--log-level", "debug", environment=environment)
     saying = asyncio.create_task(asyncio.to_thread(process.communicate))
     try:
-        await ensure_topics(secure)
-        async with AIOKafkaProducer(**client_options(secure.kafka)) as producer:
-            for event in (make_event("a", author="A", place=make_place()),
-                          make_event("b", "Roofs gone", author="B", place=make_place(6.95))):  # fmt: skip
-                await producer.send_and_wait(secure.topics.events, event.model_dump_json().encode(), key=b"k")
-        async with asyncio.timeout(60):
-            async for received in subscribe(secure, [secure.topics.incidents], since=EPOCH):
-                if json.loads(received.value)["post_count"] == 2:
-                    break
+        await incident_of_two_posts(secure)
     finally:
         process.send_signal(signal.SIGTERM)
         said = await saying

@@ -125,6 +125,8 @@ async def test_new_partitions_are_read_and_a_deleted_topic_ends_it(settings, top
         await send(made, topic, ["before"], partition=1)
         assert (await anext(stream)).value == b"before"
         await admin.create_partitions({topic: NewPartitions(3)})
+        while 2 not in await made.partitions_for(topic):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.05)
         await send(made, topic, ["added"], partition=2)
         await send(made, topic, ["after"], partition=1)
         assert sorted(values([await anext(stream), await anext(stream)])) == ["added", "after"]

@@ -18,13 +18,14 @@ def test_each_has_a_number_and_ports_and_knows_all_controllers(tmp_path):
     assert [each["node.id"] for each in said] == ["1", "2", "3"]
     assert {each["controller.quorum.voters"] for each in said} == {"1@127.0.0.1:1,2@127.0.0.1:2,3@127.0.0.1:3"}
     assert said[1]["listeners"] == "PLAINTEXT://127.0.0.1:9002,CONTROLLER://127.0.0.1:2"
+    assert said[2]["broker.rack"] == "rack-3"
     assert (said[0]["default.replication.factor"], said[0]["min.insync.replicas"]) == ("3", "2")
 
 
 def test_one_alone_keeps_one_copy():
     alone = properties(_addresses(9000, Path("/data")))
     assert alone["node.id"] == "1"
-    assert not any("replica" in name for name in alone)
+    assert not any("replica" in name or "rack" in name for name in alone)
 
 
 def test_a_copied_storage_gets_a_number_and_an_id_of_its_own(tmp_path):
