@@ -19,6 +19,7 @@ COMMANDS = {
     "source": "takes posts from Bluesky, Mastodon or X into the feed",
     "replay": "sends history into a feed topic from files or from Kafka",
     "label": "labels a JSONL file with no Kafka at all",
+    "forget": "takes back all events of a post or an author",
     "dead-letters": "lists, explains and re-drives what could not be processed",
     "incidents": "keeps the table of incidents: posts that belong together",
     "incident": "claims, checks, merges, splits and corrects incidents, with a log of who did what",
