@@ -8,6 +8,7 @@ CSV file with a header.
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import io
@@ -33,6 +34,9 @@ _TOKEN = re.compile(rb'\\[\s\S]?|["\[\]{},]')
 _SCRIPT = re.compile(rb"(?:(?:var|const|let)\s+)?[A-Za-z_$][\w$.]*\s*=\s*[\[{]")
 _X_ARCHIVE = re.compile(r"(?:^|/)(?:deleted-)?tweets?(?:-part\d+)?\.js$")
 _NO_POSTS = frozenset({".jpg", ".jpeg", ".png", ".gif", ".mp4", ".webp", ".html", ".txt", ".css", ".md"})
+_QUOTED = re.compile(r'"[^"]*"')
+_COLUMN = re.compile(r"[A-Za-z_][\w .#-]{0,40}")
+_TEXT = re.compile(r"(?i)text|tweet|content|body|message")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -97,14 +101,51 @@ def _holds_posts(name: str) -> bool:
 
 
 def _text(raw: io.BufferedReader, head: bytes, name: str) -> Iterator[tuple[bytes, int]]:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raw = io.BufferedReader(_Utf8(raw), _CHUNK)
+        head = raw.peek(_CHUNK)
     suffix = PurePath(name).suffix.lower()
     start = head.removeprefix(_BOM).lstrip()
-    if suffix in (".csv", ".tsv") and start[:1] not in (b"{", b"["):
-        yield from _rows(raw, "\t" if suffix == ".tsv" else ",")
+    header = start.partition(b"\n")[0].decode("utf-8", "replace")
+    if start[:1] not in (b"{", b"[") and (suffix in (".csv", ".tsv") or _is_header(header)):
+        yield from _rows(raw, _separator(header, "\t" if suffix == ".tsv" else ","))
     elif _SCRIPT.match(start) or start[:1] == b"[" or _goes_on(start):
         yield from _elements(raw)
     else:
         yield from _lines(raw)
+
+
+class _Utf8(io.RawIOBase):
+    """A file in UTF-16 as UTF-8."""
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        self._raw, self._rest = raw, b""
+        self._decode = codecs.getincrementaldecoder("utf-16")("replace").decode
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill some of the buffer; 0 at the end."""
+        while not self._rest and (chunk := self._raw.read(_CHUNK)):
+            self._rest = self._decode(chunk).encode("utf-8", "replace")
+        length = min(len(buffer), len(self._rest))
+        buffer[:length], self._rest = self._rest[:length], self._rest[length:]
+        return length
+
+
+def _separator(header: str, usual: str) -> str:
+    """What stands between a table's columns, by its first line; the usual where nothing stands there more often."""
+    outside = _QUOTED.sub("", header)
+    return max(dict.fromkeys((usual, ",", ";", "\t", "|")), key=outside.count)
+
+
+def _is_header(line: str) -> bool:
+    """Whether a line looks like the header of a table: short names, one of them of a text."""
+    columns = [column.strip(' "\r') for column in line.split(_separator(line, ","))]
+    named = all(_COLUMN.fullmatch(column) for column in columns)
+    return len(columns) > 1 and named and any(_TEXT.search(column) for column in columns)
 
 
 def _goes_on(start: bytes) -> bool:

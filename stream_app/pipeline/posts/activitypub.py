@@ -34,9 +34,11 @@ _PUBLIC = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:Public"
 
 def is_activity(value: Fields) -> bool:
     """Whether it is an activity or a note: a ``type`` of theirs beside an actor, an author or a context."""
-    kind = value.get("type")
-    if not isinstance(kind, str):
+    if "type" not in value:
         return False
+    kind = _kind(value)
+    if kind == "Tombstone":
+        return "id" in value
     return (kind in _ACTS and "object" in value and ("actor" in value or "@context" in value)) or (
         kind in _NOTES and ("attributedTo" in value or "@context" in value)
     )
@@ -49,10 +51,12 @@ def read(activity: Fields) -> Fields | Withdrawal:
         NotAPost: a like, a follow and the like, or a note for followers or one person only.
         PostError: the id, the content or the time is missing.
     """
-    kind, about = activity["type"], activity.get("object")
+    kind, about = _kind(activity), activity.get("object")
+    if kind == "Tombstone":
+        return _gone(activity, activity)
     if kind in _NOTES:
         return _note(activity, activity)
-    if kind in ("Create", "Update") and mapping(about).get("type") in _NOTES:
+    if kind in ("Create", "Update") and _kind(mapping(about)) in _NOTES:
         fields = _note(mapping(about), activity)
         return fields | {"edited": content_token(fields)} if kind == "Update" else fields
     if kind == "Announce":
@@ -62,10 +66,16 @@ def read(activity: Fields) -> Fields | Withdrawal:
     raise NotAPost(f"{_NAME}: a {kind} of a {str(mapping(about).get('type'))[:40]} is not a post.")
 
 
+def _kind(thing: Fields) -> str | None:
+    """Its type; of several the first that is known here."""
+    kinds = [each for each in _several(thing.get("type")) if isinstance(each, str)]
+    return next((each for each in kinds if each in _ACTS or each in _NOTES), kinds[0] if kinds else None)
+
+
 def _announce(activity: Fields, about: object) -> Fields:
     root = mapping(about)
     root_id = required_id(root.get("id") or string(about), "object", _NAME)
-    passed_on = _note(root, activity) if root.get("type") in _NOTES else {"network": "mastodon", "author": {}}
+    passed_on = _note(root, activity) if _kind(root) in _NOTES else {"network": "mastodon", "author": {}}
     return passed_on | {
         "id": required_id(activity.get("id"), "id", _NAME),
         "root_id": root_id,
@@ -128,8 +138,12 @@ def _content(note: Fields) -> tuple[str | None, object]:
     by_language = mapping(note.get("contentMap"))
     language = next(iter(by_language), None) if len(by_language) == 1 else None
     content = note.get("content")
+    if language is None:
+        language = next((name for name, text in by_language.items() if text == content), None)
     if not isinstance(content, str):
         language, content = next(((k, v) for k, v in by_language.items() if isinstance(v, str)), (None, None))
+    if content is None:
+        content = string(mapping(note.get("source")).get("content"))
     return content, language
 
 
@@ -139,6 +153,8 @@ def _quotes(note: Fields) -> bool:
 
 def _attachments(note: Fields) -> list[Fields]:
     found = rows(_several(note.get("attachment"))) + rows(_several(note.get("image")))
+    if _kind(note) == "Video":  # PeerTube's still
+        found += rows(_several(note.get("icon")))[-1:]
     return [row for row in found if _is_image(row)]
 
 

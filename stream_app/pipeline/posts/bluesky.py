@@ -29,6 +29,8 @@ _VIEW = "Bluesky post"
 _POST, _REPOST = "app.bsky.feed.post", "app.bsky.feed.repost"
 _SENSITIVE = frozenset({"porn", "sexual", "nudity", "graphic-media", "gore", "!warn"})
 """Authors' labels that veil photos: https://docs.bsky.app/docs/advanced-guides/moderation"""
+_FIRST_WORDS = {"c": "create", "u": "update", "d": "delete"}
+"""How the first Jetstream named operations."""
 _EMBEDS = frozenset({"images", "video", "external", "record", "recordWithMedia", "gallery"})
 
 
@@ -48,7 +50,8 @@ def read(event: Fields) -> Fields | Withdrawal:
         if isinstance(event.get("text"), str):
             return read_flat(event)
         raise NotAPost(f"Bluesky Jetstream: an event of kind {event.get('kind')!r:.40} is not a post.")
-    collection, operation = commit.get("collection"), commit.get("operation")
+    collection = commit.get("collection")
+    operation = commit.get("operation") or _FIRST_WORDS.get(str(commit.get("type")))
     record = commit.get("record")
     if collection not in (_POST, _REPOST):
         if isinstance(record, dict) and string(record.get("text")):
@@ -64,6 +67,53 @@ def read(event: Fields) -> Fields | Withdrawal:
     if operation == "update" and collection == _POST:
         fields["edited"] = content_token(fields)
     return fields
+
+
+def read_op(op: Fields) -> Fields | Withdrawal:
+    """What one operation of the firehose says, or one event of Tap: ``repo`` or ``did``, and a path or its parts.
+
+    Raises:
+        NotAPost: it is of a record that is no post.
+        PostError: the author or the record is missing.
+    """
+    path = string(op.get("path")) or f"{op.get('collection')}/{op.get('rkey')}"
+    collection, _, key = path.partition("/")
+    commit = {
+        "collection": collection,
+        "rkey": key,
+        "operation": op.get("action") or op.get("operation"),
+        "record": op.get("record"),
+    }
+    return read(
+        {"did": op.get("did") or op.get("repo"), "time_us": op.get("time_us") or op.get("time"), "commit": commit}
+    )
+
+
+def ops(event: Fields) -> list[Fields] | None:
+    """The operations of a commit of the firehose in JSON, or of an event of Tap; None for anything else."""
+    if event.get("type") == "record" and isinstance(event.get("record"), dict) and "did" in event["record"]:
+        return [event["record"]]
+    about = {"repo": event.get("repo"), "time": event.get("time")}
+    if "repo" in event and isinstance(event.get("ops"), list):
+        return [about | row for row in rows(event["ops"])]
+    return [event] if "repo" in event and "path" in event else None
+
+
+def posts_of_thread(thread: object) -> Iterator[Fields]:
+    """Each post of a thread (getPostThread, and its second version), parents first."""
+    if isinstance(thread, list):
+        for item in rows(thread):
+            yield from posts_of_thread(item.get("value"))
+        return
+    ahead = [mapping(thread)]
+    while ahead:
+        node = ahead.pop()
+        if parent := mapping(node.get("parent")):
+            ahead += [{name: each for name, each in node.items() if name != "parent"}, parent]
+            continue
+        if "post" in node:
+            yield {"post": node["post"]}
+        ahead += reversed(rows(node.get("replies")))
 
 
 def _account(event: Fields) -> Withdrawal:
@@ -83,7 +133,9 @@ def read_view(view: Fields) -> Fields:
     Raises:
         PostError: the address, the text or the time is missing.
     """
-    uri = required_id(view.get("uri"), "uri", _VIEW)
+    uri = required_id(view.get("uri") or view.get("at_uri"), "uri", _VIEW)
+    if view.get("notFound") is True or view.get("blocked") is True:
+        raise NotAPost(f"{_VIEW}: one that is gone or may not be seen.")
     record = mapping(view.get("record")) or mapping(view.get("value"))
     if not record:
         return read_flat(view)
@@ -220,5 +272,6 @@ def _address(shown: object, did: str) -> str | None:
 def _cid(blob: object) -> str | None:
     """A blob's content id, in today's form (``ref.$link``) or the first one (``cid``); letters and digits only."""
     ref = mapping(blob).get("ref")
-    found = string(mapping(ref).get("$link")) or string(ref) or string(mapping(blob).get("cid"))
+    link = string(mapping(ref).get("$link")) or string(mapping(ref).get("/"))
+    found = link or string(ref) or string(mapping(blob).get("cid"))
     return found if found and found.isascii() and found.isalnum() else None

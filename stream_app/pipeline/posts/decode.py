@@ -1,7 +1,8 @@
 """Bytes become a JSON value: strictly first, which is fast, and leniently where that fails.
 
 What is not needed never costs a post, so half surrogates, wrong UTF-8, a byte order mark, NUL, NaN, endless whole
-numbers, control characters in strings, ``window.YTD.tweets.part0 =`` and a Schema Registry frame are all read past.
+numbers, control characters in strings, ``window.YTD.tweets.part0 =``, the words of an event stream, gzip and a
+registry's frame are all read past. Several values one after the other are a list of them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import zlib
 from typing import Any
 
 from pydantic_core import from_json
@@ -19,6 +21,10 @@ _ASSIGNED = re.compile(r"\s*(?:(?:var|const|let)\s+)?[A-Za-z_$][\w$.]*\s*=\s*(?=
 _HALF = re.compile("[\ud800-\udfff]")
 _JSON_STARTS = b'{["'
 _LONG = 25
+_FRAMES = ((b"\x01", 17), (b"\x03", 18))
+"""Of Confluent's newer frame, with a schema's GUID, and of AWS Glue's: a version, a compression, a schema's UUID."""
+_BLANK = re.compile(r"[\s\0,]*")
+_MOST_BYTES = 16 * 1024 * 1024
 
 
 class FramedError(PostError):
@@ -46,22 +52,13 @@ def decode(value: bytes) -> Any:
 
 
 def _leniently(value: bytes, why: str) -> Any:
-    if value[:1] == b"\0" and len(value) > 5:
-        body = value[5:].lstrip()
-        if body[:1] not in (b"{", b"[", b'"'):
-            stripped = value.lstrip(b"\0 \t\r\n")
-            if stripped[:1] not in (b"{", b"["):
-                raise FramedError(int.from_bytes(value[1:5]), value[5:])
-            body = stripped
-        value = body
-    elif value[:1] == b"\x01" and value[17:18] in (b"{", b"["):
-        value = value[17:]  # the newer frame: a schema's GUID
-    text = _text(value).strip("\0 \t\r\n\ufeff")
+    text = _text(_unframed(_unzipped(value))).strip("\0\x1e \t\r\n\ufeff")
     text = text[found.end() :].rstrip("; \r\n") if (found := _ASSIGNED.match(text)) else text
+    text = _event_stream(text) if text.startswith(("data:", "event:")) else text
     if text[:1] not in ("{", "[", '"'):
         raise PostError(f"The value is not valid JSON: {why}.")
     try:
-        parsed = _DECODER.decode(text)
+        parsed = _all_of(text)
         return _whole(parsed) if "\\u" in text else parsed
     except RecursionError:
         raise PostError("The value is JSON nested too deeply to be a post.") from None
@@ -69,7 +66,60 @@ def _leniently(value: bytes, why: str) -> Any:
         raise PostError(f"The value is not valid JSON: {why}.") from None
 
 
+def _unframed(value: bytes) -> bytes:
+    """The value without a registry's frame before its JSON; UTF-16 without a byte order mark is given one.
+
+    Raises:
+        FramedError: what follows the frame is not JSON.
+    """
+    if value[:2] == b"\0{" and value[2:3] == b"\0":
+        return codecs.BOM_UTF16_BE + value
+    if value[:2] in (b"{\0", b"[\0") and value[3:4] == b"\0":
+        return codecs.BOM_UTF16_LE + value
+    for version, length in _FRAMES:
+        if value[:1] == version and value[length : length + 1] in (b"{", b"["):
+            return value[length:]
+    if value[:1] != b"\0" or len(value) <= 5:
+        return value
+    body = value[5:].lstrip()
+    if body[:1] in (b"{", b"[", b'"'):
+        return body
+    stripped = value.lstrip(b"\0 \t\r\n")
+    if stripped[:1] not in (b"{", b"["):
+        raise FramedError(int.from_bytes(value[1:5]), value[5:])
+    return stripped
+
+
+def _all_of(text: str) -> Any:
+    """The JSON value of a text; of several, one after the other (JSON Lines in one message), a list."""
+    found, at = [], 0
+    while at < len(text):
+        value, at = _DECODER.raw_decode(text, at)
+        found.append(value)
+        at = _BLANK.match(text, at).end()  # type: ignore[union-attr] - it matches nothing, too
+    return found[0] if len(found) == 1 else found
+
+
+def _event_stream(text: str) -> str:
+    """A Server-Sent Event's data, with its kind as Mastodon's websocket has it (WHATWG HTML, section 9.2)."""
+    lines = [line.partition(":") for line in text.splitlines()]
+    data = "\n".join(rest.removeprefix(" ") for name, _, rest in lines if name == "data")
+    kind = next((rest.strip() for name, _, rest in lines if name == "event"), None)
+    return json.dumps({"event": kind, "payload": data}) if kind in ("update", "status.update", "delete") else data
+
+
+def _unzipped(value: bytes) -> bytes:
+    if value[:2] != b"\x1f\x8b":
+        return value
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(value, _MOST_BYTES)
+    except zlib.error:
+        return value
+
+
 def _text(value: bytes) -> str:
+    if value.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return value.decode("utf-32", "replace")
     if value.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return value.decode("utf-16", "replace")
     return value.decode("utf-8-sig", "replace")

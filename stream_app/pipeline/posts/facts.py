@@ -77,7 +77,15 @@ def flag(value: object) -> bool | None:
 
 def identifier(value: object) -> str | None:
     """An id as a string, whether it was written as a string or as a whole number, or None."""
-    return str(value) if type(value) is int and abs(value) < 2**64 else string(value)
+    if type(value) is str:
+        return value or None
+    if type(value) is int:
+        return str(value) if abs(value) < 2**64 else None
+    if type(value) is float and value.is_integer() and abs(value) < _MAX_COUNT:  # a table's column with gaps
+        return str(int(value))
+    if type(value) is dict:  # MongoDB's extended JSON
+        return string(value.get("$numberLong")) or string(value.get("$oid"))
+    return None
 
 
 def numbers(value: object, length: int) -> tuple[float, ...] | None:

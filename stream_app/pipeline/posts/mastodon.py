@@ -39,6 +39,42 @@ def deletion(payload: object) -> Withdrawal:
     return Withdrawal(network="mastodon", id=gone, reason="deleted")
 
 
+def read_misskey(note: Fields) -> Fields:
+    """The fields of a Post from a note of Misskey and its kin; a renote without words of its own is a repost.
+
+    Raises:
+        NotAPost: the note is for followers or for one person only.
+        PostError: the id or the time is missing.
+    """
+    if note.get("visibility") not in ("public", "home", None):
+        raise NotAPost(f"Misskey note: visibility {note.get('visibility')!r:.40} is not public.")
+    name = "Misskey note"
+    renote, user = mapping(note.get("renote")), mapping(note.get("user"))
+    repeats = bool(renote) and not note.get("text")
+    body = renote if repeats else note
+    post_id = required_id(note.get("uri") or note.get("id"), "id", name)
+    parts = (string(body.get("cw")), string(body.get("text")))
+    files = rows(body.get("files"))
+    return {
+        "network": "mastodon",
+        "id": post_id,
+        "root_id": required_id(renote.get("uri") or renote.get("id"), "renote.id", name) if repeats else post_id,
+        "kind": "repost" if repeats else "quote" if renote else "reply" if note.get("replyId") else "original",
+        "url": web_address(note.get("url")) or web_address(note.get("uri")),
+        "local_id": identifier(note.get("id")),
+        "text": "\n\n".join(part for part in parts if part),
+        "created_at": required_time(moment(note.get("createdAt")), "createdAt", name),
+        "author": {"key": author_key("mastodon", user.get("uri") or note.get("userId"))},
+        "media": [
+            link
+            for row in files
+            if str(row.get("type")).startswith("image/")
+            for link in media_link(row.get("url"), row.get("comment"))
+        ],
+        "hashtags": hashtags(tags) if isinstance(tags := body.get("tags"), list) else (),
+    }
+
+
 def read(status: Fields) -> Fields:
     """The fields of a Post from a status; a boost carries the facts of its ``reblog``.
 

@@ -48,7 +48,9 @@ def read(value: Fields) -> Fields | Withdrawal:
         return _withdrawal(value)
     post_id = required_id(value.get("id"), "id", _NAME)
     network = value.get("network")
-    if (value.get("deleted") or value.get("deleted_at")) and not value.get("text") and network in _NETWORKS:
+    unwrapped = value.get("__deleted") in (True, "true") or value.get("__op") == "d"  # by Debezium
+    gone = (value.get("deleted") or value.get("deleted_at")) and not value.get("text")
+    if (gone or unwrapped) and network in _NETWORKS:
         when = moment(value.get("deleted_at")) or moment(value.get("deleted"))
         return Withdrawal(network=network, id=post_id, reason="deleted", at=when)
     author = mapping(value.get("author"))

@@ -7,10 +7,10 @@ import binascii
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
-from stream_app.pipeline.posts import activitypub, bluesky, mastodon, own, x_forms, x_notices, x_v1, x_v2
+from stream_app.pipeline.posts import activitypub, bluesky, mastodon, own, tabular, x_forms, x_notices, x_v1, x_v2
 from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
-from stream_app.pipeline.posts.facts import Fields, content_token, mapping, string
+from stream_app.pipeline.posts.facts import Fields, content_token, mapping, rows, string
 from stream_app.pipeline.posts.post import Withdrawal
 
 Reader = Callable[[Fields], Fields | Withdrawal | Iterable[Withdrawal]]
@@ -18,17 +18,22 @@ Reader = Callable[[Fields], Fields | Withdrawal | Iterable[Withdrawal]]
 _DEPTH = 6
 """Envelopes within envelopes that are opened."""
 _LISTS = ("statuses", "posts", "feed", "tweets", "results", "records", "items", "orderedItems", "hits", "events",
-          "messages", "data", "notifications")  # fmt: skip
+          "messages", "data", "notifications", "Records", "ancestors", "descendants")  # fmt: skip
 """Where pages keep their posts."""
 _WRAPPERS = ("payload", "data", "tweet", "status", "post", "value", "message", "record", "body", "_source", "after",
-             "detail", "Message", "object", "toot", "item", "hits", "event", "document", "fullDocument")  # fmt: skip
+             "detail", "Message", "object", "toot", "item", "hits", "event", "document", "fullDocument", "kinesis",
+           "tweetResult", "tweet_results", "result")  # fmt: skip
 """What envelopes call what they carry, tried in this order once no format was recognised."""
 _NOTICES = frozenset({*x_v1.CONTROL, "errors", "info", "heartbeat"})
 _MASTODON_EVENTS = frozenset(
     {"update", "status.update", "delete", "notification", "filters_changed", "conversation", "announcement",
      "announcement.reaction", "announcement.delete", "encrypted_message", "notifications_merged"}
 )  # fmt: skip
+_CHANGES = frozenset({"c", "r", "u", "d", "t", "m"})
+"""Debezium's words for what became of a row."""
 _FOREIGN = frozenset({"network", "did", "account", "uri", "user", "full_text"})
+_PACKED = ("eyJ", "eyAi", "ewog", "ewo", "W3s", "Wwog")
+"""How JSON in base64 begins."""
 _EMPTY_PAGE = frozenset({"meta", "includes", "cursor", "links", "next", "paging", "search_metadata", "hitsTotal"})
 
 
@@ -96,6 +101,9 @@ def _of_object(value: Fields, mapped: Mapping | None, alone: bool, depth: int) -
     if reader is not None:
         yield Part(reader, value, alone)
         return
+    if (found := _several(value)) is not None:
+        yield from (Part(read, each, len(found) == 1 and alone) for read, each in found)
+        return
     inside = _inside(value) if depth < _DEPTH else None
     if inside is not None:
         yield from (
@@ -106,7 +114,64 @@ def _of_object(value: Fields, mapped: Mapping | None, alone: bool, depth: int) -
             )
         )
         return
-    yield Part(_nothing, value, alone)
+    yield Part(tabular.read if tabular.is_row(value) else _nothing, value, alone)
+
+
+def _several(value: Fields) -> list[tuple[Reader, Fields]] | None:
+    """The parts of what is neither one post nor an envelope: a thread, a commit of many records, a row that changed."""
+    if "thread" in value and isinstance(value["thread"], dict | list):
+        return [(bluesky.read_feed_view, post) for post in bluesky.posts_of_thread(value["thread"])]
+    if (ops := bluesky.ops(value)) is not None:
+        return [(bluesky.read_op, op) for op in ops]
+    if value.get("op") in _CHANGES and ("before" in value or "after" in value):
+        return [(_changed, value)]
+    return None
+
+
+def _changed(change: Fields) -> Fields | Withdrawal:
+    """What Debezium says of a row: one that was updated is an edit, one that was deleted is withdrawn.
+
+    Raises:
+        NotAPost: nothing is said of any row.
+        PostError: the row is in no known format.
+    """
+    gone = change["op"] == "d"
+    row = change.get("before" if gone else "after")
+    if row is None:
+        raise NotAPost(f"Debezium: a change {change['op']!r:.10} without a row.")
+    fields = _read_one(row)
+    if isinstance(fields, Withdrawal) or not gone:
+        if isinstance(fields, dict) and change["op"] == "u" and not fields.get("edited"):
+            before = _read_or_none(change.get("before"))
+            if before is None or content_token(before) != content_token(fields):
+                fields["edited"] = content_token(fields)
+        return fields
+    return _withdrawn(fields)
+
+
+def _withdrawn(fields: Fields) -> Withdrawal:
+    return Withdrawal(network=fields["network"], id=fields["id"], reason="deleted")
+
+
+def _read_one(row: Any) -> Fields | Withdrawal:
+    """What the one post in a value says.
+
+    Raises:
+        PostError: it holds none, or several.
+    """
+    found = list(parts(row))
+    answer = found[0].read(found[0].value) if len(found) == 1 else None
+    if not isinstance(answer, dict | Withdrawal):
+        raise PostError(f"A changed row holds {len(found)} things; one post was expected.")
+    return answer
+
+
+def _read_or_none(row: Any) -> Fields | None:
+    try:
+        answer = _read_one(row)
+    except PostError:
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _is_v2_page(value: Fields, data: list[Any]) -> bool:
@@ -134,7 +199,7 @@ def reader_of(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - a table 
         return own.read
     if "did" in value:
         return bluesky.read
-    if (string(value.get("uri")) or "").startswith("at://"):
+    if (string(value.get("uri")) or string(value.get("at_uri")) or "").startswith("at://"):
         return bluesky.read_view
     if (string(mapping(value.get("post")).get("uri")) or "").startswith("at://"):
         return bluesky.read_feed_view
@@ -149,7 +214,7 @@ def reader_of(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - a table 
     return _x_reader(value)
 
 
-def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911 - as above
+def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - as above
     if x_notices.is_batch_line(value):
         return x_notices.read_batch_line
     if x_forms.is_scraped(value):
@@ -158,8 +223,18 @@ def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911 - as above
         return x_forms.read_connect
     if "text" in value and x_forms.is_flattened(value):
         return x_forms.read_flattened
+    if "userId" in value and "text" in value and ("visibility" in value or "files" in value):
+        return mastodon.read_misskey
     if "text" in value or "full_text" in value or "retweeted_status" in value:
-        return _deleted if "deleted_at" in value else x_v1.read
+        if "deleted_at" in value:
+            return _deleted
+        return tabular.read if "id" not in value and "id_str" not in value and tabular.is_row(value) else x_v1.read
+    if "noteTweet" in value:
+        return x_forms.read_note
+    if isinstance(value.get("legacy"), dict) and "rest_id" in value:
+        return x_forms.read_web
+    if "content" in value and str(value.get("_type")).startswith("snscrape."):
+        return x_forms.read_scraped_elsewhere
     if any(isinstance(value.get(name), dict) for name in x_notices.V1):
         return x_notices.read_v1
     if "StatusId" in value and "UserId" in value:
@@ -209,24 +284,42 @@ def _status(frame: Fields) -> Fields:
 
 
 def _other_event(frame: Fields) -> Fields:
+    """The public status that a notification is about; anything else is no post."""
+    payload = frame.get("payload")
+    if isinstance(payload, str) and payload[:1] == "{":
+        payload = decode(payload.encode("utf-8", "replace"))
+    status = mapping(mapping(payload).get("status"))
+    if isinstance(status.get("content"), str):
+        return mastodon.read(status)
     raise NotAPost(f"Mastodon stream: an event {frame.get('event')!r:.40} is not a post.")
 
 
-def _inside(value: Fields) -> Any:
+def _inside(value: Fields) -> Any:  # noqa: PLR0911 - one kind of envelope after the other
     """What an envelope carries: a CloudEvent's data, a page's list, a wrapper's object; None for no envelope."""
     if "specversion" in value and "data_base64" in value:
-        try:
-            return base64.b64decode(value["data_base64"], validate=True).decode("utf-8", "replace")
-        except (binascii.Error, ValueError, TypeError):
-            return None
+        return _unpacked(value["data_base64"])
+    if "ancestors" in value and "descendants" in value:
+        return [*rows(value["ancestors"]), *rows(value["descendants"])]
     for name in _LISTS:
         if isinstance(value.get(name), list) and any(isinstance(row, dict | str) for row in value[name]):
             return value[name]
     for name in _WRAPPERS:
         found = value.get(name)
-        if (isinstance(found, dict) and found) or (isinstance(found, str) and found.lstrip()[:1] == "{"):
+        if isinstance(found, dict) and found:
             return found
+        if isinstance(found, str):
+            if found.lstrip()[:1] in ("{", "["):
+                return found
+            if found.startswith(_PACKED) and (inside := _unpacked(found)) is not None:
+                return inside
     return None
+
+
+def _unpacked(packed: Any) -> str | None:
+    try:
+        return base64.b64decode(packed, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError, TypeError):
+        return None
 
 
 def _nothing(value: Fields) -> Fields:
@@ -241,7 +334,7 @@ def _nothing(value: Fields) -> Fields:
     lists = [name for name in _LISTS if value.get(name) == []]
     if lists or mapping(value.get("meta")).get("result_count") == 0 or (value and _EMPTY_PAGE.issuperset(value)):
         raise NotAPost("An empty page holds no post.")
-    if "payload" in value and value["payload"] is None:
+    if ("payload" in value and value["payload"] is None) or ("specversion" in value and value.get("data") is None):
         raise NotAPost("An envelope without a payload holds no post.")
     names = ", ".join(sorted(map(str, value))[:6])[:200]
     raise PostError(f"An object with the fields [{names}] is in none of the known formats (docs/formats.md).")

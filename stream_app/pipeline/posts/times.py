@@ -10,6 +10,9 @@ from email.utils import parsedate_to_datetime
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _X = re.compile(r"\w{3} (\w{3}) +(\d\d?) (\d\d):(\d\d):(\d\d) ([+-]\d{4}) (\d{4})", re.ASCII)
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
+_SLASHES = re.compile(r"(\d{4})/(\d\d?)/(\d\d?)", re.ASCII)
+_HALF_DAY = re.compile(r"(.*\D|)(\d\d?)(:\d\d(?::\d\d)?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
+_ZONE_NAME = re.compile(r"\[[\w/+-]+\]$", re.ASCII)
 _LEAP = re.compile(r"(\d\d:\d\d):60")
 _FIRST = 946_684_800.0  # 2000-01-01
 _DAY = 86_400.0
@@ -27,6 +30,8 @@ def moment(value: object) -> datetime | None:
         found = _written(value)
     elif type(value) in (int, float):
         found = _counted(value)  # type: ignore[arg-type]
+    elif type(value) is dict and len(value) == 1:  # MongoDB's extended JSON
+        return moment(value.get("$date", value.get("$numberLong")))
     else:
         return None
     return found if found is not None and _FIRST <= found.timestamp() <= time.time() + _DAY else None
@@ -49,13 +54,17 @@ def _written(value: str) -> datetime | None:
 def _other(value: str) -> datetime | None:
     if _NUMBER.fullmatch(value):
         return _counted(float(value))
-    value = _LEAP.sub(r"\1:59", value)
+    value = _ZONE_NAME.sub("", _LEAP.sub(r"\1:59", value))
+    value = _SLASHES.sub(lambda found: f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}", value)
+    if half := _HALF_DAY.fullmatch(value):
+        hour = int(half[2]) % 12 + 12 * (half[4] in "pP")
+        value = f"{half[1]}{hour:02}{half[3]}"
     if (found := _X.fullmatch(value)) is not None:
         return _x(*found.groups())
-    for ending in (" UTC", " GMT", "Z"):
+    for ending in (" UTC", " GMT", "Z", "z"):
         value = value.removesuffix(ending)
     try:
-        parsed = datetime.fromisoformat(value)
+        parsed = datetime.fromisoformat(value.upper())
     except ValueError:
         try:
             parsed = parsedate_to_datetime(value)

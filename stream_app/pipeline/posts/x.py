@@ -22,7 +22,8 @@ def unescape(text: str) -> str:
 
 def without_retweet_prefix(text: str) -> str:
     """A retweet's own text, which begins ``RT @name:``, without that."""
-    return _RETWEET.sub("", text, count=1) if text.startswith("RT @") else text
+    found = _RETWEET.match(text) if text.startswith("RT @") else None
+    return text[found.end() :] if found else text
 
 
 def snowflake_time(post_id: str) -> datetime | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from stream_app.pipeline.posts import x_v1, x_v2
+from stream_app.pipeline.posts import own, x_v1, x_v2
 from stream_app.pipeline.posts.facts import Fields, identifier, mapping, rows, string
+from stream_app.pipeline.posts.html_text import HtmlText
 
 BARE_V2 = frozenset(
     {
@@ -242,10 +243,57 @@ def is_flattened(value: Fields) -> bool:
 
 def is_connect(value: Fields) -> bool:
     """Whether it has twitter4j's names."""
-    return ("Text" in value and "Id" in value) or ("createdAt" in value and "text" in value and "user" in value)
+    if "Text" in value and "Id" in value:
+        return True
+    return "createdAt" in value and "text" in value and "user" in value and "userId" not in value
+
+
+def read_scraped_elsewhere(line: Fields) -> Fields:
+    """The fields of a Post from a line of snscrape about another network: Telegram, Facebook, Mastodon, ..."""
+    fediverse = "mastodon" in str(line.get("_type"))
+    page = HtmlText(line["content"]) if fediverse and isinstance(line.get("content"), str) else None
+    return own.read(
+        {
+            "network": "mastodon" if fediverse else "other",
+            "id": line.get("url") or line.get("cleanUrl") or line.get("id"),
+            "url": line.get("url") or line.get("cleanUrl"),
+            "text": page.text if page else line.get("content") or line.get("title"),
+            "created_at": line.get("date") or line.get("created"),
+            "media": line.get("image"),
+        }
+    )
+
+
+def read_note(line: Fields) -> Fields:
+    """The fields of a Post from a long text of X's personal archive, which has a file of its own (note-tweet.js)."""
+    note = mapping(line["noteTweet"])
+    core = mapping(note.get("core"))
+    tags = [{"text": row.get("text")} for row in rows(core.get("hashtags"))]
+    status = {"id": note.get("noteTweetId"), "text": core.get("text"), "created_at": note.get("createdAt")}
+    return x_v1.read({**status, "entities": {"hashtags": tags, "urls": core.get("urls")}}, "X archive's note")
+
+
+def read_web(result: Fields) -> Fields:
+    """The fields of a Post as X's own pages get it: facts under ``legacy``, the author under ``core``."""
+    return x_v1.read(_web(result), "X web result")
+
+
+def _web(result: Fields) -> Fields:
+    legacy = mapping(result.get("legacy"))
+    user = mapping(mapping(mapping(result.get("core")).get("user_results")).get("result"))
+    note = mapping(mapping(mapping(result.get("note_tweet")).get("note_tweet_results")).get("result"))
+    status = {**legacy, "id_str": legacy.get("id_str") or result.get("rest_id")}
+    status["user"] = {**mapping(user.get("legacy")), "id_str": user.get("rest_id")}
+    if string(note.get("text")):
+        status["full_text"] = note["text"]
+    if root := mapping(mapping(legacy.get("retweeted_status_result")).get("result")):
+        status["retweeted_status"] = _web(root)
+    return status
 
 
 def is_scraped(value: Fields) -> bool:
     """Whether it is a line of snscrape or twscrape about X."""
     kind = string(value.get("_type")) or ""
+    if kind.startswith("snscrape.") and "twitter" not in kind:
+        return False
     return "twitter" in kind or "rawContent" in value or ("date" in value and "content" in value and "user" in value)

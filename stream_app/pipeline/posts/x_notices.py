@@ -74,7 +74,9 @@ def read_compliance(data: Fields) -> Iterator[Withdrawal]:
 
 def is_batch_line(line: Fields) -> bool:
     """Whether it is a line of a batch compliance job's result."""
-    return "action" in line and "id" in line and ("reason" in line or "redacted_at" in line) and "text" not in line
+    if "action" not in line or "id" not in line or "text" in line:
+        return False
+    return "reason" in line or "redacted_at" in line or line["action"] in _ACTIONS
 
 
 def read_batch_line(line: Fields) -> Iterator[Withdrawal]:

@@ -38,7 +38,8 @@ def read(status: Fields, name: str = _NAME) -> Fields:
     post_id = required_id(status.get("id_str") or status.get("id"), "id_str", name)
     root = mapping(status.get("retweeted_status"))
     body = root or status
-    repeats = bool(root) or status.get("retweet_of_unknown") is True
+    # A personal archive and tables of posts tell a retweet by its first words only.
+    repeats = bool(root) or status.get("retweet_of_unknown") is True or ("user" not in status and _retweets(status))
     kind = "repost" if repeats else _kind(status)
     root_id = required_id(root.get("id_str") or root.get("id"), "retweeted_status.id_str", name) if root else post_id
     full = mapping(body.get("extended_tweet"))
@@ -67,6 +68,11 @@ def read(status: Fields, name: str = _NAME) -> Fields:
         "reposts": count(body.get("retweet_count")),
         **versions(post_id, mapping(status.get("edit_history")).get("edit_tweet_ids")),
     }
+
+
+def _retweets(status: Fields) -> bool:
+    text = status.get("full_text") or status.get("text")
+    return isinstance(text, str) and without_retweet_prefix(text) is not text
 
 
 def id_of(status: Fields) -> str:
