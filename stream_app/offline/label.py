@@ -149,7 +149,7 @@ class OfflineLabeller:
 
 
 def _name(post: Post) -> str:
-    return f"{post.network}\0{post.id}\0{post.edited}"
+    return f"{post.network}\0{post.id}\0{post.edited}\0{bool(post.media)}"
 
 
 def _read(line: Line, mapped: Mapping | None) -> Iterator[_Read | Answer]:

@@ -26,7 +26,7 @@ class Memory:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = 2 * size  # a post has up to two keys
+        self._size = 2 * size  # a post has two keys, or three with photos
         self._known: OrderedDict[str, Known] = OrderedDict()
 
     def __len__(self) -> int:

@@ -38,13 +38,16 @@ def content_key(post: Post) -> str | None:
 
 
 def keys(post: Post) -> tuple[str, ...]:
-    """Every key to look a post up by: its root's, then its content's where it has any.
+    """Every key to look a post up by: its root's, its root's as seen with photos, its content's; where it has any.
 
     A post is a duplicate when a post was remembered under any of these (:func:`keys_to_remember`). So a repost meets
-    its root by the first key whether or not it carries the root's text, and a copy meets the copied by the second.
+    its root by the first key whether or not it carries the root's text, and a copy meets the copied by the last. A
+    repost that carries photos meets its root only where that had some: what was labelled without them knew less.
     """
-    content = content_key(post)
-    return (root_key(post), content) if content else (root_key(post),)
+    root, content = root_key(post), content_key(post)
+    if content is None:
+        return (root,)
+    return (root, f"{root}+photos", content) if post.media else (root, content)
 
 
 def keys_to_find(post: Post, found: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,6 +58,8 @@ def keys_to_find(post: Post, found: tuple[str, ...]) -> tuple[str, ...]:
     """
     if post.kind != "repost":
         return found[-1:]
+    if post.media:
+        return found[:0:-1]
     return found if _cut_short(post) else found[::-1]
 
 
@@ -67,7 +72,7 @@ def keys_to_remember(post: Post, found: tuple[str, ...] | None = None) -> tuple[
     found = keys(post) if found is None else found
     if post.kind != "repost":
         return found
-    return found if len(found) == 2 and not _cut_short(post) else found[1:]
+    return found if len(found) > 1 and not _cut_short(post) else found[1:]
 
 
 def lacks_its_root(post: Post) -> bool:
