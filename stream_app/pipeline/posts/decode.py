@@ -96,7 +96,8 @@ def _all_of(text: str) -> Any:
     while at < len(text):
         value, at = _DECODER.raw_decode(text, at)
         found.append(value)
-        at = _BLANK.match(text, at).end()  # type: ignore[union-attr] - it matches nothing, too
+        blank = _BLANK.match(text, at)
+        at = blank.end() if blank else at
     return found[0] if len(found) == 1 else found
 
 

@@ -32,6 +32,7 @@ _NAME = "normalised post"
 _KINDS = frozenset(get_args(PostKind))
 _NETWORKS = frozenset(get_args(Network))
 _AS_GIVEN = ("text", "edited", "edit_of", "local_id", "degraded")
+_GONE = frozenset({"__deleted", "__op", "deleted", "deleted_at"})
 _KEY = re.compile(r"[0-9a-f]{16}")
 
 
@@ -48,9 +49,7 @@ def read(value: Fields) -> Fields | Withdrawal:
         return _withdrawal(value)
     post_id = required_id(value.get("id"), "id", _NAME)
     network = value.get("network")
-    unwrapped = value.get("__deleted") in (True, "true") or value.get("__op") == "d"  # by Debezium
-    gone = (value.get("deleted") or value.get("deleted_at")) and not value.get("text")
-    if (gone or unwrapped) and network in _NETWORKS:
+    if not _GONE.isdisjoint(value) and network in _NETWORKS and _gone(value):
         when = moment(value.get("deleted_at")) or moment(value.get("deleted"))
         return Withdrawal(network=network, id=post_id, reason="deleted", at=when)
     author = mapping(value.get("author"))
@@ -69,9 +68,9 @@ def read(value: Fields) -> Fields | Withdrawal:
         "url": web_address(value.get("url")),
         "created_at": required_time(moment(value.get("created_at")), "created_at", _NAME),
         "language": network_language(value.get("language")),
-        "author": _author(author),
-        "place": _place(mapping(value.get("place"))),
-        "media": _media(value.get("media")),
+        "author": _author(author) if author else {},
+        "place": _place(value["place"]) if isinstance(value.get("place"), dict) else None,
+        "media": _media(value["media"]) if value.get("media") else (),
         "links": count(value.get("links")) or 0,
         "mentions": count(value.get("mentions")) or 0,
         "hashtags": hashtags(tags) if isinstance(tags, list) else (),
@@ -79,6 +78,13 @@ def read(value: Fields) -> Fields | Withdrawal:
         "favourites": count(value.get("favourites")),
         "reposts": count(value.get("reposts")),
     }
+
+
+def _gone(value: Fields) -> bool:
+    """Whether it says that it was deleted: by Debezium's unwrapping, or for want of a text."""
+    if value.get("__deleted") in (True, "true") or value.get("__op") == "d":
+        return True
+    return bool(value.get("deleted") or value.get("deleted_at")) and not value.get("text")
 
 
 def _withdrawal(value: Fields) -> Withdrawal:

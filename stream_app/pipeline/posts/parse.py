@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
 from stream_app.pipeline.posts.facts import Fields, NoTime, moment
 from stream_app.pipeline.posts.post import Post, Withdrawal
-from stream_app.pipeline.posts.shapes import Mapping, Part, parts
+from stream_app.pipeline.posts.shapes import Mapping, Part, at_once, parts
 
 __all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record", "seen_at"]
 
@@ -65,7 +65,9 @@ def parse_record(
         return Parsed(notices=("A blank line keeps a stream alive and is not a post.",))
     seen = datetime.fromtimestamp(timestamp, UTC) if timestamp and 0 < timestamp < 1e11 else None
     try:
-        return _gather(parts(decode(value), mapped), seen)
+        whole = decode(value)
+        reader = at_once(whole) if mapped is None and type(whole) is dict else None
+        return _gather(parts(whole, mapped) if reader is None else (Part(reader, whole, alone=True),), seen)
     except PostError as error:
         return Parsed(problems=(error,))
     except RecursionError:
@@ -115,7 +117,7 @@ def _tombstone(key: bytes) -> Withdrawal:
     return Withdrawal(network="x" if _DIGITS.fullmatch(key) else "other", id=name, reason="deleted")
 
 
-def _gather(found: Iterator[Part], seen: datetime | None) -> Parsed:
+def _gather(found: Iterable[Part], seen: datetime | None) -> Parsed:
     posts: list[Post] = []
     withdrawals: list[Withdrawal] = []
     notices: list[str] = []

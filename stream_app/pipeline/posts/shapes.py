@@ -31,6 +31,11 @@ _MASTODON_EVENTS = frozenset(
 )  # fmt: skip
 _CHANGES = frozenset({"c", "r", "u", "d", "t", "m"})
 """Debezium's words for what became of a row."""
+_NOT_ALONE = frozenset(
+    {"network", "did", "data", "verb", "event", "action", "rawContent", "deleted_at", "Text", "_type", "date",
+     "createdAt", "userId", "op", "type"}
+)  # fmt: skip
+"""Marks beside those of a status that make it something else, or may."""
 _FOREIGN = frozenset({"network", "did", "account", "uri", "user", "full_text"})
 _PACKED = ("eyJ", "eyAi", "ewog", "ewo", "W3s", "Wwog")
 """How JSON in base64 begins."""
@@ -55,6 +60,25 @@ class Mapping(Protocol):
     def read(self, value: Fields) -> Fields | Withdrawal:
         """The fields of a Post."""
         ...
+
+
+def at_once(value: Fields) -> Reader | None:
+    """The reader of the commonest records, by a few marks that no envelope has; None of all others: see :func:`parts`.
+
+    It only saves time: :func:`parts` comes to the same answer for these.
+    """
+    if "specversion" in value:
+        return None
+    data = value.get("data")
+    if type(data) is dict:
+        return x_v2.read if "text" in data and "id" in data and _is_v2(data) else None
+    if "commit" in value and "did" in value and "network" not in value:
+        return bluesky.read
+    if "account" in value and "visibility" in value and _NOT_ALONE.isdisjoint(value):
+        return mastodon.read
+    if "id_str" in value and "user" in value and _NOT_ALONE.isdisjoint(value):
+        return x_v1.read
+    return own.read if "network" in value and data is None else None
 
 
 def parts(value: Any, mapped: Mapping | None = None, *, alone: bool = True, depth: int = 0) -> Iterator[Part]:

@@ -9,6 +9,7 @@ import re
 
 from stream_app.pipeline.posts import own, x_v1
 from stream_app.pipeline.posts.facts import Fields, identifier, string
+from stream_app.pipeline.posts.post import Withdrawal
 
 _NOT_LETTERS = re.compile(r"[^a-z0-9]+")
 _ID = ("tweet_id", "tweetid", "status_id", "id_str", "ids", "post_id", "message_id", "id", "url", "permalink")
@@ -33,7 +34,7 @@ _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
 _OF_X = ("tweet", "retweet", "from_user", "screen_name")
 
 
-def read(row: Fields) -> Fields:
+def read(row: Fields) -> Fields | Withdrawal:
     """The fields of a Post from a row in which :func:`is_row` finds a text; of X where a column says so.
 
     Raises:

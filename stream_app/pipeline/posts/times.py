@@ -40,11 +40,15 @@ def moment(value: object) -> datetime | None:
 def _written(value: str) -> datetime | None:
     if len(value) > 64:
         return None
-    if value[3:4] in (" ", ","):  # a weekday's name: X and RFC 2822
+    if value[3:4] == " " and (found := _X.fullmatch(value)) is not None:
+        return _x(*found.groups())
+    if value[3:4] in (" ", ","):  # a weekday's name: RFC 2822
         return _other(value.strip())
     try:
         parsed = datetime.fromisoformat(value)
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return (
+            parsed if parsed.tzinfo is UTC else parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        )
     except OverflowError:
         return None
     except ValueError:

@@ -12,6 +12,7 @@ from typing import Any
 from stream_app.pipeline.posts import own, x_v1, x_v2
 from stream_app.pipeline.posts.facts import Fields, identifier, mapping, rows, string
 from stream_app.pipeline.posts.html_text import HtmlText
+from stream_app.pipeline.posts.post import Withdrawal
 
 BARE_V2 = frozenset(
     {
@@ -248,7 +249,7 @@ def is_connect(value: Fields) -> bool:
     return "createdAt" in value and "text" in value and "user" in value and "userId" not in value
 
 
-def read_scraped_elsewhere(line: Fields) -> Fields:
+def read_scraped_elsewhere(line: Fields) -> Fields | Withdrawal:
     """The fields of a Post from a line of snscrape about another network: Telegram, Facebook, Mastodon, ..."""
     fediverse = "mastodon" in str(line.get("_type"))
     page = HtmlText(line["content"]) if fediverse and isinstance(line.get("content"), str) else None

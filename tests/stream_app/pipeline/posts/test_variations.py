@@ -8,8 +8,11 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_app.pipeline.feed.archive import items
+from stream_app.pipeline.posts.html_text import HtmlText
 from stream_app.pipeline.posts.parse import parse_record
 from stream_app.pipeline.posts.times import moment
 
@@ -219,6 +222,50 @@ def test_tables_of_well_known_data_sets(name):
     assert (post.network, post.id, post.text) == ("x", "348351442404376578", "Floods, in \nCalgary")
     assert len(post.media) == (name == "crisismmd.tsv")
     assert post.created_at.year == 2013
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "a ",
+                "&amp;",
+                "&eacute;x",
+                "<p>",
+                "</p>",
+                "<br>",
+                "<br/>",
+                "<BR />",
+                '<a href="https://n/?a=1&amp;b">',
+                "</a>",
+                '<a class="mention hashtag" href="x">',
+                '<span class="quote-inline">',
+                "</span>",
+                "<div>",
+                "</div>",
+                "<!-- c -->",
+                "<",
+                ">",
+                '<a title="x>y">',
+                "<a href='x'>",
+                "<p class=quote-inline>",
+                "< b",
+                "<3",
+                "\n",
+                "<script>",
+                "</script>",
+            ]
+        ),
+        max_size=8,
+    )
+)
+def test_html_is_read_as_the_parser_reads_it(pieces):
+    content = "".join(pieces)
+    quick = HtmlText(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HtmlText, "_plainly", lambda *_: False)
+        slow = HtmlText(content)
+    assert (quick.text, quick.links, quick.quotes) == (slow.text, slow.links, slow.quotes)
 
 
 def test_lines_in_utf16_are_lines():
