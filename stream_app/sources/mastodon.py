@@ -17,9 +17,9 @@ import aiohttp
 import orjson
 
 from stream_app.settings import MastodonSettings
-from stream_app.sources.frame import DisconnectedError, Frame, Gap, SourceError
+from stream_app.sources.frame import Frame, Gap, SourceError
 from stream_app.sources.place import Place
-from stream_app.sources.refusal import answered, refused
+from stream_app.sources.refusal import asked, refused
 from stream_app.sources.socket import opened, plain, received
 
 _SILENT_S = 90.0
@@ -87,17 +87,8 @@ class Mastodon:
 
     async def _page(self, stream: str, after: str) -> list[dict[str, Any]]:
         path, query = _timeline(stream)
-        asked = {**query, "min_id": after, "limit": str(_PAGE)}
-        async with self._session.get(f"{self._base}{path}", params=asked) as answer:
-            body = await answer.read()
-            if answer.status != 200:
-                raise answered(self._base, answer.status, answer.headers, body[:300].decode(errors="replace"))
-        try:
-            page = orjson.loads(body)
-        except ValueError:
-            page = None
-        if not isinstance(page, list):
-            raise DisconnectedError(f"{self._base}{path} answers with something that is no list", "http")
+        query |= {"min_id": after, "limit": str(_PAGE)}
+        page = await asked(self._session, f"{self._base}{path}", list, params=query)
         return [status for status in page if isinstance(status, dict) and isinstance(status.get("id"), str)]
 
 
@@ -111,12 +102,12 @@ def _stream(name: str) -> dict[str, str]:
 
 
 def _timeline(name: str) -> tuple[str, dict[str, str]]:
-    asked = _stream(name)
-    parts = asked["stream"].split(":")
+    stream = _stream(name)
+    parts = stream["stream"].split(":")
     query = {part: "true" for part in parts[1:] if part in {"local", "remote"}}
     if "media" in parts:
         query["only_media"] = "true"
-    path = f"/api/v1/timelines/tag/{asked['tag']}" if "tag" in asked else "/api/v1/timelines/public"
+    path = f"/api/v1/timelines/tag/{stream['tag']}" if "tag" in stream else "/api/v1/timelines/public"
     return path, query
 
 

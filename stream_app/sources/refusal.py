@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import aiohttp
+import orjson
 
 from stream_app.sources.frame import DisconnectedError, SourceError
+
+T = TypeVar("T", list[Any], dict[str, Any])
 
 _HOPELESS = {
     400: "it does not understand what is asked; check the settings of this source",
@@ -32,6 +36,26 @@ def answered(host: str, status: int, headers: Mapping[str, str], said: str = "")
     if status in _HOPELESS:
         return SourceError(f"{text}: {_HOPELESS[status]}")
     return DisconnectedError(text, "rate" if status in {420, 429} else "http", _asked_for(headers))
+
+
+async def asked(session: aiohttp.ClientSession, url: str, wanted: type[T], *, method: str = "GET", **request: Any) -> T:
+    """The JSON answer to a request, a list or an object as ``wanted``.
+
+    Raises:
+        DisconnectedError: it was refused for now, or the answer is something else.
+        SourceError: it was refused for good.
+    """
+    async with session.request(method, url, **request) as answer:
+        said = await answer.read()
+        if answer.status not in {200, 201}:
+            raise answered(url, answer.status, answer.headers, said[:300].decode(errors="replace"))
+    try:
+        found = orjson.loads(said)
+    except ValueError:
+        found = None
+    if not isinstance(found, wanted):
+        raise DisconnectedError(f"{url} answers with something that is no {wanted.__name__}", "http")
+    return found
 
 
 def _asked_for(headers: Mapping[str, str]) -> float:

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import aiohttp
 import orjson
@@ -19,7 +18,7 @@ import orjson
 from stream_app.settings import SourceSettings
 from stream_app.sources.frame import DisconnectedError, Frame, Gap, SourceError
 from stream_app.sources.place import Place
-from stream_app.sources.refusal import answered, refused
+from stream_app.sources.refusal import answered, asked, refused
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +60,9 @@ class X:
         try:
             await self._rule()
             back, gap = self._backfill(place, time.time())
-            asked = dict(self._settings.parameters) | ({"backfill_minutes": str(back)} if back else {})
+            wanted = dict(self._settings.parameters) | ({"backfill_minutes": str(back)} if back else {})
             began = _id_at(time.time())
-            async with self._session.get(self._settings.url, params=asked) as answer:
+            async with self._session.get(self._settings.url, params=wanted) as answer:
                 if answer.status != 200:
                     said = (await answer.content.read(300)).decode(errors="replace")
                     raise answered(self._settings.url, answer.status, answer.headers, said)
@@ -93,31 +92,18 @@ class X:
         if self._ruled:
             return
         url = f"{self._settings.url}/rules"
-        there = (await self._asked("GET", url)).get("data") or []
+        there = (await asked(self._session, url, dict)).get("data") or []
         ours = {rule["value"]: rule["id"] for rule in there if str(rule.get("tag", "")).startswith(_TAG)}
         if others := len(there) - len(ours):
             logger.warning("X has %d rules that are not of this program: their posts come too", others)
         if gone := [number for value, number in ours.items() if value not in self._rules]:
-            await self._asked("POST", url, {"delete": {"ids": gone}})
+            await asked(self._session, url, dict, method="POST", json={"delete": {"ids": gone}})
         if new := [{"value": value, "tag": _TAG} for value in self._rules if value not in ours]:
-            made = await self._asked("POST", url, {"add": new})
+            made = await asked(self._session, url, dict, method="POST", json={"add": new})
             if errors := made.get("errors"):
                 said = "; ".join(f"{error.get('value', '')}: {error.get('title') or error}" for error in errors)
                 raise SourceError(f"X refuses rules: {said[:600]}: check sources.x.rules or the filters")
         self._ruled = True
-
-    async def _asked(self, method: str, url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        async with self._session.request(method, url, json=body) as answer:
-            said = await answer.read()
-            if answer.status not in {200, 201}:
-                raise answered(url, answer.status, answer.headers, said[:300].decode(errors="replace"))
-        try:
-            found = orjson.loads(said)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise DisconnectedError(f"{url} answers with something that is no object", "http")
-        return found
 
 
 def rules_for(settings: SourceSettings) -> tuple[str, ...]:
