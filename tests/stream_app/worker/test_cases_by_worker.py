@@ -33,7 +33,7 @@ def told(answers):
     for answer in answers:
         if answer.event is not None:
             event = answer.event
-            photos = f", {len(event.media)} photos" if event.media else ""
+            photos = f", {len(event.media)} photo{'s'[: len(event.media) - 1]}" if event.media else ""
             edit = ", supersedes the first version" if event.supersedes else ""
             bare = ", no labels" if event.labels.informativeness.label is None else ""
             degraded = ", degraded" if any("embed" in why for why in event.degraded_reasons) else ""
