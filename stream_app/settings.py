@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -380,16 +380,6 @@ class NotifyChannel(Section):
     timeout_s: float = Field(10.0, gt=0, description="of one call")
     give_up_h: float = Field(24.0, ge=0, description="tried again for so long, then left as failed")
 
-    @field_validator("secret", "apprise", mode="before")
-    @classmethod
-    def _from_the_environment(cls, value: object) -> object:
-        if not isinstance(value, str) or not value.startswith("env:"):
-            return value
-        found = os.environ.get(value[4:])
-        if not found:
-            raise ValueError(f"the environment has no {value[4:]}")
-        return found
-
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.webhook is None) == (self.apprise is None):
@@ -397,6 +387,22 @@ class NotifyChannel(Section):
         if self.apprise is not None and self.secret is not None:
             raise ValueError(f"notify.channel {self.name!r}: a secret signs webhooks only")
         return self
+
+    def secrets(self) -> tuple[str | None, str | None]:
+        """``secret`` and ``apprise``, an ``env:NAME`` read now: other commands than ``notify`` need not have them.
+
+        Raises:
+            ValueError: the environment lacks one; the message names it.
+        """
+        return self._read(self.secret), self._read(self.apprise)
+
+    def _read(self, value: SecretStr | None) -> str | None:
+        text = None if value is None else value.get_secret_value()
+        if text is None or not text.startswith("env:"):
+            return text
+        if not (found := os.environ.get(text[4:])):
+            raise ValueError(f"notify.channel {self.name!r}: the environment has no {text[4:]}")
+        return found
 
 
 class NotifyRule(Section):

@@ -40,6 +40,8 @@ from stream_app.render.printable import cell, json_line, printable
 from stream_app.settings import Settings
 
 T = TypeVar("T")
+_SHORT = 8
+"""Characters of an act's id that are shown; its beginning is enough to name it."""
 
 as_option = click.option("--as", "by", default=getpass.getuser, help="who does it  [default: your user name]")
 incident_argument = click.argument("incident", metavar="ID")
@@ -163,7 +165,7 @@ def mute(settings: Settings, incident: str, hours: float | None, by: str) -> Non
 @as_option
 @click.pass_obj
 def undo(settings: Settings, incident: str, act: str | None, by: str) -> None:
-    """Take ACT back (its id in the log; the last one when left out); taking back an undo brings the act back."""
+    """Take ACT back (its id in the log, or the last act when left out); taking back an undo brings the act back."""
     _act(settings, incident, None if act is None else Undo(act=act), by)
 
 
@@ -179,12 +181,12 @@ def log(settings: Settings, incident: str, form: str) -> None:
         for entry in item.log:
             click.echo(json_line(entry.model_dump_json()))
         return
-    table = Table("when", "who", "what", "act")
+    table = _table("act", "when", "who", "what")
     for entry in item.log:
         decision = entry.decision
         when = f"{decision.at:%Y-%m-%d %H:%M:%S}" if decision.at else ""
         did = f"{decision.act.words()}{' (undone)' if entry.undone else ''}"
-        table.add_row(*map(cell, (when, decision.by, did, decision.id)))
+        table.add_row(*map(cell, (decision.id[:_SHORT], when, decision.by, did)))
     Console().print(table)
 
 
@@ -200,7 +202,7 @@ def list_(settings: Settings, everything: bool, form: str) -> None:
         for item in items:
             click.echo(json_line(item.model_dump_json()))
         return
-    table = Table("incident", "last seen", "severity", "what", "posts", "status", "owner")
+    table = _table("incident", "last seen", "severity", "what", "posts", "status", "owner")
     for item in items:
         incident, work = item.incident, item.work
         state = f"{work.status}{', muted' if work.muted else ''}"
@@ -208,6 +210,15 @@ def list_(settings: Settings, everything: bool, form: str) -> None:
         row = (incident.id, last, incident.severity, incident.title, str(incident.post_count), state, work.owner)
         table.add_row(*map(cell, row))
     Console().print(table)
+
+
+def _table(first: str, *others: str) -> Table:
+    """A table whose first column, an id to be copied, is never cut."""
+    table = Table()
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name)
+    return table
 
 
 def _act(settings: Settings, incident: str, act: Act | None, by: str) -> None:
@@ -227,6 +238,10 @@ async def _acted(settings: Settings, incident: str, act: Act | None, by: str) ->
         if last is None:
             raise click.ClickException(f"nobody has done anything to {name} that could be undone")
         act = Undo(act=last.id)
+    if isinstance(act, Undo):
+        ids = [entry.decision.id for entry in board.log.get(name, ())]
+        near = [each for each in ids if each.startswith(act.act)]
+        act = Undo(act=near[0]) if len(near) == 1 else act
     if isinstance(act, Merge):
         act = Merge(into=_named(act.into, found, board))
     if isinstance(act, Split):
@@ -238,7 +253,7 @@ async def _acted(settings: Settings, incident: str, act: Act | None, by: str) ->
         await decide(decision)
     moved = f" ({incident} was merged into it)" if not name.startswith(incident) else ""
     return printable(
-        f"{name}{moved}: {by} {act.words()}. Undo it with `crisis-stream incident undo {name} {decision.id}`"
+        f"{name}{moved}: {by} {act.words()}. Undo it with `crisis-stream incident undo {name} {decision.id[:_SHORT]}`"
     )
 
 

@@ -64,7 +64,8 @@ class Webhook:
         assert settings.webhook is not None
         self._url, self._web = settings.webhook, web
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-        self._key = None if settings.secret is None else _signing_key(settings.secret.get_secret_value())
+        secret, _ = settings.secrets()
+        self._key = None if secret is None else _signing_key(secret)
 
     async def tell(self, delivery: str, notices: Sequence[Notice]) -> None:
         """See :meth:`Channel.tell`."""
@@ -147,9 +148,10 @@ class Chat:
         """Raises ValueError where Apprise cannot read the address."""
         from apprise import Apprise
 
-        assert settings.apprise is not None
+        _, address = settings.secrets()
+        assert address is not None
         self._apprise = Apprise()
-        if not self._apprise.add(settings.apprise.get_secret_value()):
+        if not self._apprise.add(address):
             raise ValueError(
                 f"notify.channel {settings.name!r}: Apprise cannot read its address; appriseit.com says how to write it"
             )

@@ -68,6 +68,7 @@ def test_the_work_on_an_incident_from_a_shell(say):
     entries = [json.loads(line) for line in say("log", "flood-1", "--format", "jsonl").splitlines()]
     did = [(entry["decision"]["by"], entry["decision"]["act"]["kind"]) for entry in entries]
     assert did == [("ada", "claim"), ("ada", "place"), ("ada", "merge"), ("bo", "note"), ("bo", "status")]
-    say("undo", "flood-1", entries[2]["decision"]["id"])
+    assert entries[2]["decision"]["id"][:8] in log
+    say("undo", "flood-1", entries[2]["decision"]["id"][:8])
     assert len(say("list", "--format", "jsonl").splitlines()) == 2
     assert "undone already" in say("undo", "flood-1", entries[2]["decision"]["id"], code=1)

@@ -32,8 +32,15 @@ def test_the_documents_example_is_read(folder, monkeypatch):
     monkeypatch.setenv("DUTY_CHAT", "json://127.0.0.1/")
     (folder / "crisis-stream.toml").write_text(re.search(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[1])
     settings = Settings()
+    assert settings.notify.channel[0].secrets() == ("whsec_YQ==", None)
     assert [rule.name for rule in settings.notify.rule] == ["grave", "the rest", "pleas"]
     assert "whsec" not in f"{settings!r}{settings.model_dump_json()}"
+
+
+def test_a_secret_that_is_not_there_is_missed_by_notify_alone(folder):
+    (folder / "crisis-stream.toml").write_text(re.search(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[1])
+    assert Settings().notify.rule
+    assert say("--try", "ops") == (1, "Error: notify.channel 'ops': the environment has no OPS_SECRET\n")
 
 
 def test_without_rules_it_says_what_to_write():
