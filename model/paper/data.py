@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -21,8 +22,48 @@ from model.scorer import MODALITIES, ContextFacts
 Split = Literal["unified", "paper"]
 SPLITS = ("train", "dev", "test")
 Report = Callable[[str], None]
+Look = Callable[[Image.Image], Tensor]
+_ELMO_BATCH = 32
 SOURCES = {"informativeness": "informativeness", "humanitarian": "humanitarian", "damage": "damage_crisismmd"}
 """The data's name of each concept of the tables; their damage is CrisisMMD's own label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extractors:
+    """Where the frozen features come from: the packaged encoders, or the paper's, whose weights are the user's."""
+
+    elmo: Path | None = None
+    """Folder with ELMo's official ``options.json`` and its HDF5 weights."""
+    inception: Path | None = None
+    """InceptionV3's ImageNet weights as safetensors under timm's names."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What reads text and photos, and the beginning of its weights' SHA-256 where they are the user's."""
+        text = f"ELMo {_digest(elmo_weights(self.elmo))}" if self.elmo else "multilingual-e5-small"
+        image = f"InceptionV3 {_digest(self.inception)}" if self.inception else "EfficientNet-lite0"
+        return {"text": text, "image": image}
+
+
+PACKAGED = Extractors()
+
+
+def elmo_weights(folder: Path) -> Path:
+    """The one HDF5 file with weights in a folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = sorted(folder.glob("*weights*.hdf5"))
+    if not found:
+        raise FileNotFoundError(f"{folder} holds no ELMo weights (*weights*.hdf5) beside options.json")
+    return found[0]
+
+
+def _digest(file: Path) -> str:
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no {file}: give the weights' file")
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +88,12 @@ class TableData:
 
 
 def load_table_data(
-    data: Path, cache: Path, split: Split = "unified", report: Report = lambda _: None, sampled: int | None = None
+    data: Path,
+    cache: Path,
+    split: Split = "unified",
+    report: Report = lambda _: None,
+    sampled: int | None = None,
+    extractors: Extractors = PACKAGED,
 ) -> TableData:
     """The posts on whose labels the judges agree (about ``sampled`` of them), encoded once and kept in ``cache``.
 
@@ -65,7 +111,7 @@ def load_table_data(
     context = ContextEncoder()
     train = [i for i, part in enumerate(parts) if part == "train"]
     context.fit([facts[i] for i in train], [texts[i] for i in train])
-    frozen = _encoded(rows, cache, report)
+    frozen = _encoded(rows, cache, report, extractors)
     vectors = {"text": frozen["text"], "image": frozen["image"], "context": context(facts, texts)}
     assert tuple(vectors) == MODALITIES
     present = torch.tensor([[True, row.image is not None, True] for row in rows])
@@ -82,38 +128,68 @@ def paper_split(groups: Sequence[int], seed: int = 0) -> list[str]:
     return [part[g] for g in groups]
 
 
-def _encoded(rows: Sequence[Row], cache: Path, report: Report) -> dict[str, Tensor]:
-    """Frozen text and image features, from the cache where these very rows are in it."""
-    digest = hashlib.sha256("\n".join(row.key for row in rows).encode()).hexdigest()[:16]
-    path = cache / f"features-{digest}.safetensors"
+def _encoded(rows: Sequence[Row], cache: Path, report: Report, extractors: Extractors) -> dict[str, Tensor]:
+    """Frozen text and image features, from the cache where these very rows and extractors are in it."""
+    named = "\n".join((*(row.key for row in rows), *extractors.names.values()))
+    path = cache / f"features-{hashlib.sha256(named.encode()).hexdigest()[:16]}.safetensors"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        save_file({"text": _texts(rows, report), "image": _images(rows, report)}, path)
+        text = _texts(rows, report, extractors.elmo)
+        save_file({"text": text, "image": _images(rows, report, extractors.inception)}, path)
     return load_file(path)
 
 
-def _texts(rows: Sequence[Row], report: Report) -> Tensor:
-    from model.encoders.text import TextEncoder
-
+def _texts(rows: Sequence[Row], report: Report, elmo: Path | None) -> Tensor:
     texts = [row.text or "" for row in rows]
     unique = list(dict.fromkeys(texts))
     report(f"reading {len(unique):,} different texts")
-    encoder = TextEncoder.load().eval()
-    vectors = encoder.encode(unique)
+    vectors = _read_by_elmo(unique, elmo) if elmo else _read(unique)
     index = {text: i for i, text in enumerate(unique)}
     return vectors[[index[text] for text in texts]]
 
 
-def _images(rows: Sequence[Row], report: Report) -> Tensor:
-    from PIL import Image
+def _read(texts: Sequence[str]) -> Tensor:
+    from model.encoders.text import TextEncoder
 
-    from model.encoders.image import WIDTH, ImageEncoder, prepare
+    return TextEncoder.serve().encode(texts)
 
+
+def _read_by_elmo(texts: Sequence[str], folder: Path) -> Tensor:
+    """The mean of ELMo's layers: a mix that is learned would need the layers in every method's training."""
+    from model.encoders.clean import clean
+    from model.encoders.elmo import Elmo
+
+    elmo = Elmo.load(folder / "options.json", elmo_weights(folder))
+    words = [clean(text).split() for text in texts]
+    return torch.cat([elmo.encode(words[i : i + _ELMO_BATCH]).mean(1) for i in range(0, len(words), _ELMO_BATCH)])
+
+
+def _images(rows: Sequence[Row], report: Report, inception: Path | None) -> Tensor:
     report(f"looking at {sum(row.image is not None for row in rows):,} photos")
-    encoder = ImageEncoder.load(dtype=torch.float32)
-    vectors = torch.zeros(len(rows), WIDTH)
+    look, width = _inception(inception) if inception else _packaged()
+    vectors = torch.zeros(len(rows), width)
     for i, row in enumerate(rows):
         if row.image:
             with Image.open(row.image) as photo:
-                vectors[i] = encoder.encode([prepare(photo)])[0]
+                vectors[i] = look(photo)
     return vectors
+
+
+def _packaged() -> tuple[Look, int]:
+    from model.encoders.image import WIDTH, ImageEncoder, prepare
+
+    encoder = ImageEncoder.load(dtype=torch.float32)
+    return lambda photo: encoder.encode([prepare(photo)])[0], WIDTH
+
+
+def _inception(weights: Path) -> tuple[Look, int]:
+    from model.encoders.inception import SIZE, WIDTH, InceptionV3
+
+    network = InceptionV3.load(weights)
+
+    def look(photo: Image.Image) -> Tensor:
+        pixels = torch.from_numpy(np.array(photo.convert("RGB").resize((SIZE, SIZE))))
+        vectors: Tensor = network(pixels.unsqueeze(0))
+        return vectors[0]
+
+    return look, WIDTH

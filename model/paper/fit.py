@@ -15,7 +15,7 @@ from model.fusion.align import drop_modalities
 from model.multitask.balancer import Balancer
 from model.multitask.dynamic import DynamicMultitask
 from model.multitask.equal_weights import EqualWeights
-from model.multitask.losses import task_losses
+from model.multitask.losses import Granularity, task_losses
 from model.network import FusionName, FusionNetwork, NetworkConfig
 from model.paper.data import SOURCES, TableData
 from model.scorer import CONCEPTS, LABELS
@@ -35,7 +35,11 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What is the same for every method. The rate, clip and batch are the paper's; width and projection fit a CPU."""
+    """What is the same for every method.
+
+    Norm, W at the head, rate, clip and batch are the paper's, read literally; that vectors are projected to a width
+    and not padded to the widest (``align=pad``) lets it run on a CPU.
+    """
 
     epochs: int = 12
     patience: int = 5
@@ -43,6 +47,9 @@ class Protocol:
     rate: float = 0.01
     clip: float = 1.0
     align: Literal["pad", "project"] = "project"
+    norm: Literal["layer", "none"] = "none"
+    at: Literal["trunk", "head"] = "head"
+    granularity: Granularity = "binary"
     width: int = 128
     projection: int = 16
     trunk: int = 256
@@ -70,18 +77,22 @@ def network_config(method: Method, data: TableData, protocol: Protocol) -> Netwo
         fusion=method.fusion,
         heads="interaction" if method.learning == "interaction" else "linear",
         align=protocol.align,
+        norm=protocol.norm,
+        granularity=protocol.granularity,
         width=protocol.width,
         projection=protocol.projection,
         trunk=protocol.trunk,
     )
 
 
-def balancer_for(method: Method, config: NetworkConfig, labels: dict[str, Tensor]) -> Balancer:
-    """The method's way of weighing losses, given the train split's labels."""
+def balancer_for(
+    method: Method, config: NetworkConfig, labels: dict[str, Tensor], at: Literal["trunk", "head"]
+) -> Balancer:
+    """The method's way of weighing losses, given the train split's labels; ``at`` is whose weight W is."""
     tasks = len(config.tasks)
     match method.learning:
         case "dynamic":
-            return DynamicMultitask(*config.counts(labels))
+            return DynamicMultitask(*config.counts(labels), at=at)
         case "multi_objective":
             from model.multitask.multi_objective import MultiObjective
 
@@ -99,7 +110,7 @@ def fit_cell(method: Method, data: TableData, protocol: Protocol, seed: int) -> 
     config = network_config(method, data, protocol)
     network = FusionNetwork(config)
     dev = data.rows("dev")
-    balancer = balancer_for(method, config, _labels(data, data.rows("train")))
+    balancer = balancer_for(method, config, _labels(data, data.rows("train")), protocol.at)
     optimizer = torch.optim.Adam(network.parameters(), protocol.rate)
     best, best_epoch, best_state, epoch = math.inf, 0, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, protocol.epochs + 1):

@@ -116,14 +116,18 @@ def protocol_text(about: Mapping[str, Any]) -> str:
         "rest the image modality is absent, and every method works from text and context.** The damage label is "
         "CrisisMMD's own, a question about the photo, asked mostly of posts without one."
     )
+    read, align = about["extractors"], "raw" if p["norm"] == "none" else "LayerNorm"
     training = (
-        "Every method has the same frozen features (MiniLM text, EfficientNet-lite0 photo, context facts; the paper "
-        f"has ELMo and InceptionV3, whose weights cannot be shipped), the same alignment ({p['align']}, "
-        f"D = {p['width']}, LayerNorm; tensor fusion keeps {p['projection']} entries a modality), trunk "
-        f"({p['trunk']}) and training: Adam {p['rate']}, clip {p['clip']}, batch {p['batch']}, modality "
-        f"dropout {p['modality_dropout']}, at most {p['epochs']} epochs, early stop on the unweighted validation loss "
-        f"with patience {p['patience']}, best weights restored; {about['seeds']} seeds. "
-        "TaskInteraction is MTI-Net adapted from images to vectors."
+        f"Every method has the same frozen features ({read['text']} for text, {read['image']} for photos, facts as "
+        "context; the paper has ELMo and InceptionV3, whose weights cannot be shipped: `--elmo` and `--inception` take "
+        f"them), the same alignment ({p['align']}, D = {p['width']}, {align}; tensor fusion keeps {p['projection']} "
+        f"entries a modality), {p['granularity']} tasks, trunk ({p['trunk']}) and training: Adam {p['rate']}, clip "
+        f"{p['clip']}, batch {p['batch']}, modality dropout {p['modality_dropout']}, W of equation 11 at the "
+        f"{p['at']}, at most {p['epochs']} epochs, early stop on the unweighted validation loss with patience "
+        f"{p['patience']}, best weights restored; {about['seeds']} seeds. The product differs: D = 512 with "
+        "LayerNorm, attention as shares, both orders of a pair, W at the trunk, rate 0.0003, batch 256. "
+        "TaskInteraction is MTI-Net adapted from images to "
+        "vectors."
     )
     reading = (
         "A post gets its likeliest class; F1 is macro over classes unless said otherwise; HL counts wrong labels over "

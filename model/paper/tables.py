@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from model.fusion.align import Align
 from model.fusion.improved_graph import bimodal_pairs, pair_similarity
-from model.paper.data import Split, TableData, load_table_data
+from model.paper.data import PACKAGED, Extractors, Split, TableData, load_table_data
 from model.paper.figures import Scores
 from model.paper.fit import Cell, Method, Protocol, fit_cell
 from model.scorer import LABELS
@@ -55,6 +55,7 @@ def run_tables(
     focal: bool = False,
     methods: Sequence[str] | None = None,
     sampled: int | None = None,
+    extractors: Extractors = PACKAGED,
 ) -> Path:
     """Train every method from every seed (what is already in ``out`` is not trained again) and write the report.
 
@@ -73,9 +74,10 @@ def run_tables(
     protocol = protocol or Protocol()
     rows = chosen_methods(methods, focal=focal)
     out.mkdir(parents=True, exist_ok=True)
-    claim(out, {"protocol": asdict(protocol), "split": split, **({"sampled": sampled} if sampled else {})})
+    about = {"protocol": asdict(protocol), "split": split, "extractors": extractors.names}
+    claim(out, {**about, **({"sampled": sampled} if sampled else {})})
     console = Console()
-    posts = load_table_data(data, out, split, console.print, sampled)
+    posts = load_table_data(data, out, split, console.print, sampled, extractors)
     _train(rows, range(seeds), posts, protocol, out)
     found = score_cells(rows, range(seeds), posts, out, resamples)
     write_report(out, found, summary(posts, rows, seeds, out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -51,6 +52,27 @@ def unified(rows: Sequence[Row], scorer: FusedScorer) -> Figures:
         for part, chosen in parts.items()
         if (result := labelled(scored[concept], tested, [label(r) if chosen(r) else {} for r in tested], concept))
     }
+
+
+def unseen_events(rows: Sequence[Row], scorer: FusedScorer, each: int = 300) -> Figures:
+    """A shipped model, by text alone, on messages of the events it never learned from, at most ``each`` a language.
+
+    Intervals are by event where a language has several: messages of one event resemble each other more than those of
+    the next disaster.
+    """
+    of: dict[str, list[Row]] = {}
+    for row in sorted((r for r in rows if r.source and r.text and r.split == "test"), key=lambda row: row.group):
+        of.setdefault(row.language or "en", []).append(row)
+    found: Figures = {}
+    for language, messages in sorted(of.items()):
+        kept = messages[:: max(1, len(messages) // each)][:each]
+        scored = _served(scorer, kept)
+        events = list(dict.fromkeys(row.event for row in kept))
+        grouped = kept if len(events) < 2 else [replace(row, group=events.index(row.event)) for row in kept]
+        for concept in CONCEPTS:
+            if result := labelled(scored[concept], grouped, [row.agreed for row in kept], concept):
+                found[f"{language}.{concept}"] = {**result, "events": len(events)}
+    return found
 
 
 def event_only(rows: Sequence[Row]) -> Figures:

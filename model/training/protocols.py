@@ -1,4 +1,4 @@
-"""Protocols that train models of their own, to be compared with papers: official splits, Sri Lanka, one event left out.
+"""Protocols that train models of their own: official splits, Sri Lanka, an event or a source of messages left out.
 
 ``work`` is a folder for the text layers, which take nearly all the time: what is there already is not trained again.
 """
@@ -21,11 +21,14 @@ from model.serving.calibration import Calibration
 from model.training.evaluate import SRI_LANKA, Figures, figures, labelled
 from model.training.fusion import fit, logits_of
 from model.training.metrics import accuracy_of, by_group, interval, macro_f1_of
-from model.training.text import TextPlan, TextTask, distinct, fine_tune, sources_of, without_leaks
+from model.training.mix import epoch
+from model.training.text import TextPlan, TextTask, distinct, each_once, fine_tune, sources_of, without_leaks
 from model.training.train import Recipe, calibrated, encode, learn_fusion, progress
 from model.training.vectors import Vectors, encode_images
 
 FOLDS = 5
+SEEN = 10
+"""One group of so many is held back of the events that are learned."""
 VIEWS = {"fusion": (True, True, True), "text": (True, False, True), "image": (False, True, False)}
 """What each network is shown of text, image and context; context goes with the text."""
 
@@ -83,6 +86,52 @@ def leave_one_out(rows: Sequence[Row], recipe: Recipe, work: Path | None = None)
             if result:
                 found[f"{event}.{concept}"] = result
     return found
+
+
+def leave_one_source_out(
+    rows: Sequence[Row], recipe: Recipe, work: Path | None = None, only: Sequence[str] = ()
+) -> Figures:
+    """Each source of messages, or ``only`` these, judged by text alone by a model that learned from the others.
+
+    ``seen`` is what the same model makes of the other sources: of each of their events a tenth of the messages, which
+    it did not learn either. The gap between both is what a new event of a new source costs; macro-F1 is over the
+    classes that occur.
+
+    Raises:
+        ValueError: there are no messages of a source in ``only``.
+    """
+    messages = [row for row in rows if row.text and row.source]
+    known = sources_of(messages)
+    if unknown := [name for name in only if name not in known]:
+        raise ValueError(f"no message is of the source {unknown[0]!r}; there are {', '.join(known)}")
+    found: Figures = {}
+    for source in only or known:
+        parts = {"unseen": [r for r in messages if r.source == source], "seen": seen_messages(messages, source)}
+        held = [*parts["unseen"], *parts["seen"]]
+        others = [r for r in rows if r.text and r.split == "train" and r.source != source]
+        task = _tuned(f"without-{source.split(' ')[0].replace('/', '-')}", without_leaks(others, held), recipe, work)
+        for part, judged in parts.items():
+            logits = task.predict([row.text or "" for row in judged])
+            for concept in ("informativeness", "humanitarian", "request"):
+                result = labelled(logits[concept].softmax(1), judged, [row.agreed for row in judged], concept)
+                if result:
+                    found[f"{source}.{concept}.{part}"] = result
+    return {**found, **gaps(found)}
+
+
+def seen_messages(messages: Sequence[Row], left_out: str) -> list[Row]:
+    """A tenth of the other sources' training messages, by group: held back of events that are learned."""
+    return [row for row in messages if row.source != left_out and row.split == "train" and row.group % SEEN == 0]
+
+
+def gaps(found: Mapping[str, Figures]) -> Figures:
+    """Macro-F1 of what was seen less that of what was not, by source and concept."""
+    pairs = {name.removesuffix(".unseen"): figures for name, figures in found.items() if name.endswith(".unseen")}
+    return {
+        f"{name}.gap": round(found[f"{name}.seen"]["f1_macro"] - figures["f1_macro"], 4)
+        for name, figures in pairs.items()
+        if f"{name}.seen" in found
+    }
 
 
 def srilanka(rows: Sequence[Row], recipe: Recipe, work: Path | None = None) -> Figures:
@@ -179,7 +228,8 @@ def _tuned(name: str, rows: Sequence[Row], recipe: Recipe, work: Path | None) ->
     learning = distinct(rows)
     with progress() as bar:
         doing = bar.add_task(f"text layers, {name}", total=100)
-        task = fine_tune(encoder, learning, plan, lambda share: bar.advance(doing, 100 * share))
+        draw = epoch if any(row.source for row in learning) else each_once
+        task = fine_tune(encoder, learning, plan, lambda share: bar.advance(doing, 100 * share), draw)
     if kept:
         partial = kept.with_suffix(".partial")
         save_file({key: value.contiguous() for key, value in task.state_dict().items()}, partial)

@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from stream_app.cli.model_diff import diff
-from stream_app.cli.model_settings import DATA, PRESET, SET, recipe_of
+from stream_app.cli.model_settings import DATA, PRESET, SET, recipe_of, with_setting
 from stream_app.cli.model_train import train
+
+PROTOCOLS = ("unified", "unseen-events", "official", "srilanka-5fold", "leave-one-event-out", "leave-one-source-out")
 
 
 @click.group()
@@ -39,6 +41,23 @@ def command() -> None:
 @click.option("--focal", is_flag=True, help="add equal weights with the focal loss, which the paper lacks")
 @click.option("--rows", type=click.IntRange(100), help="an even sample of about so many rows: shows that it works")
 @click.option("--method", "methods", multiple=True, help="only this row, e.g. 'Concat + Dynamic'; may be repeated")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="any setting of the experiment: align=pad, norm=layer, at=trunk, granularity=group; may be repeated",
+)
+@click.option(
+    "--elmo",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="folder of ELMo's options.json and weights, in place of the packaged text encoder",
+)
+@click.option(
+    "--inception",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="InceptionV3's weights (safetensors), in place of the packaged photo encoder",
+)
 def tables(
     *,
     data: Path,
@@ -50,12 +69,19 @@ def tables(
     focal: bool,
     rows: int | None,
     methods: tuple[str, ...],
+    settings: tuple[str, ...],
+    elmo: Path | None,
+    inception: Path | None,
 ) -> None:
     """Run the paper's experiment: eight methods, three concepts, F1, HL and MAP beside the paper's own figures."""
+    from model.paper.data import Extractors
     from model.paper.fit import Protocol
     from model.paper.tables import run_tables
 
     protocol = replace(Protocol(), epochs=epochs) if epochs else Protocol()
+    for setting in settings:
+        name, _, written = setting.partition("=")
+        protocol = with_setting(protocol, setting, name, written)
     try:
         run_tables(
             data,
@@ -67,6 +93,7 @@ def tables(
             focal=focal,
             methods=methods,
             sampled=rows,
+            extractors=Extractors(elmo, inception),
         )
     except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
@@ -77,11 +104,13 @@ def tables(
 @DATA
 @click.option(
     "--protocol",
-    type=click.Choice(["unified", "official", "srilanka-5fold", "leave-one-event-out"]),
+    type=click.Choice(PROTOCOLS),
     default="unified",
     show_default=True,
+    help="unified and unseen-events judge --model, the others train models of their own",
 )
-@click.option("--model", default="default", show_default=True, help="judged by 'unified'; the others train their own")
+@click.option("--model", default="default", show_default=True, help="the model to judge")
+@click.option("--source", "sources", multiple=True, help="leave-one-source-out: only this source; may be repeated")
 @PRESET
 @SET
 @click.option("--short", is_flag=True, help="the recipe of a short run")
@@ -100,6 +129,7 @@ def evaluate(
     data: Path,
     protocol: str,
     model: str,
+    sources: tuple[str, ...],
     preset: str,
     settings: tuple[str, ...],
     short: bool,
@@ -115,12 +145,14 @@ def evaluate(
     from model.training import evaluate as measures
     from model.training import protocols
     from model.training.checkpoint import claim
+    from model.training.mix import load_mix
 
     recipe = recipe_of(preset, short=short, settings=settings)
     if members and recipe.text:
         recipe = replace(recipe, text=replace(recipe.text, members=members))
     try:
-        chosen = sample(load_rows(data), rows)
+        mixed = protocol in ("unseen-events", "leave-one-source-out")
+        chosen = load_mix(data, count=rows) if mixed else sample(load_rows(data), rows)
         if work:
             claim(work, {"protocol": protocol, "recipe": asdict(recipe), "rows": rows})
         match protocol:
@@ -130,6 +162,10 @@ def evaluate(
                 figures = protocols.srilanka(chosen, recipe, work)
             case "leave-one-event-out":
                 figures = protocols.leave_one_out(chosen, recipe, work)
+            case "leave-one-source-out":
+                figures = protocols.leave_one_source_out(chosen, recipe, work, sources)
+            case "unseen-events":
+                figures = measures.unseen_events(chosen, FusedScorer.load(model))
             case _:
                 served = measures.unified(chosen, FusedScorer.load(model))
                 figures = {**served, **{f"event_only.{c}": f for c, f in measures.event_only(chosen).items()}}

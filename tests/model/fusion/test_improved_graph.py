@@ -162,6 +162,7 @@ def test_attention_is_the_two_convolutions_over_the_stacked_image() -> None:
 
 
 def test_the_gate_bounds_attention() -> None:
+    torch.manual_seed(0)
     weights = DynamicAttention("sigmoid")(torch.randn(50, 3, D) * 100, present(50, 3))
     assert torch.all((weights >= 0) & (weights <= 1))
     assert (DynamicAttention("none")(torch.randn(50, 3, D) * 100, present(50, 3)) > 1).any()

@@ -240,3 +240,13 @@ def test_kernels_that_are_kept_are_bounded_unless_the_user_says(own):
     code = f"import os; from model.load import load_scorer; load_scorer('default'); print(os.environ['{name}'])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert run.stdout.split() == [own or str(KEPT_KERNELS)]
+
+
+def test_what_is_answered_went_through_the_calibration(scorer, monkeypatch):
+    (before,) = scorer.score([PostInput(TEXT)])
+    plain = scorer.calibration.scores
+    flat = lambda concept, logits, which: 0 * plain(concept, logits, which)  # noqa: E731
+    monkeypatch.setattr(scorer.calibration, "scores", flat)
+    (after,) = scorer.score([PostInput(TEXT)])
+    assert after.labels["humanitarian"].probability == pytest.approx(1 / 5)
+    assert before.labels["humanitarian"].probability > 0.3

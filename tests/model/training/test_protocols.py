@@ -76,7 +76,8 @@ def test_the_gain_is_over_the_better_single_modality():
     assert gain["interval"][0] > 0
 
 
-def test_text_layers_that_are_kept_are_not_trained_again(tmp_path, monkeypatch):
+def test_text_layers_that_are_kept_are_not_trained_again(tmp_path, monkeypatch, letters):
+    monkeypatch.setattr(protocols.TextEncoder, "load", lambda *_: letters())
     rows = [
         Row(str(i), i, "e", "train", f"flood {i}", None, None, {"informativeness": "informative"}) for i in range(8)
     ]
