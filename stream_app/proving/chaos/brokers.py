@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from aiokafka import TopicPartition
@@ -59,9 +60,7 @@ async def three_brokers(settings: Settings, logs: Path, *, kafka: LocalCluster, 
                 before = truth.seen
                 feeding = asyncio.create_task(feed(settings, numbered(range(turn * each, (turn + 1) * each))))
                 await truth.wait(before + 1, START_S, fleet.revive)
-                async with admin_client(settings.kafka) as admin:
-                    node = await ROLES[role](admin, settings)
-                kafka.brokers[node].kill()
+                kafka.brokers[await _find(settings, ROLES[role])].kill()
                 began = time.monotonic()
                 await feeding
                 if not await truth.wait((turn + 1) * each, _PATIENCE_S, fleet.revive):
@@ -74,15 +73,25 @@ async def three_brokers(settings: Settings, logs: Path, *, kafka: LocalCluster, 
             return await the_end(fleet, truth, sent, wrong=wrong, figures=figures)
 
 
+async def _find(settings: Settings, whom: Find) -> int:
+    """The broker that has a role; while the role is being handed over nobody does."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while True:
+            with suppress(KafkaError):
+                async with admin_client(settings.kafka) as admin:
+                    if (node := await whom(admin, settings)) > 0:
+                        return node
+            await asyncio.sleep(0.2)
+
+
 async def _in_sync(settings: Settings, copies: int) -> None:
     """Wait until every partition is on ``copies`` brokers again, so that one more may die."""
     async with asyncio.timeout(_PATIENCE_S):
         while True:
-            try:
+            topics = []
+            with suppress(KafkaError):
                 async with admin_client(settings.kafka) as admin:
                     topics = await admin.describe_topics()
-            except KafkaError:
-                topics = []
             partitions = [each for topic in topics for each in topic["partitions"]]
             if partitions and all(len(each["isr"]) == copies for each in partitions):
                 return
