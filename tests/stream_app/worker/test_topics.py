@@ -87,6 +87,7 @@ async def test_a_topic_that_was_made_anew_between_two_looks_is_read_from_its_beg
         await send(settings, range(3), partition=0)
         assert await ids(collect, settings, 3) == [0, 1, 2]
         first = (await replica.feed.shapes([settings.topics.posts]))[settings.topics.posts]
+        replica.feed._consumer.pause(*replica.feed.partitions)  # reading, it would be told of the deletion
         async with admin_client(settings.kafka) as admin:
             await admin.delete_topics([settings.topics.posts])
             answer = await admin.create_topics([NewTopic(settings.topics.posts, 2, 1)])
