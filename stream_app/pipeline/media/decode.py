@@ -108,9 +108,14 @@ def decode(data: bytes, prepare: Prepare, max_pixels: int) -> Decoded:
         CONTENT_TYPES[form],
         *image.size,
         hashlib.sha256(data).hexdigest(),
-        str(imagehash.phash(Image.fromarray(pixels))),
+        perceptual_hash(pixels),
         image.flaw,
     )
+
+
+def perceptual_hash(pixels: NDArray[np.uint8]) -> str:
+    """The 64-bit DCT hash of [S, S, 3] in hex. Its first call imports scipy's transforms: half a second of a core."""
+    return str(imagehash.phash(Image.fromarray(pixels)))
 
 
 @dataclass(frozen=True, slots=True)
