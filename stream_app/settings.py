@@ -112,6 +112,11 @@ class TopicSettings(Section):
         return f"{self.prefix}incidents"
 
     @property
+    def emerging(self) -> str:
+        """Words, places and photos that many speak of at once; compacted."""
+        return f"{self.prefix}emerging"
+
+    @property
     def dead_letters(self) -> str:
         """What could not be processed."""
         return f"{self.prefix}dead-letters"
@@ -168,6 +173,16 @@ class PostSettings(Section):
         None,
         description="a secret for authors' keys, so that nobody can compute them from the networks' ids; in "
         "CRISIS_STREAM_POSTS__AUTHOR_SALT, the same for all workers and for `forget`",
+    )
+
+
+class PlaceSettings(Section):
+    """How places are read from texts."""
+
+    gazetteer: Path | None = Field(
+        None,
+        description="a file of your own with places of a region: CSV (name, latitude, longitude, country_code, "
+        "population, aliases parted by ;) or GeoJSON such as an OpenStreetMap extract; they come before the world's",
     )
 
 
@@ -348,8 +363,8 @@ class IncidentSettings(Section):
     app_id: str = Field("crisis-stream-incidents", description="Faust application: consumer group and changelog names")
     min_probability: float = Field(0.5, ge=0, le=1, description="of the humanitarian or damage label")
     window_h: float = Field(6.0, gt=0, description="a post joins posts written at most this long before or after it")
-    reach_km: dict[Literal["point", "place", "gazetteer"], float] = Field(
-        {"point": 10.0, "place": 25.0, "gazetteer": 25.0},
+    reach_km: dict[Literal["point", "place", "coordinates", "gazetteer"], float] = Field(
+        {"point": 10.0, "place": 25.0, "coordinates": 10.0, "gazetteer": 25.0},
         description="how far a position may be off; two join when no further apart than their reaches together",
     )
     similar_text: float = Field(0.35, gt=0, le=1, description="Jaccard similarity that joins posts without a place")
@@ -364,6 +379,26 @@ class IncidentSettings(Section):
     publish_every_s: float = Field(2.0, gt=0)
     http_host: str = "127.0.0.1"
     http_port: int = Field(8081, ge=0, le=65535, description="health, readiness and metrics; 0 picks a free port")
+
+    def reach_of(self, source: Literal["point", "place", "coordinates", "gazetteer"]) -> float:
+        """Kilometres that a position from ``source`` may be off; a position in a text is as good as a point."""
+        return self.reach_km.get(source, self.reach_km.get("point", 10.0))
+
+
+class EmergingSettings(Section):
+    """What counts as a burst of a word, a place or a photo; docs/incidents.md says how."""
+
+    window_minutes: float = Field(15.0, gt=0, description="the present: the posts of the last minutes")
+    past_h: float = Field(3.0, gt=0, description="what it is compared with: the posts of the hours before")
+    min_past: int = Field(100, ge=1, description="informative posts in the past before anything is said to burst")
+    min_authors: int = Field(3, ge=2, description="that have it in the window")
+    min_score: float = Field(4.0, gt=0, description="standard deviations beyond what was expected")
+    most: int = Field(20, ge=1, description="published at a time, the strongest first")
+    same_photo_bits: int = Field(6, ge=0, le=16, description="perceptual hashes this many bits apart show one photo")
+    old_photo_h: float = Field(24.0, gt=0, description="a photo first seen so long ago is told of at its first repeat")
+    photo_days: float = Field(30.0, gt=0, description="how long a photo is remembered, to tell a picture used again")
+    photos: int = Field(200_000, ge=1, description="photos remembered; some 1 kB each")
+    publish_every_s: float = Field(5.0, gt=0)
 
 
 class NotifyChannel(Section):
@@ -557,6 +592,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     feed: FeedSettings = FeedSettings()
     posts: PostSettings = PostSettings()
+    place: PlaceSettings = PlaceSettings()
     media: MediaSettings = MediaSettings()
     labelling: LabellingSettings = LabellingSettings()
     alerts: AlertSettings = AlertSettings()
@@ -564,6 +600,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     dashboard: DashboardSettings = DashboardSettings()
     incidents: IncidentSettings = IncidentSettings()
+    emerging: EmergingSettings = EmergingSettings()
     sources: SourceSettings = SourceSettings()
     notify: NotifySettings = NotifySettings()
 

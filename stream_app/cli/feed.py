@@ -30,16 +30,18 @@ def check(file: Path, as_json: bool, most: int) -> None:
     nothing is a post.
     """
     from stream_app.pipeline.feed.archive import DAMAGED
+    from stream_app.pipeline.posts.enrich import Enricher
     from stream_app.pipeline.posts.mapped import Mapped
 
     try:
-        mapped = Mapped.of(Settings().feed)
+        settings = Settings()
+        mapped, enrich = Mapped.of(settings.feed), Enricher(settings.place)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     totals: Counter[str] = Counter()
     shown: list[dict[str, Any]] = []
     try:
-        for row in _found(file, mapped):
+        for row in _found(file, mapped, enrich):
             _count(totals, row)
             if as_json:
                 click.echo(json.dumps(row, ensure_ascii=False, default=str))
@@ -56,9 +58,8 @@ def check(file: Path, as_json: bool, most: int) -> None:
     sys.exit(0 if totals["post"] else 1)
 
 
-def _found(file: Path, mapped: Any) -> Iterator[dict[str, Any]]:
+def _found(file: Path, mapped: Any, enrich: Any) -> Iterator[dict[str, Any]]:
     from stream_app.pipeline.feed.archive import MAX_ITEM, items
-    from stream_app.pipeline.posts.enrich import enrich
     from stream_app.pipeline.posts.parse import parse_record
 
     with file.open("rb") as raw:

@@ -21,6 +21,7 @@ from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_o
 from stream_app.offline.images import images_from
 from stream_app.offline.label import Fetch, OfflineLabeller
 from stream_app.pipeline.labelling.scoring import ModelBrokenError
+from stream_app.pipeline.posts.enrich import Enricher
 from stream_app.pipeline.posts.mapped import Mapped
 from stream_app.settings import Settings
 
@@ -65,7 +66,10 @@ def command(
         mapped = Mapped.of(settings.feed)
         scorer = load_scorer(model or settings.model.source, **settings.model.placement)
         source_of_images = images_from(settings.media, scorer.prepare, folder=images, none=no_images)
-        labelling = partial(OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below, mapped=mapped)
+        enrich = Enricher(settings.place)
+        labelling = partial(
+            OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below, mapped=mapped, enrich=enrich
+        )
         tally = asyncio.run(_label(source, mapped, sink, console, labelling, source_of_images))
     except BrokenPipeError:
         raise  # whoever read our output has seen enough; click ends quietly

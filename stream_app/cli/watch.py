@@ -21,6 +21,7 @@ from stream_app.cli.options import bootstrap_option, parsed_by, prefix_option, s
 from stream_app.decisions.showcase import Showcase
 from stream_app.decisions.shown import Shown as Decided
 from stream_app.decisions.store import decision_in, read_decisions
+from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
@@ -34,7 +35,7 @@ from stream_app.render.shown import Seen, Shown
 from stream_app.settings import Settings
 
 Format = Literal["table", "jsonl", "geojson", "cap"]
-TOPICS = ("events", "alerts", *(f"alerts.{concept}" for concept in CONCEPTS), "incidents")
+TOPICS = ("events", "alerts", *(f"alerts.{concept}" for concept in CONCEPTS), "incidents", "emerging")
 _REMEMBERED = 10_000
 _WITHDRAWN = 1_000_000
 """Names of what was withdrawn that are remembered: 100 MB at most."""
@@ -124,6 +125,13 @@ class Printer:
             feature["geometry"] = feature["properties"]["post"]["place"] = None
             self.features[seen.id] = feature
 
+    def show_emerging(self, each: Emerging, received: Received) -> None:
+        """Print a word, place or photo that bursts."""
+        if self.form == "jsonl":
+            self._record(received)
+        else:
+            self._row(table.line(each))
+
     def _row(self, row: Text) -> None:
         if self.console.is_terminal:
             self.console.print(row, overflow="ellipsis", no_wrap=True, crop=True)
@@ -179,7 +187,7 @@ def command(
     cap_status: Any,
     cap_scope: Any,
 ) -> None:
-    """Follow labelled events, the alerts of one task or of all, or incidents.
+    """Follow labelled events, the alerts of one task or of all, incidents, or what is emerging.
 
     CAP messages say Exercise and Restricted; a public warning needs both --cap-status Actual and --cap-scope Public.
     They are made of incidents, and of events that pass the alert rule of another task than informativeness.
@@ -196,6 +204,8 @@ def command(
         alerts=settings.alerts if form == "cap" else None,
         copies=copies if copies is not None else form != "table" or not what.startswith("alerts"),
     )
+    if what == "emerging" and form not in ("table", "jsonl"):
+        raise click.UsageError("what is emerging is shown as table or jsonl: it is no place, and warns of nothing")
     console = Console(highlight=False)
     options = CapOptions(cap_sender, cap_status, cap_scope)
     printer = Printer(form, options, follow, click.echo, console, _concept(what, tasks))
@@ -213,7 +223,8 @@ def command(
 async def _watch(
     settings: Settings, what: str, wanted: Filter, printer: Printer, *, since: datetime | None, limit: int | None
 ) -> None:
-    told = (_incidents if what == "incidents" else _events)(settings, what, wanted, printer, since=since)
+    tell = {"incidents": _incidents, "emerging": _emerging}.get(what, _events)
+    told = tell(settings, what, wanted, printer, since=since)
     shown = 0
     async with aclosing(told) as items:
         async for _ in items:
@@ -236,6 +247,22 @@ async def _events(
                 printer.take_back(item, received)
             elif wanted.event(item) and not gone.bars_event(item):
                 printer.show(item, received)
+                yield
+
+
+async def _emerging(
+    settings: Settings,
+    what: str,
+    wanted: Filter,  # noqa: ARG001 - a word has no place, language or label
+    printer: Printer,
+    *,
+    since: datetime | None,
+) -> AsyncGenerator[None, None]:
+    """Show what is emerging; yields after each one shown."""
+    async with aclosing(_reading(settings, _topics(settings, what), printer, since)) as records:
+        async for received in records:
+            if received.value:
+                printer.show_emerging(Emerging.model_validate_json(received.value), received)
                 yield
 
 
@@ -374,7 +401,7 @@ def _topics(settings: Settings, what: str) -> list[str]:
         return [names.alerts(concept) for concept in CONCEPTS]
     if what.startswith("alerts."):
         return [names.alerts(what.removeprefix("alerts."))]
-    return [names.incidents if what == "incidents" else names.events]
+    return [{"incidents": names.incidents, "emerging": names.emerging}.get(what, names.events)]
 
 
 def _attributes(received: Received) -> dict[str, str]:

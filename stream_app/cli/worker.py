@@ -34,11 +34,12 @@ def command(once_idle: float | None, log_level: str, **chosen: Any) -> None:
     """
     from stream_app.kafka.topics import ensure_topics
     from stream_app.pipeline.labelling.models import SwapError
+    from stream_app.pipeline.posts.atlas.own import GazetteerError
     from stream_app.worker.service import run
 
     settings = with_options(Settings(), **chosen)
     asyncio.run(ensure_topics(settings))
     try:
         run(settings, once_idle_s=once_idle, loglevel=log_level)
-    except SwapError as error:
+    except (SwapError, GazetteerError) as error:
         raise click.ClickException(str(error)) from None

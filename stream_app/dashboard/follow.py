@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from stream_app.dashboard.state import DashboardState
 from stream_app.decisions.store import decision_in
 from stream_app.feedback.verdict import Verdict
+from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
@@ -69,6 +70,16 @@ async def follow_decisions(settings: Settings, state: DashboardState) -> None:
             state.add_decision(decision)
 
     await _follow(settings, state, [settings.topics.decisions], EPOCH, take)
+
+
+async def follow_emerging(settings: Settings, state: DashboardState) -> None:
+    """Read what is emerging, compacted, from its beginning, then live, for ever."""
+
+    def take(received: Received) -> None:
+        if received.key is not None:
+            state.put_emerging(received.key, Emerging.model_validate_json(received.value) if received.value else None)
+
+    await _follow(settings, state, [settings.topics.emerging], EPOCH, take)
 
 
 async def _follow(

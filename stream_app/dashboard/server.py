@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from stream_app.dashboard.app import Desk, build_app, listening
-from stream_app.dashboard.follow import follow_decisions, follow_incidents, follow_posts
+from stream_app.dashboard.follow import follow_decisions, follow_emerging, follow_incidents, follow_posts
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.lag import watch_lag
 from stream_app.dashboard.state import DashboardState
@@ -53,6 +53,7 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
                 for work in (
                     follow_posts(settings, state),
                     follow_incidents(settings, state),
+                    follow_emerging(settings, state),
                     follow_decisions(settings, state),
                     watch_lag(settings, state),
                     broadcast(state, hub),

@@ -14,6 +14,7 @@ from stream_app.decisions.board import Board, Entry
 from stream_app.decisions.showcase import Showcase
 from stream_app.decisions.shown import Said, Shown
 from stream_app.feedback.verdict import Verdict
+from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.barred import Barred
 from stream_app.pipeline.events.event import Event, EventMedia
@@ -22,6 +23,7 @@ from stream_app.settings import AlertSettings, DashboardSettings
 
 RATE_SECONDS = 60
 _DEAD_LETTERS_SHOWN = 20
+_EMERGING_SHOWN = 5
 _LOG_SHOWN = 100
 _WITHDRAWN = 20_000
 """Withdrawals remembered; an author's may come before a post that was labelled earlier."""
@@ -135,6 +137,7 @@ class DashboardState:
         self._dead_letters: deque[dict[str, Any]] = deque(maxlen=_DEAD_LETTERS_SHOWN)
         self.counts: Counter[str] = Counter()
         self.labels: dict[str, Counter[str]] = defaultdict(Counter)
+        self._emerging: dict[str, Emerging] = {}
         self.lag: dict[str, Any] | None = None
         self.problems: dict[str, str] = {}
         self.forget_photos: Callable[[Iterable[str]], object] = list
@@ -326,6 +329,12 @@ class DashboardState:
         self.counts["dead_letters"] += 1
         self._dead_letters.append({"at": at.isoformat(), "stage": stage, "error": error})
 
+    def put_emerging(self, name: str, emerging: Emerging | None) -> None:
+        """Show what is emerging under this id, or no more: None and ``over`` end it."""
+        self._emerging.pop(name, None)
+        if emerging is not None and emerging.status == "rising":
+            self._emerging[name] = emerging
+
     def knows(self, event: str) -> bool:
         """Whether the event with this id is on show."""
         return event in self._card_of
@@ -356,9 +365,15 @@ class DashboardState:
             "labels": {concept: dict(counts) for concept, counts in self.labels.items()},
             "per_second": self._rate.last_minute(now or datetime.now(UTC)),
             "dead_letters": list(self._dead_letters),
+            "emerging": self._emerging_view(),
             "lag": self.lag,
             "problems": list(dict.fromkeys(self.problems.values())),
         }
+
+    def _emerging_view(self) -> list[dict[str, Any]]:
+        """The strongest few, an old picture first."""
+        ranked = sorted(self._emerging.values(), key=lambda each: (each.first_seen is None, -each.score, each.id))
+        return [each.model_dump(mode="json") for each in ranked[:_EMERGING_SHOWN]]
 
     def snapshot(self) -> dict[str, Any]:
         """Everything on show, for a browser that has just come."""

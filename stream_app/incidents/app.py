@@ -8,19 +8,19 @@ Every post's assignment is one table entry, so a crash between two writes can ne
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import faust
 from pydantic import TypeAdapter, ValidationError
 
 from stream_app.feedback.tables import keep_counts
+from stream_app.incidents.clock import StreamClock
+from stream_app.incidents.emerge import keep_emerging
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.health import Health
 from stream_app.incidents.incident import INCIDENT_TYPE, Incident
-from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.taken import Losses, Taken, read_event
 from stream_app.kafka.clients import codec
@@ -76,8 +76,10 @@ def build_app(settings: Settings, health: Health | None = None) -> faust.App:
     sightings = app.topic(f"{app.conf.id}-sightings", partitions=1, internal=True, retention=24 * 3600, **raw)
     table = app.Table("posts", partitions=1, key_type=bytes, value_type=bytes, help=_TABLE)
     keep_counts(app, settings)
-    _Sifter(settings, sightings, health).run_in(app, events)
-    _Keeper(settings, table, app.topic(settings.topics.incidents, **raw), health).run_in(app, sightings)
+    keeper = _Keeper(settings, table, app.topic(settings.topics.incidents, **raw), health)
+    keeper.run_in(app, sightings)
+    tell = keep_emerging(app, settings, keeper.covers)
+    _Sifter(settings, sightings, health, tell).run_in(app, events)
     health.watch(app)
     return app
 
@@ -85,7 +87,10 @@ def build_app(settings: Settings, health: Health | None = None) -> faust.App:
 class _Sifter:
     """Passes on what incidents need; an event that cannot be read is logged, counted and skipped."""
 
-    def __init__(self, settings: Settings, sightings: Any, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, sightings: Any, health: Health, tell: Callable[[Event], Awaitable[None]]
+    ) -> None:
+        self._tell = tell
         self._rules, self._events, self._health = settings.incidents, settings.topics.events, health
         self._sightings = sightings
         self.skipped = 0
@@ -107,7 +112,8 @@ class _Sifter:
         """Passes on what incidents need of each event."""
         async for value in stream:
             try:
-                found = read_event(Event.model_validate_json(value or b""), self._rules)
+                event = Event.model_validate_json(value or b"")
+                found = read_event(event, self._rules)
             except ValidationError as error:
                 self.skipped += 1
                 self._health.events.labels("skipped").inc()
@@ -117,23 +123,7 @@ class _Sifter:
             if found is not None:
                 key = found.root if isinstance(found, Sighting) else found.post or found.author or ""
                 await self._sightings.send(key=key.encode(), value=found.model_dump_json().encode())
-
-
-class StreamClock:
-    """The time of the stream: the latest arrival, and what has passed since. A backlog is no silence."""
-
-    def __init__(self) -> None:
-        self._latest: datetime | None = None
-        self._at = 0.0
-
-    def observe(self, arrived: datetime) -> None:
-        """Take in when a post was labelled."""
-        if self._latest is None or arrived > self._latest:
-            self._latest, self._at = arrived, time.monotonic()
-
-    def now(self) -> datetime | None:
-        """The present; None before the first post."""
-        return None if self._latest is None else moved(self._latest, timedelta(seconds=time.monotonic() - self._at))
+            await self._tell(event)
 
 
 class _Keeper:
@@ -152,6 +142,10 @@ class _Keeper:
         app.on_partitions_revoked.connect(self.let_go, weak=False)
         self._table.on_recover(self.recover)
         self._health.posts.set_function(lambda: len(self._grouping))
+
+    def covers(self, post: str) -> bool:
+        """Whether a post (``network:id``) is in an incident that is published."""
+        return self._grouping.covers(post)
 
     async def let_go(self, *_: Any, **__: Any) -> None:
         """Another worker may keep the incidents now."""

@@ -28,7 +28,8 @@ from stream_app.pipeline.posts.post import Place
 from stream_app.settings import IncidentSettings
 
 _VAST_KM = 400.0
-"""Reach of a coarse place from which the place alone joins nothing."""
+"""Reach of a coarse place from which two things at a time are likely: see :func:`_unmistakable`."""
+_SEVERAL = 3
 
 
 @dataclass(slots=True)
@@ -112,6 +113,15 @@ class Grouping:
         group.closed = False
         self._put(group, sighting)
 
+    def covers(self, post: str) -> bool:
+        """Whether a post (``network:id``) is in an incident that as many authors speak of as one needs."""
+        sighting = self._of_post.get(post)
+        group = self._groups.get(self._of_root[sighting.root]) if sighting else None
+        if group is None:
+            return False
+        authors = {root.best.author or name for name, root in group.roots.items()}
+        return len(authors) >= self._rules.min_authors
+
     def restore_losses(self, losses: Losses) -> None:
         """Know what an incident has lost; before its posts are restored, since one without any ends."""
         at = losses.at
@@ -122,7 +132,7 @@ class Grouping:
         """Let go of what was withdrawn, or put an edited post in the place of its earlier version."""
         barred, meant, new = bar(self.barred, taken), self._meant(taken), taken.instead
         if taken.place_only:
-            meant = {n: each for n, each in meant.items() if each.place and each.place.source != "gazetteer"}
+            meant = {n: each for n, each in meant.items() if each.place and each.place.source in ("point", "place")}
             old, put = meant, [each.model_copy(update={"place": None}) for each in meant.values()]
         else:
             old = self._with_reposts(meant)
@@ -261,7 +271,7 @@ class Grouping:
         alike = self._alike(sighting)
         window = timedelta(hours=self._rules.window_h)
         spot = _spot(sighting)
-        options: list[tuple[float, float, str]] = []
+        options: list[_Option] = []
         for name in sorted(alike.keys() | (self._located if spot is not None else set())):
             group = self._groups[name]
             if not (group.first - sighting.written_at <= window and sighting.written_at - group.last <= window):
@@ -269,24 +279,27 @@ class Grouping:
             if spot is not None and group.middle is not None and sighting.place is not None:
                 away = self._apart(sighting.place, spot, group, alike=name in alike)
                 if away is not None:
-                    options.append((-alike.get(name, 0.0), away, name))
+                    # Who names a country only speaks of what most speak of there, not of what is nearest its middle.
+                    size = -len(group.roots) if sighting.place.reach_km else 0
+                    options.append((-alike.get(name, 0.0), size, away, name))
             elif name in alike:
-                options.append((-alike[name], 0.0, name))
-        return min(options)[2] if options else None
+                options.append((-alike[name], 0, 0.0, name))
+        if sighting.place is not None and (sighting.place.reach_km or 0.0) > _VAST_KM:
+            options = _unmistakable(options)
+        return min(options)[-1] if options else None
 
     def _apart(self, place: Place, spot: Position, group: _Group, *, alike: bool) -> float | None:
         """Kilometres between a post and a group, where they may be one; None where they may not.
 
-        Coarse places, countries and states, go together within one country; the largest only with a text or photo
-        alike, since two things happen in them at a time.
+        Coarse places, countries and states, go together within one country; a group that is known by one of the
+        largest only takes what is alike.
         """
         assert group.middle is not None
         own = self._reach(place)
-        if place.reach_km or group.coarse:
-            if place.country_code != group.country:
-                return None
-            if max(own, group.reach_km) > _VAST_KM and not alike:
-                return None
+        if (place.reach_km or group.coarse) and place.country_code != group.country:
+            return None
+        if group.coarse and group.reach_km > _VAST_KM and not alike:
+            return None
         reach = own + group.reach_km
         if abs(spot[0] - group.middle[0]) * KM_PER_DEGREE > reach:
             return None  # most are this far apart, and this is quicker than their distance
@@ -294,7 +307,7 @@ class Grouping:
         return away if away <= reach else None
 
     def _reach(self, place: Place) -> float:
-        return place.reach_km or self._rules.reach_km[place.source]
+        return place.reach_km or self._rules.reach_of(place.source)
 
     def _alike(self, sighting: Sighting) -> dict[str, float]:
         """Incidents with a similar text, by similarity, or with the same photo, which counts as 1."""
@@ -381,6 +394,17 @@ def _as_of(repost: Sighting, root: Sighting) -> Sighting:
     """A repost of what was edited since: it says what its root says now."""
     kept = {"post", "event_id", "is_repost", "written_at", "arrived_at"}
     return repost.model_copy(update={name: value for name, value in root if name not in kept})
+
+
+_Option = tuple[float, int, float, str]
+"""How unlike the texts are, minus the roots of the group for a post with a coarse place, kilometres, the group."""
+
+
+def _unmistakable(options: list[_Option]) -> list[_Option]:
+    """What a post may join that names a vast country only: what is alike, or the only thing there of several roots."""
+    alike = [option for option in options if option[0] < 0]
+    several = [option for option in options if option[1] <= -_SEVERAL]
+    return alike or (several if len(several) == 1 else [])
 
 
 def _found_id(sighting: Sighting) -> str:

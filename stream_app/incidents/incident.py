@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from stream_app.pipeline.posts.post import Frozen, Network
+from stream_app.pipeline.posts.post import Frozen, Network, PlaceSource
 
 INCIDENT_TYPE = "io.crisis-stream.incident.updated.v1"
 
@@ -23,7 +23,7 @@ class IncidentPlace(Frozen):
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
     radius_km: float = Field(gt=0, description="nine in ten of its roots lie within; at least the source's doubt")
-    source: Literal["point", "place", "gazetteer", "analyst"] = Field(
+    source: PlaceSource | Literal["analyst"] = Field(
         description="the commonest source among its roots; analyst where somebody corrected it"
     )
 

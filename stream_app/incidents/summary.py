@@ -7,13 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 from stream_app.incidents.geometry import centre, reach_km
 from stream_app.incidents.incident import Incident, IncidentPlace, Severity, SupportingPost, Trend, Window
 from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import GRAVEST_FIRST, Sighting
 from stream_app.incidents.taken import Losses
+from stream_app.pipeline.posts.post import PlaceSource
 from stream_app.settings import IncidentSettings
 
 _EXCERPT = 200
@@ -24,7 +24,7 @@ _GRAVEST = 3
 _SEVERE, _MODERATE = 0.5, 0.25
 _SIGNIFICANT = 1.64
 """Standard deviations: two windows as different as this or more differ by chance one time in twenty each way."""
-_SOURCES: tuple[Literal["point", "place", "gazetteer"], ...] = ("point", "place", "gazetteer")
+_SOURCES: tuple[PlaceSource, ...] = ("point", "coordinates", "place", "gazetteer")
 TITLES = {
     "affected_individuals": "People affected",
     "infrastructure_and_utility_damage": "Infrastructure damage",
@@ -189,7 +189,7 @@ def _place(located: Sequence[Sighting], rules: IncidentSettings) -> IncidentPlac
         country_code=_commonest(place.country_code for place in places),
         latitude=round(middle[0], 5),
         longitude=round(middle[1], 5),
-        radius_km=round(max(coarse or rules.reach_km[source], reach_km(middle, positions)), 1),
+        radius_km=round(max(coarse or rules.reach_of(source), reach_km(middle, positions)), 1),
         source=source,
     )
 

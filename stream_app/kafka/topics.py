@@ -80,7 +80,10 @@ def _product_topics(settings: Settings) -> list[NewTopic]:
     return [
         NewTopic(topics.posts, partitions, replicas, topic_configs=_packed(settings.kafka)),
         *(NewTopic(name, partitions, replicas, topic_configs=stamped) for name in outputs),
-        NewTopic(topics.incidents, partitions, replicas, topic_configs={**stamped, "cleanup.policy": "compact"}),
+        *(
+            NewTopic(name, partitions, replicas, topic_configs={**stamped, "cleanup.policy": "compact"})
+            for name in (topics.incidents, topics.emerging)
+        ),
         NewTopic(topics.decisions, 1, replicas, topic_configs={**stamped, "retention.ms": "-1"}),
         NewTopic(topics.notices, 1, replicas, topic_configs={**stamped, "cleanup.policy": "compact"}),
     ]

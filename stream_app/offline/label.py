@@ -18,7 +18,7 @@ from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.scoring import score_each
 from stream_app.pipeline.media.outcome import MediaOutcome
-from stream_app.pipeline.posts.enrich import enrich
+from stream_app.pipeline.posts.enrich import Enricher
 from stream_app.pipeline.posts.identity import keys, keys_to_find, keys_to_remember, lacks_its_root
 from stream_app.pipeline.posts.parse import parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
@@ -77,10 +77,12 @@ class OfflineLabeller:
         remembered: int = 100_000,
         unsure_below: float = 0.6,
         mapped: Mapping | None = None,
+        enrich: Enricher | None = None,
     ) -> None:
         self._scorer = scorer
         self._fetch = fetch
         self._mapped = mapped
+        self._enrich = enrich or Enricher()
         self._unsure_below = unsure_below
         self._batch_size = batch_size
         # What a batch finds or adds must outlast the batch.
@@ -93,7 +95,7 @@ class OfflineLabeller:
         Raises:
             ModelBrokenError: the model fails on everything.
         """
-        found = (each for line in lines for each in _read(line, self._mapped))
+        found = (each for line in lines for each in _read(line, self._mapped, self._enrich))
         while batch := list(islice(found, self._batch_size)):
             for answer in await self._answer(batch):
                 yield answer
@@ -152,7 +154,7 @@ def _name(post: Post) -> str:
     return f"{post.network}\0{post.id}\0{post.edited}\0{bool(post.media)}"
 
 
-def _read(line: Line, mapped: Mapping | None) -> Iterator[_Read | Answer]:
+def _read(line: Line, mapped: Mapping | None, enrich: Enricher) -> Iterator[_Read | Answer]:
     """What a line holds: posts to label, and an answer for everything else."""
     if line.size > MAX_ITEM:
         yield Answer(line, error=f"The line has {line.size:,} bytes; the longest accepted has {MAX_ITEM:,}.")

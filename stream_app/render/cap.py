@@ -23,7 +23,7 @@ from stream_app.render.printable import xml_text
 from stream_app.render.shown import Seen
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
-_EVENT_RADIUS_KM = {"point": 1.0, "place": 25.0, "gazetteer": 25.0}
+_EVENT_RADIUS_KM = {"point": 1.0, "coordinates": 1.0, "place": 25.0, "gazetteer": 25.0}
 _CERTAIN_AUTHORS = 5
 _EXPIRES = timedelta(hours=6)
 """What is not said again for so long is over; incidents close after the same silence."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from rich.text import Text
 
 from model.scorer import Concept
+from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, Label
 from stream_app.render.printable import one_line
@@ -16,11 +17,13 @@ HEADER = f"{'time':8}  {'label':34}  {'place':15}  {'sure':5}  text"
 _STYLES = {"severe": "bold red", "moderate": "yellow", "minor": "green"}
 
 
-def line(item: Event | Incident, concept: Concept = "humanitarian") -> Text:
+def line(item: Event | Incident | Emerging, concept: Concept = "humanitarian") -> Text:
     """One line of columns time, label, place, probability (severity score for an incident) and text.
 
     The probability is that of ``concept``'s label, which stands first.
     """
+    if isinstance(item, Emerging):
+        return _emerging(item)
     return _incident(item) if isinstance(item, Incident) else _event(item, concept)
 
 
@@ -49,6 +52,14 @@ def _incident(incident: Incident) -> Text:
     place = incident.place.name if incident.place else None
     style = _STYLES.get(incident.severity, "")
     return _columns(incident.last_seen, label, place, incident.severity_score, incident.title, style=style)
+
+
+def _emerging(each: Emerging) -> Text:
+    label = f"{each.kind} {each.status} {each.posts}p/{each.authors}a, {each.expected:g} expected"
+    seen = f"seen before, {each.first_seen.at:%Y-%m-%d}: " if each.first_seen else ""
+    return _columns(
+        each.at, label, each.term, None, seen + " ".join(each.examples), style="yellow" if each.first_seen else ""
+    )
 
 
 def _columns(at: datetime, label: str, place: str | None, sure: float | None, text: str, *, style: str) -> Text:

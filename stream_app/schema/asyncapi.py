@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from model.scorer import CONCEPTS
 from stream_app import __version__
 from stream_app.decisions.act import DECISION_TYPE
+from stream_app.incidents.emerging import EMERGING_TYPE
 from stream_app.incidents.incident import INCIDENT_TYPE
 from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE
 from stream_app.schema.examples import examples
@@ -26,6 +27,11 @@ _CHANNELS = {
         "send",
     ),
     "incidents": ("Posts that belong together, one updating entity each.", "id of the incident", "send"),
+    "emerging": (
+        "Words, places and photos whose rate bursts, before an incident has two authors.",
+        "kind and term, as word:flood",
+        "send",
+    ),
     "dead-letters": ("What could not be processed, as it came.", "the original message's key", "send"),
     "feedback": ("Analysts' verdicts on events.", "id of the event", "receive"),
     "decisions": ("What people do with incidents, act by act: the audit trail.", "id of the incident", "send"),
@@ -64,6 +70,7 @@ def _addresses(topics: TopicSettings) -> dict[str, str]:
         "events": topics.events,
         "alerts": topics.alerts("{task}"),
         "incidents": topics.incidents,
+        "emerging": topics.emerging,
         "dead-letters": topics.dead_letters,
         "feedback": topics.feedback,
         "decisions": topics.decisions,
@@ -79,7 +86,7 @@ def _channel(name: str, topics: TopicSettings) -> dict[str, Any]:
     }
     if name == "alerts":
         channel["parameters"] = {"task": {"enum": list(CONCEPTS), "description": "the task whose rule it passed"}}
-    if name == "incidents":
+    if name in ("incidents", "emerging"):
         channel["bindings"] = {
             "kafka": {"topicConfiguration": {"cleanup.policy": ["compact"]}, "bindingVersion": "0.5.0"}
         }
@@ -136,7 +143,7 @@ def _key(name: str) -> dict[str, Any]:
 
 
 _WITHDRAWALS = "withdrawals"
-_EVENT_TYPES = {"events": EVENT_TYPE, "incidents": INCIDENT_TYPE, "decisions": DECISION_TYPE}
+_EVENT_TYPES = {"events": EVENT_TYPE, "incidents": INCIDENT_TYPE, "emerging": EMERGING_TYPE, "decisions": DECISION_TYPE}
 
 
 def _headers(event_type: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from model.serving.fixed import FixedScorer
 from stream_app.decisions.act import Decision, SetStatus
 from stream_app.feedback.verdict import Verdict
+from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident, IncidentPlace, SupportingPost, Window
 from stream_app.pipeline.events.build import Spent, build_event
 from stream_app.pipeline.events.event import Event
@@ -62,6 +63,7 @@ def examples() -> dict[str, Any]:
         "events": event.model_dump(mode="json"),
         "withdrawals": _withdrawal(post).model_dump(mode="json"),
         "incidents": _incident(post, event).model_dump(mode="json"),
+        "emerging": _emerging(event).model_dump(mode="json"),
         "feedback": verdict.model_dump(mode="json"),
         "decisions": decision.model_dump(mode="json"),
         "dead-letters": DEAD_LETTER,
@@ -83,6 +85,21 @@ def _event(post: Post) -> Event:
     event = build_event(post, labelling, spent=Spent(media_ms=2000.0, queue_ms=21.5, model_ms=3.1, total_ms=2024.6))
     made = event.timings.model_copy(update={"produced_at": _AT + timedelta(seconds=3)})
     return event.model_copy(update={"timings": made})
+
+
+def _emerging(event: Event) -> Emerging:
+    return Emerging(
+        id="word:landslide",
+        kind="word",
+        term="landslide",
+        posts=6,
+        authors=5,
+        expected=0.4,
+        score=4.73,
+        since=_AT,
+        at=_AT + timedelta(minutes=12),
+        examples=(event.id,),
+    )
 
 
 def _incident(post: Post, event: Event) -> Incident:

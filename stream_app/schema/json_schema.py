@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from stream_app.decisions.act import Decision
 from stream_app.feedback.verdict import Verdict
+from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.dead_letter import MAX_ERROR, PREFIX, STAGES
 from stream_app.pipeline.events.event import Event
@@ -19,6 +20,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "events": Event,
     "posts": Post,
     "incidents": Incident,
+    "emerging": Emerging,
     "feedback": Verdict,
     "decisions": Decision,
 }

@@ -31,7 +31,7 @@ from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.models import Models
 from stream_app.pipeline.labelling.scoring import Answer
 from stream_app.pipeline.media.outcome import MediaOutcome
-from stream_app.pipeline.posts.enrich import enrich
+from stream_app.pipeline.posts.enrich import Enricher
 from stream_app.pipeline.posts.identity import keys, keys_to_find, keys_to_remember, lacks_its_root
 from stream_app.pipeline.posts.mapped import Mapped
 from stream_app.pipeline.posts.parse import Parsed, PostError, parse_record
@@ -119,6 +119,7 @@ class Labeller(Service):
     ) -> None:
         super().__init__(**options)
         self.settings, self.feed, self.models = settings, feed, models
+        self.enrich = Enricher(settings.place)
         self.publisher, self.room, self.metrics = publisher, publisher.room, metrics
         self.last_read = time.monotonic()
         self.memory = Memory(settings.labelling.duplicates)
@@ -231,7 +232,7 @@ class Labeller(Service):
         """Send one post the shortest way: known, being labelled already, or to be labelled."""
         try:
             known_by = keys(post)
-            work = Work(pending, enrich(post), keys_to_remember(post, known_by), time.monotonic())
+            work = Work(pending, self.enrich(post), keys_to_remember(post, known_by), time.monotonic())
             known_by = keys_to_find(post, known_by)
         except Exception as error:  # noqa: BLE001 - as above
             self._bury(pending, "parse", f"parser failed: {error!r}", _alone(pending, post))

@@ -19,7 +19,6 @@ from model.scorer import ModelInfo
 from stream_app.kafka.clients import execute
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.models import Load, Models, SwapError
-from stream_app.pipeline.posts.enrich import warm_up
 from stream_app.settings import Settings
 from stream_app.worker.admin import Admin
 from stream_app.worker.labeller import Fetcher, Labeller, MakeFetcher
@@ -82,8 +81,8 @@ class Replica(Service):
         return [self.admin, self.models, self.publisher, self.feed, self.topics, self.labeller]
 
     async def on_start(self) -> None:
-        """Read the language model and the gazetteer, and listen for SIGHUP."""
-        await asyncio.to_thread(warm_up)
+        """Read the language model, and listen for SIGHUP."""
+        await asyncio.to_thread(self.labeller.enrich.warm_up)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
 
     async def on_started(self) -> None:

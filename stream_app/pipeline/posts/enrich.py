@@ -6,10 +6,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
-from stream_app.pipeline.posts.gazetteer import gazetteer
+from stream_app.pipeline.posts.atlas.atlas import Atlas, atlas
+from stream_app.pipeline.posts.atlas.own import OwnAtlas, read_gazetteer
 from stream_app.pipeline.posts.language import detected_language
 from stream_app.pipeline.posts.place import place_in
-from stream_app.pipeline.posts.post import Post
+from stream_app.pipeline.posts.post import Place, Post
+from stream_app.settings import PlaceSettings
 
 T = TypeVar("T")
 
@@ -18,30 +20,41 @@ _RECENT, _SHORT = 4_096, 2_000
 are not read again. All the longest together would be a gigabyte."""
 
 
-def _recent(read: Callable[[str], T]) -> Callable[[str], T]:
+def _recent(read: Callable[..., T]) -> Callable[..., T]:
     kept = lru_cache(_RECENT)(read)
-    return lambda text: kept(text) if len(text) <= _SHORT else read(text)
+    return lambda text, *more: kept(text, *more) if len(text) <= _SHORT else read(text, *more)
 
 
-_language_of = _recent(detected_language)
-_place_of = _recent(place_in)
+class Enricher:
+    """Fills in the language and place of posts. Calls take microseconds after :meth:`warm_up`.
 
-
-def enrich(post: Post) -> Post:
-    """The post with ``language`` and ``place`` filled in where its text tells them; what the network gave stays.
-
-    Microseconds after the first call; call :func:`warm_up` before a loop that must not pause. Every post passes here,
-    a copy or one delivered again too: its event stands for itself, whoever labelled it.
+    Raises:
+        GazetteerError: the user's own gazetteer cannot be read.
     """
-    told: dict[str, object] = {}
-    if post.language is None and (language := _language_of(post.text)) is not None:
-        told["language"] = language
-    if post.place is None and (place := _place_of(post.text)) is not None:
-        told["place"] = place
-    return post.model_copy(update=told) if told else post
 
+    def __init__(self, settings: PlaceSettings | None = None) -> None:
+        path = settings.gazetteer if settings else None
+        self._atlas: Atlas = OwnAtlas(read_gazetteer(path)) if path else atlas()
+        self._language_of = _recent(detected_language)
+        self._place_of = _recent(self._place)
 
-def warm_up() -> None:
-    """Load the language model and the gazetteer now: about a second, once per process."""
-    detected_language("The river has burst its banks.")
-    gazetteer()
+    def __call__(self, post: Post) -> Post:
+        """The post with ``language`` and ``place`` filled in where its text tells them; what the network gave stays.
+
+        Every post passes here, a copy or one delivered again too: its event stands for itself, whoever labelled it.
+        """
+        told: dict[str, object] = {}
+        language = post.language
+        if language is None and (language := self._language_of(post.text)) is not None:
+            told["language"] = language
+        if post.place is None and (place := self._place_of(post.text, language)) is not None:
+            told["place"] = place
+        return post.model_copy(update=told) if told else post
+
+    def warm_up(self) -> None:
+        """Load the language model now: about a second, once per process."""
+        detected_language("The river has burst its banks.")
+        self._place_of("Flood in Paris", None)
+
+    def _place(self, text: str, language: str | None) -> Place | None:
+        return place_in(text, language, self._atlas)

@@ -131,7 +131,7 @@ def _place(place: Fields) -> Fields | None:
     if not (found or name or code):
         return None
     source = place.get("source")
-    known = source if source in ("point", "place", "gazetteer") else "point" if found else "place"
+    known = source if source in ("point", "place", "coordinates", "gazetteer") else "point" if found else "place"
     return {**(found or {}), "name": name, "country_code": code, "source": known}
 
 

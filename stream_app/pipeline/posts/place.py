@@ -1,88 +1,75 @@
-"""Where a post speaks of: its point, else the network's place, else a name in its text found in the gazetteer.
+"""Where a post speaks of: its point, else the network's place, else what its text tells.
 
-From text the rule is cautious, since a wrong pin misleads more than none:
+In a text a position comes first (:mod:`~stream_app.pipeline.posts.coordinates`), then names. A wrong pin misleads more
+than none, so each thing a name may mean is weighed, in powers of ten:
 
-- the longest name wins, spelled with capitals (``NEPAL`` counts, ``nepal`` only as a hashtag); ``#NepalQuake`` is
-  read as words; links and @names are skipped;
-- a name right after Hurricane, Typhoon, President, Gulf of and the like is not a place;
-- a city counts when its country or US state is named too (``Paris, Texas``), or when no country is named and it is
-  large (100,000 people for a one-word name, 15,000 for a longer one) and twice as large as any other of its name;
-- a smaller one (15,000) counts when something speaks for it: ``in`` or ``near`` before it, a hashtag of its own, or
-  ``floods``, ``district`` and the like after it;
-- a first name before or a family name after (``Sydney Sweeney``, ``George Washington``) makes it a person;
-- otherwise the state or country named first: a coarse place, whose position is its middle, with a large ``reach_km``.
+- how many people live there: ten thousand weigh 4, a million 6; a country one more than its people;
+- what stands round it: ``in`` or ``near`` before it or ``floods``, ``district`` after it, each 1.5; a hashtag .5;
+  a disaster in the text .5; one named region that it lies in 3; the post's language .5; another place of its country 1;
+- a region right behind it (``Paradise, CA``): it lies there, or it is not meant, and what is against it is forgiven;
+- against it: small letters 1.5; a word that mostly means something else (``Nice``, ``Reading``) 1 to 4.
+
+It counts from :data:`_ENOUGH`, and only when it outweighs the others of its name by :data:`_SURE`. ``confidence`` says
+how clearly, ``alternatives`` what else was meant if not this.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from stream_app.pipeline.posts.gazetteer import CAPITALISED, Gazetteer, Named, gazetteer
-from stream_app.pipeline.posts.post import Place
+from stream_app.pipeline.posts.atlas.atlas import Atlas, Found, Named, atlas
+from stream_app.pipeline.posts.atlas.words import CRISIS_SIGNS
+from stream_app.pipeline.posts.coordinates import recovered, short_code_in, spot_in
+from stream_app.pipeline.posts.mentions import Mention, Reading, read
+from stream_app.pipeline.posts.post import OtherPlace, Place
 
 _LOOK_AT = 2_000
 """Characters of a text that are searched."""
-_LARGE = 100_000
-_TOKENS = re.compile(r"https?://\S+|[@$]\w+|#(?P<tag>\w+)|(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)")
-_TAGS = re.compile(r"#(\w+)")
-_CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z]+|[A-Z]+|[a-z]+")
-_STATE_AFTER = re.compile(r", ?([A-Z]{2})\b")
-_STORMS = ("Hurricane", "Huracán", "Huracan", "Typhoon", "Cyclone", "Storm")
-_TITLES = ("President", "Governor", "Gov", "Mayor", "Senator", "Sen", "Judge", "Mr", "Mrs", "Ms", "Dr")
-_NOT_BEFORE = frozenset((*_STORMS, *_TITLES))
-_ABBREVIATED = frozenset(["St", "Ft", "Mt"])
-_IN = frozenset(
-    """
-    in near at from around across outside reach hits hit en cerca desde à près em perto bei nahe aus di vicino
-    """.replace("\n", " ").split()
-)
-"""Words before a place in English, Spanish, French, Portuguese, German, Indonesian and Italian."""
-_AFTER = frozenset(
-    """
-    flood floods flooded flooding floodwaters earthquake quake landslide landslides fire wildfire storm cyclone
-    tornado tsunami district province county town city village area region hospital residents police airport
-    bridge river road harbour harbor needs evacuated underwater victims attack attacks
-    """.replace("\n", " ").split()
-)
-"""Words after a place that say it is one."""
-_GIVEN = frozenset(
-    """
-    Abraham Adam Alex Alexander Andrew Anna Anthony Barack Ben Bill Bob Brad Charles Chris Daniel David Denzel
-    Donald Ed Emily Emma George Henry Isaac Jack Jacob James Jane Jason Jennifer Jim Joe John Jose Joseph Kate
-    Kevin Laura Lee Louis Lucy Luis Luke Maria Mark Mary Michael Mike Paul Peter Richard Robert Sam Sarah Scott
-    Simon Steve Thomas Tim Tom Tony William
-    """.replace("\n", " ").split()
-)
-_ALSO_GIVEN = frozenset(
-    """
-    Adelaide Alexandria Austin Brooklyn Carolina Charlotte Chelsea Dakota Dallas Florence Georgia Houston India
-    Ireland Jackson Kingston Lincoln London Lourdes Madison Memphis Milan Orlando Paris Phoenix Savannah Sienna
-    Sofia Sydney Valencia Victoria Vienna Virginia Washington
-    """.replace("\n", " ").split()
-)
-"""Places whose names people are given; followed by another name they are a person's."""
+_ENOUGH, _SURE = 5.0, 0.6
+_CRISIS, _LANGUAGE, _COMPATRIOT, _INSIDE = 0.5, 0.5, 1.0, 3.0
+_SMALL_LETTERS, _ORDINARY, _ORDINARY_SMALL, _MISSPELT = 1.5, (0.0, 1.0, 2.0), (0.0, 1.0, 4.0), 1.5
+_NEIGHBOUR, _NEIGHBOUR_KM, _CLEAR = 1.0, 150.0, 0.8
+_SAME_KM, _NEAR_KM = 60.0, 40.0
 _KM_PER_DEGREE = 111.2
-Word = tuple[str, bool, int]
-"""A word, whether it goes on from the word before, and where it ends in the text."""
+_PART = 10
+_NO_RIVAL, _MOST_MEANINGS = 1.8, 40
+_TOLD, _MOST_TOLD = 0.05, 3
 
 
-class Mention(NamedTuple):
-    """A name in a text, all it may mean, and whether the words round it speak for a place."""
+class _Choice(NamedTuple):
+    mention: Mention
+    named: Named
+    weight: float
+    share: float
+    inside: bool
+    others: tuple[tuple[Named, float], ...]
 
-    name: str
-    meanings: tuple[Named, ...]
-    spoken: bool
 
-
-def place_in(text: str) -> Place | None:
-    """The place a text names, by the rule above, or None; microseconds once the tables are loaded."""
-    text, tables = text[:_LOOK_AT], gazetteer()
-    named = _choose(list(_mentions(text, tables))) if _may_name(text, tables) else None
-    if named is None:
+def place_in(text: str, language: str | None = None, tables: Atlas | None = None) -> Place | None:
+    """The place a text names, by the rule above, or None; some 30 microseconds. ``language``: of the text, if known."""
+    text, tables = text[:_LOOK_AT], tables or atlas()
+    spot = spot_in(text)
+    if spot is not None:
+        return Place(latitude=spot.latitude, longitude=spot.longitude, source="coordinates", confidence=0.98)
+    reading = read(text, tables, language)
+    choice = _chosen(reading, text, language, tables) if reading.mentions else None
+    choice = choice or _misspelt(reading, language, tables)
+    code = short_code_in(text) if choice is not None else None
+    if choice is None:
         return None
+    place = _place(choice)
+    if code is None or choice.named.reach_km is not None:
+        return place
+    spot = recovered(code.code, choice.named.latitude, choice.named.longitude)
+    at = {"latitude": spot.latitude, "longitude": spot.longitude, "source": "coordinates", "alternatives": ()}
+    return place.model_copy(update=at)
+
+
+def _place(choice: _Choice) -> Place:
+    named = choice.named
+    others = [each for each in choice.others if each[1] >= _TOLD][:_MOST_TOLD]
     return Place(
         name=named.name,
         country_code=named.country,
@@ -90,137 +77,124 @@ def place_in(text: str) -> Place | None:
         longitude=named.longitude,
         source="gazetteer",
         reach_km=named.reach_km,
-    )
+        confidence=round(choice.share / (1 + 10 ** (_ENOUGH - 0.5 - choice.weight)), 2),
+        alternatives=tuple(
+            OtherPlace(
+                name=other.name, country_code=other.country, latitude=other.latitude, longitude=other.longitude,
+                confidence=round(share, 2),
+            )
+            for other, share in others
+        ),
+    )  # fmt: skip
 
 
-def _may_name(text: str, tables: Gazetteer) -> bool:
-    """False for most texts that name no place, at a tenth of the cost of reading them as words."""
-    if not tables.clues.isdisjoint(CAPITALISED.findall(text)):
-        return True
-    return "#" in text and any(
-        tag.lower() in tables.joined or not tables.clues.isdisjoint(_CAMEL.findall(tag)) for tag in _TAGS.findall(text)
-    )
+def _chosen(reading: Reading, text: str, language: str | None, tables: Atlas) -> _Choice | None:
+    """The likeliest place among all mentioned; the region named first where no town fits and none is spoken of."""
+    crisis = reading.crisis or (not text.isascii() and any(sign in text for sign in CRISIS_SIGNS))
+    extra = _CRISIS if crisis else 0.0
+    first = [_weighed(each, extra, language, tables, (), ()) for each in reading.mentions]
+    regions = [each.named for each in first if each and each.named.reach_km and each.named.kind != "district"]
+    homes = tuple((each.mention.name, each.named) for each in first if each and each.share > _CLEAR)
+    if len(first) > 1 and (regions or homes):
+        first = [_weighed(each, extra, language, tables, regions, homes) for each in reading.mentions]
+    choices = [each for each in first if each is not None]
+    if not choices:
+        return None
+    best = max(each.mention.spoken for each in choices)
+
+    def rank(choice: _Choice) -> tuple[bool, float, bool, int]:
+        named = choice.named
+        detail = {"city": 3, "district": 2, "state": 1, "country": 0}[named.kind]
+        astray = bool(regions) and not choice.inside and named.reach_km is None
+        return choice.inside, min(1.0, choice.mention.spoken) if best > 0 else 0.0, not astray, detail
+
+    return max(choices, key=rank)
 
 
-def _choose(mentions: list[Mention]) -> Named | None:
-    regions = [mention.meanings[0] for mention in mentions if mention.meanings[0].kind != "city"]
-    cities = [(mention, [each for each in mention.meanings if each.kind == "city"]) for mention in mentions]
-    for mention, meanings in cities:
-        for city in meanings:
-            if any(_inside(city, region) for region in regions if region.name != mention.name):
-                return city
-    if regions:
-        within = (each for each in regions if each.kind == "state" and each.country == regions[0].country)
-        return next(within, regions[0])
-    return next((found[0] for mention, found in cities if _meant(mention, found)), None)
+def _weighed(
+    mention: Mention,
+    extra: float,
+    language: str | None,
+    tables: Atlas,
+    regions: Sequence[Named],
+    homes: Sequence[tuple[str, Named]],
+) -> _Choice | None:
+    """The likeliest meaning of a name; None where it is not likely enough, or as likely as another far away."""
+    ordinary = mention.found.ordinary
+    against = _ORDINARY[ordinary] if mention.capital else _SMALL_LETTERS + _ORDINARY_SMALL[ordinary] - (ordinary > 0)
+    base = extra + mention.spoken - against
+    meanings = mention.found.meanings
+    there = tuple(each for each in meanings if any(_within(each, region) for region in mention.of))
+    if there:
+        meanings, base = there, base + _INSIDE + against
+    elif mention.of and meanings[0].kind not in ("country", "state"):
+        return None
+    others = [home for name, home in homes if name != mention.name]
+    if not (regions or others):
+        if base + meanings[0].weight + _LANGUAGE < _ENOUGH:
+            return None
+        meanings = tuple(each for each in meanings if each.weight > meanings[0].weight - _NO_RIVAL)
+    foreign = language is not None and language != "en"
+    weights = []
+    for named in meanings[:_MOST_MEANINGS]:
+        inside = bool(there) or any(_within(named, region) for region in regions if region.name != named.name)
+        weight = base + named.weight + _INSIDE * (inside and not there)
+        if foreign and language in tables.spoken[named.country]:
+            weight += _LANGUAGE
+        if not inside and others:
+            weight += _COMPATRIOT * any(home.country == named.country for home in others)
+            weight += _NEIGHBOUR * any(_apart_km(home, named) < _NEIGHBOUR_KM for home in others)
+        weights.append((weight, inside, named))
+    weights.sort(key=lambda each: -each[0])
+    weight, inside, named = weights[0]
+    if weight < _ENOUGH:
+        return None
+    named = _town(named, [each for _, _, each in weights])
+    rivals = [(each, 10 ** (other - weight)) for other, _, each in weights[1:] if not _same(named, each)]
+    total = 1 + sum(share for _, share in rivals)
+    if 1 / total < _SURE:
+        return None
+    return _Choice(mention, named, weight, 1 / total, inside, tuple((each, share / total) for each, share in rivals))
 
 
-def _meant(mention: Mention, cities: list[Named]) -> bool:
-    """Large enough to be meant when nothing else says so, or spoken of as a place; and no rival of the same name."""
-    sizes = [city.population for city in cities]
-    likely = sizes[0] >= _LARGE or " " in mention.name or mention.spoken
-    return likely and all(2 * size <= sizes[0] for size in sizes[1:])
+def _town(named: Named, meanings: Sequence[Named]) -> Named:
+    """The town of a region that is called after it, unless it is but a small part: Valencia, Puebla."""
+    if named.kind not in ("state", "district"):
+        return named
+    towns = (each for each in meanings if each.kind == "city" and _same(named, each))
+    return next((each for each in towns if each.population * _PART >= named.population), named)
 
 
-def _inside(city: Named, region: Named) -> bool:
-    if city.country != region.country or region.state in (None, city.state):
-        return city.country == region.country
-    if city.state or None in (city.latitude, region.latitude, region.reach_km):  # states of the USA have codes
+def _misspelt(reading: Reading, language: str | None, tables: Atlas) -> _Choice | None:
+    """A long name after ``in`` that nobody knows, one letter off a large place's: counts in a text of a disaster."""
+    for key in reading.unknown if reading.crisis else ():
+        near = tables.near(key)
+        if near:
+            meanings = tuple(sorted(near, key=lambda each: -each.population))
+            mention = Mention(key, Found(meanings, 0), 0, 0, 1.5 - _MISSPELT, True)
+            choice = _weighed(mention, _CRISIS, language, tables, (), ())
+            if choice is not None:
+                return choice._replace(share=choice.share * 0.8)
+    return None
+
+
+def _within(named: Named, region: Named) -> bool:
+    """Whether a town or district lies in a country or state."""
+    if named.country != region.country or named.kind in ("country", region.kind):
         return False
-    assert city.latitude is not None
-    assert city.longitude is not None
-    assert region.latitude is not None
-    assert region.longitude is not None
-    narrower = math.cos(math.radians(city.latitude))
-    away = math.hypot(city.latitude - region.latitude, narrower * (city.longitude - region.longitude))
-    return away * _KM_PER_DEGREE <= (region.reach_km or 0.0)
-
-
-def _mentions(text: str, tables: Gazetteer) -> Iterator[Mention]:
-    """Names in the text, longest first, none overlapping."""
-    words = list(_words(text, tables))
-    at = 0
-    while at < len(words):
-        length = _match(words, at, tables)
-        if length and not _otherwise_meant(words, at) and not _person(words, at, length):
-            name = " ".join(word for word, _, _ in words[at : at + length])
-            yield Mention(name, tables.names[name], _spoken(text, words, at, length))
-            state = _STATE_AFTER.match(text, words[at + length - 1][2])
-            if state and state[1] in tables.states:
-                yield Mention(state[1], (tables.states[state[1]],), spoken=True)
-        at += length or 1
-
-
-def _person(words: list[Word], at: int, length: int) -> bool:
-    """After a first name (``George Washington``), or a first name itself before another name (``Sydney Sweeney``)."""
-    if words[at][1] and words[at - 1][0] in _GIVEN:
+    if region.kind == "country":
         return True
-    after = words[at + length] if at + length < len(words) else None
-    if after is None or not after[1] or length > 1 or words[at][0] not in _ALSO_GIVEN:
-        return False
-    return after[0][0].isupper() and not after[0].isupper() and after[0].lower() not in _AFTER
+    if region.state and named.state:
+        return region.state == named.state
+    return region.reach_km is not None and _apart_km(named, region) <= region.reach_km + _NEAR_KM
 
 
-def _spoken(text: str, words: list[Word], at: int, length: int) -> bool:
-    """Whether the words round a name, or its being a hashtag, speak for a place."""
-    if words[at][1] and words[at - 1][0].lower() in _IN:
-        return True
-    end = words[at + length - 1][2]
-    start = end - sum(len(word) for word, _, _ in words[at : at + length])
-    if start > 0 and text[start - 1] == "#":
-        return True
-    after = words[at + length] if at + length < len(words) else None
-    return after is not None and after[1] and after[0].lower() in _AFTER
+def _same(one: Named, other: Named) -> bool:
+    """Whether two things of one name are the town and the district round it, no rivals."""
+    reach = max(one.reach_km or 0.0, other.reach_km or 0.0, _SAME_KM)
+    return one.country == other.country and _apart_km(one, other) <= reach
 
 
-def _otherwise_meant(words: list[Word], at: int) -> bool:
-    """A storm, a person or the Gulf of Mexico."""
-    if not words[at][1]:
-        return False
-    before = words[at - 1][0]
-    return before in _NOT_BEFORE or (before.lower() == "of" and at > 1 and words[at - 2][0] == "Gulf")
-
-
-def _match(words: list[Word], at: int, tables: Gazetteer) -> int:
-    """How many words from ``at`` make the longest known name; 0 for none."""
-    limit = tables.longest.get(words[at][0], 0)
-    length = 1
-    while length < limit and at + length < len(words) and words[at + length][1]:
-        length += 1
-    if limit == 0:
-        return 0
-    name = " ".join(word for word, _, _ in words[at : at + length])
-    while length and name not in tables.names:
-        length -= 1
-        name = name.rpartition(" ")[0]
-    return length
-
-
-def _words(text: str, tables: Gazetteer) -> Iterator[Word]:
-    previous, end = "", -1
-    for token in _TOKENS.finditer(text):
-        if (word := token["word"]) is not None:
-            gap = text[end : token.start()] if end >= 0 else ""
-            joins = (len(gap) == 1 and gap.isspace()) or (gap == ". " and previous in _ABBREVIATED)
-            previous, end = _capitalised(word, tables), token.end()
-            yield previous, joins, end
-        elif (tag := token["tag"]) is not None:
-            yield from _hashtag(tag, token.end(), tables)
-            end = -1
-        else:
-            end = -1
-
-
-def _hashtag(tag: str, end: int, tables: Gazetteer) -> Iterator[Word]:
-    if (name := tables.joined.get(tag.lower())) is not None:
-        parts = name.split(" ")
-    else:
-        parts = [_capitalised(part, tables) for part in _CAMEL.findall(tag)]
-    for number, part in enumerate(parts):
-        yield part, number > 0, end
-
-
-def _capitalised(word: str, tables: Gazetteer) -> str:
-    """``NEPAL`` as ``Nepal``, unless the capitals are the name (``USA``)."""
-    word = word.replace("’", "'").removesuffix("'s")
-    return word.title() if len(word) > 2 and word.isupper() and word not in tables.names else word
+def _apart_km(one: Named, other: Named) -> float:
+    narrower = math.cos(math.radians(one.latitude))
+    return _KM_PER_DEGREE * math.hypot(one.latitude - other.latitude, narrower * (one.longitude - other.longitude))

@@ -17,6 +17,20 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class OtherPlace(Frozen):
+    """What the name of a place in a text may mean instead; degrees, WGS 84."""
+
+    name: str
+    country_code: str | None = Field(None, description="ISO 3166-1 alpha-2")
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    confidence: float = Field(ge=0, le=1)
+
+
+PlaceSource = Literal["point", "place", "coordinates", "gazetteer"]
+"""The network's point, the network's place, a position written in the text, a name in the text."""
+
+
 class Place(Frozen):
     """Where a post speaks from or of. ``latitude`` and ``longitude`` in degrees, WGS 84."""
 
@@ -24,10 +38,14 @@ class Place(Frozen):
     country_code: str | None = Field(None, description="ISO 3166-1 alpha-2")
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
-    source: Literal["point", "place", "gazetteer"]
+    source: PlaceSource
     reach_km: float | None = Field(
         None, gt=0, description="of a coarse place, a country or state: how far it reaches from its middle; else null"
     )
+    confidence: float | None = Field(
+        None, ge=0, le=1, description="how clearly a text speaks of this place; null where the network says it"
+    )
+    alternatives: tuple[OtherPlace, ...] = Field((), description="what a name in the text may mean instead")
 
 
 class MediaLink(Frozen):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from stream_app.dashboard.state import DashboardState, card_id
 from stream_app.feedback.verdict import Verdict
+from stream_app.incidents.emerging import Emerging
 from stream_app.settings import DashboardSettings
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -278,3 +279,21 @@ def test_an_incident_shows_nothing_withdrawn_before_its_next_version_comes(state
     assert [post["excerpt"] for post in changed["posts"]] == ["words 3"]
     state.put_incident(incident.model_copy(update={"version": 99, "status": "closed", "post_count": 0, "posts": ()}))
     assert state.snapshot()["incidents"] == []
+
+
+def emerging(term: str, score: float, **changes: object) -> Emerging:
+    return Emerging.model_validate(
+        {"id": f"word:{term}", "kind": "word", "term": term, "posts": 4, "authors": 4, "expected": 0.5}
+        | {"score": score, "since": NOW, "at": NOW, **changes}
+    )
+
+
+def test_what_is_emerging_is_shown_strongest_first_an_old_picture_before_all(state):
+    for number in range(6):
+        state.put_emerging(f"word:w{number}", emerging(f"w{number}", number))
+    seen = {"at": NOW - timedelta(days=9), "event_id": "e", "place": "Valencia"}
+    state.put_emerging("photo:f", emerging("f", 0, id="photo:f", kind="photo", first_seen=seen))
+    assert [each["term"] for each in state.stats()["emerging"]] == ["f", "w5", "w4", "w3", "w2"]
+    state.put_emerging("word:w5", emerging("w5", 5, status="over"))
+    state.put_emerging("photo:f", None)
+    assert [each["term"] for each in state.stats()["emerging"]] == ["w4", "w3", "w2", "w1", "w0"]

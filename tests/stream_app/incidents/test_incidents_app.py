@@ -17,10 +17,11 @@ import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
 from commands import Command
-from factories import make_event, make_place
+from factories import START, make_event, make_place
 from mode.utils.queues import FlowControlQueue
 
 from stream_app.incidents.app import build_app
+from stream_app.incidents.emerging import Emerging, Seen
 from stream_app.incidents.health import STALL_S, Health
 from stream_app.incidents.incident import Incident
 from stream_app.incidents.moments import FIRST
@@ -38,6 +39,7 @@ def running(settings: Settings, *command: str, folder: Path | None = None, port:
         "CRISIS_STREAM_KAFKA__PARTITIONS": "2",
         "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
         "CRISIS_STREAM_INCIDENTS__PUBLISH_EVERY_S": "0.5",
+        "CRISIS_STREAM_EMERGING__PUBLISH_EVERY_S": "0.5",
         "CRISIS_STREAM_INCIDENTS__HTTP_PORT": str(port),
     }
     words = command or ("incidents", "--log-level", os.environ.get("LOG", "warning"))
@@ -79,16 +81,29 @@ async def until(settings: Settings, posts: int, timeout_s: float = 120.0) -> Inc
     raise AssertionError
 
 
+async def first_emerging(settings: Settings) -> Emerging:
+    async with (
+        asyncio.timeout(120),
+        contextlib.aclosing(subscribe(settings, [settings.topics.emerging], since=EPOCH)) as stream,
+    ):
+        async for received in stream:
+            return Emerging.model_validate_json(received.value)
+    raise AssertionError
+
+
 async def test_events_become_one_incident_that_outlives_a_killed_worker(settings, configured):
     first = [
         make_event("a", author="A", place=make_place()),
         make_event("b", "Roofs gone", author="B", place=make_place(6.95)),
     ]
+    photo = "ffff0000ffff0000"
+    shown = make_event("old", "Look at this", author="C", photos=[photo], place=make_place(39.5, -0.4, name="Valencia"))
+    again = make_event("new", "It is here", author="D", photos=[photo], minutes=3 * 24 * 60)
     repost = make_event("c", root="a", author="A", minutes=3, place=make_place())
     with running(settings) as process:
         await send(settings, [make_event("never", "aborted", author="Z", place=make_place())], commit=False)
         await poison(settings)
-        await send(settings, first)
+        await send(settings, [shown, *first])
         before = await until(settings, 2)
         assert before.author_count == 2
         process.kill()
@@ -96,6 +111,10 @@ async def test_events_become_one_incident_that_outlives_a_killed_worker(settings
     with running(settings):
         await send(settings, [*first, repost])  # the first two for the second time
         after = await until(settings, 3)
+        await send(settings, [again])
+        seen = await first_emerging(settings)
+    assert (seen.id, seen.posts) == (f"photo:{photo}", 1)
+    assert seen.first_seen == Seen(at=START, event_id=shown.id, place="Valencia")
     assert (after.id, after.repost_count, after.author_count) == (before.id, 1, 2)
     assert after.version > before.version
     assert {post.id for post in after.posts} == {"a", "b"}

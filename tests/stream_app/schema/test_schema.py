@@ -105,6 +105,7 @@ def test_every_topic_is_described_under_its_name():
         topics.events,
         "drill.alerts.{task}",
         topics.incidents,
+        topics.emerging,
         topics.dead_letters,
         topics.feedback,
         topics.decisions,

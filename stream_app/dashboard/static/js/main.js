@@ -3,6 +3,7 @@
 import { el, fill, icon } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Filters, folded, isMember, matcher, membersOf, wantsReview } from "./filters.js";
+import { drawEmerging } from "./emerging.js";
 import { drawCounters, drawHealth } from "./health.js";
 import { drawIncidents } from "./incidents.js";
 import { listenKeys } from "./keys.js";
@@ -26,6 +27,7 @@ const actions = {
   place: (name) => (filters.update({ place: name }), showTab("feed")),
   spot: (keys) => (filters.update({ at: keys.join(";"), incident: "" }), showTab("feed")),
   incident: (id) => (filters.update({ incident: id, at: "" }), id && (showTab("feed"), zoomToChosen())),
+  emerging: ({ kind, term }) => (filters.update({ incident: "", at: "", ...(kind === "place" ? { place: term } : { q: term }) }), showTab("feed")),
   photo: (card, index) => showPhoto($("photo"), card, index),
   isFresh: look.isFresh,
   verdict: sendVerdict,
@@ -116,7 +118,7 @@ store.addEventListener("incidents", () => {
   drawWork();
   drawAbove();
 });
-store.addEventListener("stats", () => (drawCounts(), drawHealth($("health"), store.stats), say()));
+store.addEventListener("stats", () => (drawCounts(), drawHealth($("health"), store.stats), drawEmerging($("emerging"), store.stats.emerging ?? [], actions.emerging), say()));
 
 /** On a narrow screen one panel is shown at a time. */
 function showTab(name) {

@@ -17,7 +17,7 @@ export const LABELS = {
 export const STATUSES = { new: "New", checking: "Being checked", confirmed: "Confirmed", false: "False", closed: "Closed" };
 export const MODALITIES = { text: "Text", image: "Photo", context: "Context" };
 export const NETWORKS = { x: "X", bluesky: "Bluesky", mastodon: "Mastodon", other: "Other" };
-const PLACE_SOURCES = { point: "from a post's own position", place: "from a post's place tag", gazetteer: "from a name in the text" };
+const PLACE_SOURCES = { point: "from a post's own position", place: "from a post's place tag", coordinates: "from a position in the text", gazetteer: "from a name in the text" };
 
 const languages = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
 const countries = new Intl.DisplayNames(["en"], { type: "region", fallback: "code" });

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stream_app.pipeline.posts import language
-from stream_app.pipeline.posts.enrich import enrich
+from stream_app.pipeline.posts.enrich import Enricher
 from stream_app.pipeline.posts.language import detected_language, network_language
 from stream_app.pipeline.posts.parse import parse_post
 
@@ -48,9 +48,9 @@ def test_too_little_to_tell(text):
 
 def test_the_networks_word_stays(samples):
     spanish = parse_post(samples["bluesky"])
-    assert enrich(spanish).language == "es"
+    assert Enricher()(spanish).language == "es"
     unknown = spanish.model_copy(update={"language": None, "text": TEXTS["fr"]})
-    assert enrich(unknown).language == "fr"
+    assert Enricher()(unknown).language == "fr"
     assert unknown.language is None
 
 

@@ -1,0 +1,1 @@
+"""Names of places the world over: a file made once from GeoNames, and how it is read."""
