@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from model.training.text import TARGETS, TextPlan, distinct, each_once, fine_tun
 from model.training.vectors import Vectors, assemble, encode_context, encode_images, encode_text
 
 CPU = torch.device("cpu")
+FEWEST_OF_A_LANGUAGE = 50
 Heads = Mapping[str, Tensor]
 """Weights of the text task's heads, ``TARGET.weight`` [K, width] and ``TARGET.bias`` [K]; empty where none learned."""
 
@@ -139,8 +141,19 @@ def train(
         network=trained.network.config,
         text_model=text_model,
         text_files=fingerprint(Path(text_model)),
+        languages=languages(rows, start),
         **about.fields(),
     )
+
+
+def languages(rows: Sequence[Row], start: Bundle | None = None) -> tuple[str, ...]:
+    """The languages that texts were learned in, fifty at least of each, and those of the model it began with.
+
+    A text without a known language counts as English, which CrisisMMD is.
+    """
+    counts = Counter((row.language or "en").partition("-")[0] for row in rows if row.text and row.split == "train")
+    before = start.manifest.languages if start else ()
+    return tuple(sorted({*before, *(name for name, count in counts.items() if count >= FEWEST_OF_A_LANGUAGE)}))
 
 
 def _text(name: str, tuned: dict[str, Tensor], device: torch.device, *, learns: bool) -> TextEncoder:

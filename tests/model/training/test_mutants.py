@@ -311,3 +311,11 @@ def test_text_layers_learn_what_is_drawn_and_no_longer_than_they_may(monkeypatch
     monkeypatch.setattr(text, "_loss", lambda *a: batches.append(1) or a[2].sum() * letters().scale.sum())
     text.fine_tune(letters(), rows, TextPlan(members=1, epochs=9, batch=1, minutes=3))
     assert len(batches) == 2, "three minutes by a clock that goes on by one at each look"
+
+
+def test_a_model_says_which_languages_it_learned():
+    rows = [row(i, language=name) for i, name in enumerate(["es"] * 60 + ["fr"] * 49 + [None] * 70)]
+    start = SimpleNamespace(manifest=SimpleNamespace(languages=("uk",)))
+    assert train.languages(rows) == ("en", "es")
+    assert train.languages(rows, start) == ("en", "es", "uk")
+    assert train.languages([replace(r, split="test") for r in rows]) == ()
