@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-MAGIC = b"crisis-atlas 1\0\0"
+MAGIC = b"crisis-atlas 2\0\0"
 BLOOM_BITS = 1 << 24
 CONTESTED = 1 << 31
 """Added to a place's number where its name is another town's own: it weighs less there."""

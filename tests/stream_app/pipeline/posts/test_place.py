@@ -86,6 +86,8 @@ def test_precision_and_recall_by_language(capsys):
         ("Hurricane Harvey over Houston, TX", "Houston", "US"),
         ("Flood-hit Sri\u00a0Lanka", "Sri Lanka", "LK"),
         ("USA: wildfire", "United States", "US"),
+        ("Landslide in Kochi, Kerala", "Kochi", "IN"),
+        ("2,000 dead in Derna", "Darnah", "LY"),
         ("flood in Kathmndu", "Kathmandu", "NP"),
     ],
 )
