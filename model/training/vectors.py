@@ -39,7 +39,7 @@ class Vectors:
 
     def take(self, rows: Tensor | Sequence[int]) -> Vectors:
         """The rows at these indices, in this order."""
-        index = torch.as_tensor(rows)
+        index = torch.as_tensor(rows, dtype=torch.long)
         sides = ({c: y[index] for c, y in side.items()} for side in self._sides)
         return Vectors({m: v[index] for m, v in self.values.items()}, self.mask[index], *sides)
 

@@ -319,3 +319,11 @@ def test_a_model_says_which_languages_it_learned():
     assert train.languages(rows) == ("en", "es")
     assert train.languages(rows, start) == ("en", "es", "uk")
     assert train.languages([replace(r, split="test") for r in rows]) == ()
+
+
+def test_rows_of_which_none_is_dev_leave_the_calibration_as_it_was():
+    none = numbered(ROWS).take([])
+    assert len(none) == 0
+    start = {name: value + 1 for name, value in calibration().state_dict().items()}
+    kept = train.calibrated(FusionNetwork(CONFIG), none, start).state_dict()
+    assert all(torch.equal(value, start[name]) for name, value in kept.items())
