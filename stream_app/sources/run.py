@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.kafka.clients import consumer_options, started
@@ -137,7 +138,12 @@ class Source:
         options = consumer_options(self._settings.kafka)
         async with AIOKafkaConsumer(**options, group_id=self.name, enable_auto_commit=False) as consumer:
             consumer.assign([self._mark])
-            kept = await committed_with_metadata(consumer, self._mark)
+            try:
+                kept = await committed_with_metadata(consumer, self._mark)
+            except KafkaError as error:
+                if "TopicAuthorizationFailedError" in str(error):  # as aiokafka wraps it, which does not say of what
+                    raise TopicAuthorizationFailedError(self._mark.topic) from None
+                raise
         if kept is None or kept.offset < 0:
             first = self._network.position
             logger.info("%s keeps no place yet: it begins now", self.name)

@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +28,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from factories import make_event, make_place
+from servers import Jetstream, serving
 
 from stream_app.feedback.store import add_verdict
 from stream_app.feedback.verdict import Verdict
@@ -417,6 +419,40 @@ def test_every_other_command_needs_the_acls_that_the_docs_name(guarded, guest, c
     for command, _ in steps:
         done = call(mine, *command)
         assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+async def test_a_source_needs_the_acls_that_the_docs_name(guarded, guest, clients, tmp_path):
+    prefix, mine = guest["CRISIS_STREAM_TOPICS__PREFIX"], guest | certificate(tmp_path, clients)
+    steps = [
+        (TRANSACTIONAL_ID, f"{prefix}source.bluesky", EXACT, WRITE),
+        (GROUP, f"{prefix}source.bluesky", EXACT, READ),
+        (TOPIC, f"{prefix}posts", EXACT, WRITE),
+        (TOPIC, f"{prefix}posts", EXACT, READ),
+    ]
+    settings = Settings(
+        kafka=KafkaSettings(bootstrap_servers=guarded.bootstrap_servers, partitions=1), topics={"prefix": prefix}
+    )
+    await ensure_topics(settings)
+    async with serving(Jetstream(rate=200).routes()) as address:
+        mine |= {"CRISIS_STREAM_SOURCES__BLUESKY__HOSTS": f'["ws://{address}/subscribe"]'}
+        mine |= {"CRISIS_STREAM_SOURCES__HTTP_PORT": "0"}
+        for rule in steps:
+            refused = await asyncio.to_thread(call, mine, "source", "bluesky")
+            assert refused.returncode == 1, f"{rule}: {refused.stderr}"
+            assert "this user may not use" in refused.stderr, f"{rule}: {refused.stderr}"
+            assert "Traceback" not in refused.stderr, f"{rule}: {refused.stderr}"
+            await asyncio.to_thread(allow, guarded, *rule)
+        command = [sys.executable, "-m", "stream_app", "source", "bluesky"]
+        running = await asyncio.to_thread(subprocess.Popen, command, env=mine, stderr=subprocess.PIPE, text=True)
+        try:
+            async with asyncio.timeout(60):
+                async for _ in subscribe(settings, [settings.topics.posts], since=EPOCH):
+                    break
+            running.send_signal(signal.SIGTERM)
+            _, said = await asyncio.to_thread(running.communicate, timeout=30)
+        finally:
+            running.kill()
+    assert running.returncode == 0, said
 
 
 def test_incidents_need_the_acls_that_the_docs_name_and_may_find_their_topics_made(guarded, guest, clients, tmp_path):
