@@ -6,64 +6,110 @@ import asyncio
 import logging
 import os
 import tempfile
+import time
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from stream_app.cli.options import placement_options
 from stream_app.proving.bench.measures import MEASURES, SHORT, Bench, Measured
 from stream_app.proving.bench.pace import ContenderError
+from stream_app.proving.bench.processor import in_words, machine
 from stream_app.proving.bench.stream import photo_host
-from stream_app.settings import KafkaSettings
+from stream_app.settings import KafkaSettings, Settings
+
+_WITHOUT_KAFKA = frozenset({"gemm", "encoder", "incidents"})
 
 
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(list(MEASURES)), help="measure only this; may be repeated")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="medians are taken over these")
 @click.option("--short", is_flag=True, help="a minute's run without a model, to see that the harness works")
+@placement_options
 @click.option("--bootstrap", metavar="HOST:PORT", help="measure on this Kafka; by default one is started for the run")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="write the results here too")
-def command(only: tuple[str, ...], rounds: int, short: bool, bootstrap: str | None, json_path: Path | None) -> None:
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="write results here as well")
+def command(
+    only: tuple[str, ...],
+    rounds: int,
+    short: bool,
+    device: str | None,
+    number_format: str | None,
+    bootstrap: str | None,
+    json_path: Path | None,
+) -> None:
     """Measure the worker beside its own model, beside rivals doing equal work, and beside the machine's limit.
 
     Ratios travel between machines, posts a second do not. Measure on a quiet machine: the load is printed first.
+    Each result is printed, and written to the --json file, when it is there. --only incidents goes up to a million
+    posts and 3 GB.
     """
+    from model.serving.placement import placed
+
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new topic's leaders are not known at once
+    chosen = Settings().model
+    try:
+        where, multiplies_in = placed(device or chosen.device, number_format or chosen.number_format)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     console = Console()
+    on = machine(str(where), "none, no model" if short else multiplies_in)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    console.print(f"{os.cpu_count()} cores, load average {load}")
+    console.print(f"{in_words(on)}; load average {load}", highlight=False, soft_wrap=True)
+    names = only or (SHORT if short else tuple(MEASURES))
+    if json_path:
+        json_path.write_text("")
     with ExitStack() as stack:
-        if bootstrap is None:
+        if bootstrap is None and not set(names) <= _WITHOUT_KAFKA:
             from stream_app.kafka.broker import LocalBroker
 
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crisis-bench-"))
             bootstrap = stack.enter_context(LocalBroker(Path(folder))).bootstrap_servers
-        names = only or (SHORT if short else tuple(MEASURES))
-        results = asyncio.run(_measure(KafkaSettings(bootstrap_servers=bootstrap), names, rounds, short, console))
+        kafka = KafkaSettings(bootstrap_servers=bootstrap) if bootstrap else KafkaSettings()
+        bench = Bench(kafka, "", rounds=rounds, device=str(where), format=multiplies_in)
+        if short:
+            bench = Bench(
+                kafka,
+                "",
+                "fixed",
+                rounds=1,
+                posts=600,
+                batch_posts=200,
+                slow_posts=50,
+                shell_posts=10_000,
+                incident_posts=(100, 200),
+            )
+        elif only == ("incidents",):
+            bench = replace(bench, incident_posts=(10_000, 100_000, 1_000_000))
+        results = asyncio.run(_measure(bench, names, on, json_path, console))
     console.print(_table(results))
-    if json_path:
-        json_path.write_text("".join(f"{result.as_json()}\n" for result in results))
+    console.print(in_words(on), highlight=False, soft_wrap=True)
 
 
 async def _measure(
-    kafka: KafkaSettings, names: tuple[str, ...], rounds: int, short: bool, console: Console
+    bench: Bench, names: tuple[str, ...], on: Mapping[str, object], json_path: Path | None, console: Console
 ) -> list[Measured]:
     results = []
     async with photo_host() as photos_at:
-        if short:
-            bench = Bench(
-                kafka, photos_at, "fixed", rounds=1, posts=600, batch_posts=200, slow_posts=50, shell_posts=10_000
-            )
-        else:
-            bench = Bench(kafka, photos_at, rounds=rounds)
-        for name in names:
-            with console.status(f"measuring {name} ..."):
-                try:
-                    results.append(await MEASURES[name](bench))
-                except ContenderError as error:
-                    console.print(f"[red]{name} could not be measured:[/red] {error}")
+        bench = replace(bench, photos_at=photos_at)
+        for number, name in enumerate(names, 1):
+            began = time.monotonic()
+            console.print(f"{time.strftime('%H:%M:%S')} {number} of {len(names)}: {name} begins", highlight=False)
+            try:
+                result = await MEASURES[name](bench)
+            except ContenderError as error:
+                console.print(f"[red]{name} could not be measured:[/red] {error}")
+                continue
+            results.append(result)
+            told = f"{name} took {time.monotonic() - began:.0f} s: {result.value:.2f} ({result.goal}), {result.parts}"
+            console.print(f"{time.strftime('%H:%M:%S')} {told}", highlight=False, soft_wrap=True)
+            if json_path:
+                with json_path.open("a") as file:
+                    file.write(f"{result.as_json(on)}\n")
     return results
 
 

@@ -98,6 +98,13 @@ def test_keda():
     (config,) = of_kind("ConfigMap")
     assert trigger["metadata"]["topic"] == TopicSettings().posts
     assert trigger["metadata"]["consumerGroup"] == WorkerSettings().group_id
+    assert (
+        trigger["metadata"]["limitToPartitionsWithLag"] == trigger["metadata"]["scaleToZeroOnInvalidOffset"] == "true"
+    )
+    behavior = scaled["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    for direction in ("scaleUp", "scaleDown"):
+        assert behavior[direction]["stabilizationWindowSeconds"] >= 60
+        assert all(policy["periodSeconds"] >= 60 for policy in behavior[direction]["policies"]), "no flapping"
     assert scaled["spec"]["maxReplicaCount"] <= int(config["data"]["CRISIS_STREAM_KAFKA__PARTITIONS"])
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
+from typing import Any, NamedTuple
 
 from PIL import Image
 
+from model.kernels.precision import Format
 from model.scorer import PostInput, Scorer
 from stream_app.proving.bench.stream import PHOTOS, photo, text
 
@@ -35,8 +38,15 @@ def pass_s(scorer: Scorer, batch: Sequence[PostInput], repeats: int) -> tuple[fl
     return median(clock), median(cpu)
 
 
-def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
-    """Floating-point operations of matrix products in one pass over texts (a multiply-add is two).
+class Work(NamedTuple):
+    """Operations of matrix products (a multiply-add is two), in floats and in 8-bit integers."""
+
+    floats: float
+    integers: float
+
+
+def operations(scorer: Scorer, batch: Sequence[PostInput]) -> Work:
+    """Those of one pass over texts.
 
     They are seen in the calling thread only, so ``scorer`` must work in one.
     """
@@ -46,25 +56,62 @@ def flops(scorer: Scorer, batch: Sequence[PostInput]) -> float:
 
     with FlopCounterMode(display=False, custom_mapping=counted()) as counter:
         scorer.score(batch)
-    return float(counter.get_total_flops())
+    each = counter.get_flop_counts()["Global"]
+    integers = float(sum(count for name, count in each.items() if "qlinear" in str(name)))
+    return Work(float(counter.get_total_flops()) - integers, integers)
 
 
-def gemm_s(size: int, repeats: int = 10) -> tuple[float, float, str]:
-    """Median seconds, clock and cores', of a ``size`` x ``size`` product in the fastest format here, and its name.
+def gemm_s(number_format: str, size: int, repeats: int = 10) -> tuple[float, float]:
+    """Median seconds, clock and cores', of a ``size`` x ``size`` product in a number format.
 
     On all cores, whatever number of threads the model leaves torch with.
     """
     import torch
 
-    from model.kernels.precision import fastest_dtype
-
-    kind = fastest_dtype()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    a, b = (torch.randn(size, size).to(kind) for _ in range(2))
+    product = _integer_product(size) if number_format == "int8" else _float_product(size, number_format)
     times = []
-    for _ in range(repeats + 1):
-        began, spent = time.perf_counter(), time.process_time()
-        a @ b
-        times.append((time.perf_counter() - began, time.process_time() - spent))
+    with torch.inference_mode():
+        for _ in range(repeats + 1):
+            began, spent = time.perf_counter(), time.process_time()
+            product()
+            times.append((time.perf_counter() - began, time.process_time() - spent))
+    torch.set_num_threads(1)
     clock, cpu = zip(*times[1:], strict=True)
-    return median(clock), median(cpu), str(kind).removeprefix("torch.")
+    return median(clock), median(cpu)
+
+
+def _float_product(size: int, number_format: str) -> Callable[[], object]:
+    import torch
+
+    a, b = (torch.randn(size, size).to(getattr(torch, number_format)) for _ in range(2))
+    return lambda: a @ b
+
+
+def _integer_product(size: int) -> Callable[[], object]:
+    import torch
+
+    a = torch.randint(0, 127, (size, size), dtype=torch.uint8)
+    b = torch.ops.onednn.qlinear_prepack(torch.randint(-63, 63, (size, size), dtype=torch.int8), [size, size])
+    rest: tuple[Any, ...] = (
+        torch.ones(size),
+        torch.zeros(size, dtype=torch.int32),
+        None,
+        1.0,
+        0,
+        torch.float32,
+        "none",
+        [],
+        "",
+    )
+    return lambda: torch.ops.onednn.qlinear_pointwise(a, 1.0, 0, b, *rest)
+
+
+def text_encoder(name: str, number_format: Format, texts: Sequence[str]) -> Callable[[Sequence[str]], object]:
+    """A base text encoder as it is served, in a number format; it is shown ``texts`` where that needs some."""
+    from model.encoders.text import TextEncoder
+
+    encoder = TextEncoder.serve(name, number_format=number_format)
+    if number_format == "int8":
+        encoder.quicken(texts)
+    return partial(encoder.encode, quick=True)

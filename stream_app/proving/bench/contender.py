@@ -210,14 +210,14 @@ async def raced(
 
 
 async def speed(
-    kafka: KafkaSettings, module: str, values: Sequence[bytes], *, photos_at: str = "", model: str = "default"
+    kafka: KafkaSettings, module: str, values: Sequence[bytes], *, settings: Mapping[str, str] | None = None
 ) -> Pace:
     """How fast a program takes posts from feed to published result, once warm.
 
     Raises:
         ContenderError: as :meth:`Contender.wait_for`, or too many results lack a photo.
     """
-    async with raced(kafka, module, values, environment=environment(photos_at, model)) as (running, reached):
+    async with raced(kafka, module, values, environment=settings or {}) as (running, reached):
         if running.degraded > MAX_DEGRADED * len(values):
             raise ContenderError(
                 f"{running.degraded} of {len(values)} results lack a photo: there is nothing to compare"
@@ -225,9 +225,13 @@ async def speed(
         return reached
 
 
-def environment(photos_at: str, model: str) -> dict[str, str]:
-    """The worker's settings for a run: the model, and photos from the loopback host."""
-    chosen = {"CRISIS_STREAM_MODEL__SOURCE": model}
+def environment(photos_at: str, model: str, device: str, number_format: str) -> dict[str, str]:
+    """The worker's settings for a run: the model and where it runs, and photos from the loopback host."""
+    chosen = {
+        "CRISIS_STREAM_MODEL__SOURCE": model,
+        "CRISIS_STREAM_MODEL__DEVICE": device,
+        "CRISIS_STREAM_MODEL__NUMBER_FORMAT": number_format,
+    }
     if photos_at:
         chosen["CRISIS_STREAM_MEDIA__ALLOWED_PRIVATE"] = '["127.0.0.1/32"]'
         chosen["CRISIS_STREAM_MEDIA__ALLOWED_PORTS"] = f"[{urlsplit(photos_at).port}]"

@@ -6,16 +6,18 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, median, quantiles
 
+from model.kernels.precision import Format
 from model.load import load_scorer
 from model.scorer import Scorer
-from stream_app.proving.bench.bare import BATCH, flops, gemm_s, inputs, pass_s
+from stream_app.proving.bench.bare import BATCH, gemm_s, inputs, operations, pass_s, text_encoder
 from stream_app.proving.bench.contender import WARM_UP, environment, raced, speed
+from stream_app.proving.bench.grouped import grouped
 from stream_app.proving.bench.pace import Pace
-from stream_app.proving.bench.stream import posts
+from stream_app.proving.bench.stream import posts, text
 from stream_app.settings import KafkaSettings, LabellingSettings
 
 WORKER = "stream_app worker --log-level ERROR"
@@ -37,9 +39,9 @@ class Measured:
     met: bool
     parts: str
 
-    def as_json(self) -> str:
-        """One JSON line."""
-        return json.dumps(asdict(self))
+    def as_json(self, machine: Mapping[str, object]) -> str:
+        """One JSON line, with what it was measured on."""
+        return json.dumps({**asdict(self), **machine})
 
 
 Run = Callable[[int], Awaitable[Pace]]
@@ -60,10 +62,21 @@ class Bench:
     photos_at: str
     model: str = "default"
     rounds: int = 3
-    posts: int = 8000
+    posts: int = 5000
     batch_posts: int = 2000
     slow_posts: int = 300
     shell_posts: int = 40_000
+    incident_posts: tuple[int, ...] = (10_000, 100_000)
+    device: str = "auto"
+    format: Format = "float32"
+
+    def scorer(self, threads: int | None = None) -> Scorer:
+        """The bare model."""
+        return load_scorer(self.model, threads=threads, device=self.device, number_format=self.format)
+
+    def environment(self, photos_at: str = "", model: str = "") -> dict[str, str]:
+        """The worker's settings."""
+        return environment(photos_at, model or self.model, self.device, self.format)
 
     async def both(self, one: Run, other: Run) -> tuple[Pace, Pace]:
         """Medians of two paces measured by turns; each call gets the round's first post number."""
@@ -74,7 +87,7 @@ class Bench:
     async def worker(self, count: int, first: int, *, repeated: float = 0, photos: float = 0, model: str = "") -> Pace:
         """Posts a second of the worker on a stream of its own."""
         values = posts(count, repeated=repeated, photos=photos, host=self.photos_at, first=first)
-        return await speed(self.kafka, WORKER, values, photos_at=self.photos_at, model=model or self.model)
+        return await speed(self.kafka, WORKER, values, settings=self.environment(self.photos_at, model))
 
     async def rival(self, name: str, count: int, first: int, *, repeated: float = 0, photos: float = 0) -> Pace:
         """Posts a second of a rival on a like stream."""
@@ -104,7 +117,7 @@ def _bare(scorer: Scorer, photos: float, first: int) -> Pace:
 
 async def worker_of_model(bench: Bench, photos: float = 0.0) -> Measured:
     """(a) The worker end to end over its own bare model, unique posts."""
-    scorer = load_scorer(bench.model)
+    scorer = bench.scorer()
 
     async def bare(first: int) -> Pace:
         return await asyncio.to_thread(_bare, scorer, photos, first)
@@ -158,23 +171,34 @@ async def duplicates(bench: Bench) -> Measured:
 
 
 async def model_of_gemm(bench: Bench) -> Measured:
-    """(f) The bare model's operations a second over the machine's limit for matrix products, text only."""
-    scorer, size = load_scorer(bench.model), 2048
+    """(f) The time that a pass over texts' products take at the machine's limit over the time that the pass takes.
+
+    Each product at the limit of its own format: in int8 what stays in floats is counted as such.
+    """
+    scorer, size = bench.scorer(), 2048
     batch = inputs(scorer, BATCH, 0)
-    work = await asyncio.to_thread(flops, load_scorer(bench.model, threads=1), batch)
-    rounds, kind = [], ""
+    work = await asyncio.to_thread(operations, bench.scorer(threads=1), batch)
+    floats = "bfloat16" if bench.format == "bfloat16" else "float32"
+    rounds = []
     for _ in range(bench.rounds):
         clock, cpu = await asyncio.to_thread(pass_s, scorer, batch, 5)
-        gemm_clock, gemm_cpu, kind = await asyncio.to_thread(gemm_s, size)
-        rounds.append((work / clock, 2 * size**3 / gemm_clock, work / cpu, 2 * size**3 / gemm_cpu))
-    reached, limit, reached_cpu, limit_cpu = (median(side) for side in zip(*rounds, strict=True))
-    parts = f"{reached / 1e9:.0f} / {limit / 1e9:.0f} GFLOP/s, {kind}"
-    return at_least("bare model / GEMM limit", reached / limit, 0.75, parts, reached_cpu / limit_cpu)
+        limit = limit_cpu = 0.0
+        rates = []
+        for number_format, count in ((floats, work.floats), ("int8", work.integers)):
+            if count:
+                gemm_clock, gemm_cpu = await asyncio.to_thread(gemm_s, number_format, size)
+                limit += count * gemm_clock / (2 * size**3)
+                limit_cpu += count * gemm_cpu / (2 * size**3)
+                rates.append(f"{count / 1e9:.0f} G in {number_format} at {2 * size**3 / gemm_clock / 1e9:.0f} G/s")
+        rounds.append((limit / clock, limit_cpu / cpu, limit, clock))
+    ratio, ratio_cpu, limit, clock = (median(side) for side in zip(*rounds, strict=True))
+    parts = f"{limit * 1000:.0f} / {clock * 1000:.0f} ms a pass; {', '.join(rates)}"
+    return at_least("a pass's products at the GEMM limit / the pass", ratio, 0.75, parts, ratio_cpu)
 
 
 async def latency(bench: Bench) -> Measured:
     """(g) Time from feed to subscriber at half load, 99th percentile, over deadline + one pass + 50 ms."""
-    scorer = load_scorer(bench.model)
+    scorer = bench.scorer()
     batch = inputs(scorer, BATCH, 0)
     rounds = []
     for n in range(bench.rounds):
@@ -192,7 +216,7 @@ async def _waits(bench: Bench, first: int) -> tuple[float, float, float]:
     A share of the paced posts warms up too: Kafka has not seen posts one by one before, and is slow for a second.
     """
     warm, paced = posts(bench.posts, first=first), posts(bench.posts, first=first + 500_000)
-    async with raced(bench.kafka, WORKER, warm, environment=environment("", bench.model)) as (running, reached):
+    async with raced(bench.kafka, WORKER, warm, environment=bench.environment()) as (running, reached):
         pace = min(reached.clock, 2000.0) / 2
         sent: dict[str, float] = {}
 
@@ -218,6 +242,34 @@ async def product_stream(bench: Bench) -> Measured:
     return at_least("posts a second / 267", pace.clock / 267, 1, parts, pace.cpu * min(cores, 2) / 267)
 
 
+async def encoder_cost(bench: Bench) -> Measured:
+    """(i) What a text costs in the product's text encoder over MiniLM-L6, which knows English, both in one thread."""
+    return await asyncio.to_thread(_encoder_cost, bench)
+
+
+def _encoder_cost(bench: Bench) -> Measured:
+    texts = [text(number) for number in range(BATCH)]
+    ours, other = (text_encoder(name, bench.format, texts) for name in ("e5", "minilm"))
+    rounds = [(_seconds(ours, texts), _seconds(other, texts)) for _ in range(2 * bench.rounds + 1)]
+    mine, theirs = (median(side) / BATCH * 1000 for side in zip(*rounds, strict=True))
+    parts = f"{mine:.2f} / {theirs:.2f} ms of one core a text, {bench.format}"
+    return at_most("multilingual text encoder / MiniLM-L6", mine / theirs, 1.25, parts)
+
+
+def _seconds(encode: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
+    encode(texts)
+    spent = time.process_time()
+    encode(texts)
+    return time.process_time() - spent
+
+
+async def incidents_kept(bench: Bench) -> Measured:
+    """(j) Sightings a second that one ``incidents`` puts in their places with many posts in memory over few of them."""
+    found = [await asyncio.to_thread(grouped, count) for count in bench.incident_posts]
+    parts = "; ".join(f"{each.rate:,.0f}/s and {each.megabytes:,.0f} MB with {each.posts:,} posts" for each in found)
+    return at_least("incidents: pace with most posts / with fewest", found[-1].rate / found[0].rate, 0.5, parts)
+
+
 MEASURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "model": worker_of_model,
     "model-photos": lambda bench: worker_of_model(bench, PHOTOS),
@@ -228,6 +280,8 @@ MEASURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "gemm": model_of_gemm,
     "latency": latency,
     "stream": product_stream,
+    "encoder": encoder_cost,
+    "incidents": incidents_kept,
 }
 SHORT = ("shell", "latency", "stream")
 """What a short run with the fixed scorer can show in a minute."""

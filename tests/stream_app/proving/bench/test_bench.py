@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 from model.encoders.image import ImageEncoder
-from model.kernels import packed
+from model.kernels import int8, packed
 from model.load import load_scorer
+from model.serving import fused
 from model.serving.fixed import FixedScorer
 from stream_app.cli.bench import command
 from stream_app.pipeline.posts.identity import duplicate_key
 from stream_app.pipeline.posts.parse import parse_post
-from stream_app.proving.bench.bare import flops, inputs, pass_s
+from stream_app.proving.bench.bare import inputs, operations, pass_s
 from stream_app.proving.bench.contender import contender, speed
 from stream_app.proving.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.proving.bench.pace import ContenderError, Pace, pace
@@ -90,9 +91,10 @@ def test_a_program_that_wrote_nothing_has_no_rate():
 
 def test_operations_are_counted_in_packed_layers_too(monkeypatch):
     batch = inputs(FixedScorer(), 8, 0)
-    counted = flops(load_scorer("default", threads=1, number_format="float32"), batch)
+    counted = operations(load_scorer("default", threads=1, number_format="float32"), batch)
     monkeypatch.setattr(packed, "packs", lambda *_: False)
-    assert counted == flops(load_scorer("default", threads=1, number_format="float32"), batch) > 1e9
+    assert counted == operations(load_scorer("default", threads=1, number_format="float32"), batch)
+    assert counted.floats > 1e9
 
 
 def test_a_rival_has_the_same_photo_network():
@@ -107,7 +109,8 @@ def test_a_goal_is_met_or_not_in_its_own_direction():
     assert not at_least("a", 0.89, 0.9, "").met
     assert at_most("a", 0.15, 0.15, "").met
     assert not at_most("a", 0.16, 0.15, "").met
-    assert json.loads(at_most("a", 0.16, 0.15, "x").as_json()) == {
+    assert json.loads(at_most("a", 0.16, 0.15, "x").as_json({"cores": 2})) == {
+        "cores": 2,
         "name": "a",
         "value": 0.16,
         "cpu": None,
@@ -115,6 +118,48 @@ def test_a_goal_is_met_or_not_in_its_own_direction():
         "met": False,
         "parts": "x",
     }
+
+
+def test_each_result_is_told_and_written_when_it_is_there_with_what_it_was_measured_on(tmp_path, monkeypatch):
+    out = tmp_path / "bench.jsonl"
+    seen = []
+
+    async def slow(bench):
+        seen.append(out.read_text())
+        return at_least("a", 1.0, 0.5, "parts")
+
+    monkeypatch.setitem(MEASURES, "encoder", slow)
+    options = ["--only", "incidents", "--only", "encoder", "--short", "--device", "cpu", "--json", str(out)]
+    result = CliRunner().invoke(command, options, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert "1 of 2: incidents begins" in result.output
+    assert "encoder took" in result.output
+    assert "cores of" in result.output
+    first, second = map(json.loads, out.read_text().splitlines())
+    assert json.loads(seen[0]) == first, "the first is written before the second begins"
+    assert "200 posts" in first["parts"]
+    assert second["device"] == "cpu"
+    assert second["cores"] >= 1
+    assert second["features"]
+
+
+def test_a_device_that_is_not_there_ends_the_bench_with_a_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = CliRunner().invoke(command, ["--device", "cuda"])
+    assert result.exit_code == 1
+    assert "torch sees no GPU here" in result.output
+
+
+def test_8_bit_operations_are_told_apart(monkeypatch):
+    if not int8.works():
+        pytest.skip("no 8-bit products on this processor")
+    monkeypatch.setattr(fused, "CLOSE", 0)
+    batch = inputs(FixedScorer(), 8, 0)
+    work = operations(load_scorer("default", threads=1, number_format="int8"), batch)
+    exact = operations(load_scorer("default", threads=1, number_format="float32"), batch)
+    assert exact.integers == 0
+    assert 0.95 < (work.integers + work.floats) / exact.floats < 1.1
+    assert work.integers > 2 * work.floats
 
 
 def test_the_short_run_is_a_part_of_the_whole():
