@@ -9,6 +9,7 @@ implementation.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self, cast
@@ -28,8 +29,11 @@ SIZE = 224
 WIDTH = 1280
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _CROP = 0.875
-_BATCH = 8
-"""Photos in one pass: what a layer works on stays in a core's cache."""
+_BATCH_BYTES = 2**25
+"""What the largest layer of one pass may take, 96 channels of 112 x 112: memory beyond this malloc asks of the system
+anew each time, and eight photos in float32 took 26 ms each where four take 19."""
+_LARGEST = 96 * 112 * 112
+_BATCH_GPU = 256
 _BLOCKS = 16
 _HALVING = frozenset({1, 3, 5, 11})
 """Blocks at stride 2: the first of stages 2, 3, 4 and 6."""
@@ -69,6 +73,9 @@ class ImageEncoder:
     ) -> None:
         self.device = device or torch.device("cpu")
         self.dtype = dtype or fastest_dtype(self.device)
+        at_once = 2 ** int(math.log2(_BATCH_BYTES / (_LARGEST * self.dtype.itemsize)))
+        self.batch = _BATCH_GPU if self.device.type == "cuda" else at_once
+        """Photos in one pass."""
 
         def layer(conv: str, norm: str, activation: Activation, stride: int = 1) -> Operation:
             scale, shift, mean, variance = (
@@ -111,11 +118,15 @@ class ImageEncoder:
     @torch.inference_mode()
     def encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Vectors [n, 1280] float32 of photos made by :func:`prepare`."""
-        out = torch.empty(len(images), self.width)
-        for start in range(0, len(images), _BATCH):
-            batch = torch.from_numpy(np.stack(images[start : start + _BATCH]))
-            out[start : start + _BATCH] = self(batch.to(self.device))
-        return out
+        out = torch.empty(len(images), self.width, device=self.device)
+        for start in range(0, len(images), self.batch):
+            batch = torch.from_numpy(np.stack(images[start : start + self.batch]))
+            out[start : start + self.batch] = self(self._uploaded(batch))
+        return out.cpu()
+
+    def _uploaded(self, batch: Tensor) -> Tensor:
+        """On the device; a GPU takes it from pinned memory while it still works on the one before."""
+        return batch.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else batch
 
 
 def packaged_state(path: Path | None = None) -> dict[str, Tensor]:

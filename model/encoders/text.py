@@ -190,11 +190,11 @@ class TextEncoder(nn.Module):
     def encode(self, texts: Sequence[str], *, quick: bool = False) -> Tensor:
         """Vectors [n, width] float32 in the order of ``texts``; ``quick`` in 8 bit, where there are such layers."""
         rows = self.tokens(texts)
-        out = torch.empty(len(rows), self.width)
+        out = torch.empty(len(rows), self.width, device=self.device)
         budget = BUCKET_TOKENS if self.device.type == "cpu" else BUCKET_TOKENS_GPU
         for chosen in buckets([len(row) for row in rows], budget):
-            out[chosen] = self(*pad([rows[i] for i in chosen], self.device), quick=quick).cpu()
-        return out
+            out[chosen] = self(*pad([rows[i] for i in chosen], self.device), quick=quick)
+        return out.cpu()
 
     def tuned_state(self) -> dict[str, Tensor]:
         """The weights that fine-tuning changes: the transformer's layers, not its word embeddings."""

@@ -117,3 +117,8 @@ def test_any_picture_is_prepared_to_one_shape(size, mode):
     prepared = prepare(Image.new(mode, size))
     assert prepared.shape == (SIZE, SIZE, 3)
     assert prepared.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("dtype", "photos"), [(torch.float32, 4), (torch.bfloat16, 8)])
+def test_one_pass_stays_within_what_malloc_keeps(dtype, photos):
+    assert ImageEncoder.load(dtype=dtype).batch == photos
