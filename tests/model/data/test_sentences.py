@@ -44,12 +44,12 @@ def test_cries_for_help_are_found_in_every_language(answers):
     pleas = [(each, labels) for each, labels in answers if each.request]
     found = [labels["request"].label == "request" for _, labels in pleas]
     missed = [each.text for each, labels in pleas if labels["humanitarian"].label == "not_humanitarian"]
-    assert sum(found) / len(found) >= 0.92
-    assert len(missed) / len(pleas) <= 0.02, missed
+    assert sum(found) / len(found) >= 0.94
+    assert len(missed) / len(pleas) <= 0.01, missed
     unlearned = [labels["request"].label == "request" for each, labels in pleas if each.language in NEVER_LEARNED]
-    assert sum(unlearned) / len(unlearned) >= 0.92
+    assert sum(unlearned) / len(unlearned) >= 0.96
 
 
 def test_words_of_disaster_alone_are_no_cry_for_help(answers):
     ordinary = [labels["request"].label == "request" for each, labels in answers if each.kind == "ordinary"]
-    assert sum(ordinary) / len(ordinary) <= 0.03
+    assert sum(ordinary) / len(ordinary) <= 0.02
