@@ -33,11 +33,15 @@ class Apart(nn.Module):
         return self.members(vectors).mean(0)
 
     def fit(self, vectors: Tensor, classes: Tensor, *, epochs: int = 15, batch: int = 64, rate: float = 1e-3) -> None:
-        """Learn from labelled rows: vectors [n, d], class indices [n]. Every member sees all, its own entries dropped.
+        """Learn from nothing of labelled rows: vectors [n, d], class indices [n]."""
+        self.standardise.fit(vectors)
+        self.learn(vectors, classes, epochs=epochs, batch=batch, rate=rate)
+
+    def learn(self, vectors: Tensor, classes: Tensor, *, epochs: int = 15, batch: int = 64, rate: float = 1e-4) -> None:
+        """Go on learning, of vectors [n, d] and class indices [n]. Every member sees all, its own entries dropped.
 
         Of hundreds of rows, so with much dropout, smoothed labels and a rate that falls to nothing.
         """
-        self.standardise.fit(vectors)
         self.train()
         optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=0.1)
         steps = epochs * -(-len(vectors) // batch)

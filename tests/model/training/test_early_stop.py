@@ -69,12 +69,28 @@ def test_the_presets_are_the_methods():
     assert 0.1 <= tables.modality_dropout <= 0.3
 
 
+BY_PHOTO = NetworkConfig.product(DIMS, LEARNED, width=8, apart={"damage": "image"})
+
+
+def damaged(n, seed, entry, *, other=False):
+    """Rows whose damage one entry of the photo's vector tells, or the contrary."""
+    rows = vectors(n, seed)
+    label = ((rows.values["image"][:, entry] > 0) != other).long()
+    return replace(rows, of_image={**rows.of_image, "damage": label})
+
+
 def test_what_a_photo_answers_by_itself_is_learned_from_photos_whatever_is_said_of_the_whole_post():
-    torch.manual_seed(0)
-    rows = vectors(900, 0)
-    label = (rows.values["image"][:, 0] > 0).long()
-    rows = replace(rows, of_image={**rows.of_image, "damage": label})
-    config = NetworkConfig.product(DIMS, LEARNED, width=8, apart={"damage": "image"})
-    network = fit(config, rows, rows, FusionPlan(epochs=0))
+    rows = damaged(900, 0, 0)
+    network = fit(BY_PHOTO, rows, rows, FusionPlan(epochs=0))
     answers = network(rows.values, rows.mask).logits["damage"].argmax(1)
-    assert float((answers == label).float().mean()) > 0.75
+    assert float((answers == rows.of_image["damage"]).float().mean()) > 0.75
+
+
+@pytest.mark.parametrize(
+    ("dev", "moves"), [(damaged(200, 2, 1), True), (damaged(200, 2, 1, other=True), False), (damaged(20, 2, 1), False)]
+)
+def test_what_a_photo_answers_is_tuned_where_enough_dev_rows_do_better_by_it(dev, moves):
+    first, plan = damaged(300, 0, 0), FusionPlan(epochs=0)
+    start = fit(BY_PHOTO, first, first, plan)
+    tuned = fit(BY_PHOTO, damaged(900, 1, 1), dev, plan, start=start.state_dict())
+    assert torch.equal(tuned.apart["damage"].inner.weight, start.apart["damage"].inner.weight) is not moves

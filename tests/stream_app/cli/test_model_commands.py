@@ -23,9 +23,9 @@ def call(*arguments):
     return result.stdout
 
 
-ROWS = [
+ROWS = [  # the contrary of what every model says, so that there is something to learn
     {"text": f"{what} at street {i}", "labels": {"request": "request" if plea else "no_request"}, "split": split}
-    for what, plea in (("Trapped, please send a boat", True), ("Lovely boats for sale", False))
+    for what, plea in (("Lovely boats for sale", True), ("Trapped, please send a boat", False))
     for i, split in enumerate(["train"] * 6 + ["dev"] * 2)
 ]
 
