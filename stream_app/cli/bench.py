@@ -45,8 +45,7 @@ def command(
     """Measure the worker beside its own model, beside rivals doing equal work, and beside the machine's limit.
 
     Ratios travel between machines, posts a second do not. Measure on a quiet machine: the load is printed first.
-    Each result is printed, and written to the --json file, when it is there. --only incidents goes up to a million
-    posts and 3 GB.
+    Each result is printed, and written to the --json file, when it is there.
     """
     from model.serving.placement import placed
 
@@ -83,8 +82,6 @@ def command(
                 shell_posts=10_000,
                 incident_posts=(100, 200),
             )
-        elif only == ("incidents",):
-            bench = replace(bench, incident_posts=(10_000, 100_000, 1_000_000))
         results = asyncio.run(_measure(bench, names, on, json_path, console))
     console.print(_table(results))
     console.print(in_words(on), highlight=False, soft_wrap=True)
