@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Protocol
 
@@ -57,7 +56,7 @@ class Admin(Probes):
             model = await self.replica.swap_model(source)
         except SwapError as error:
             return web.Response(text=f"{error}\n", status=HTTPStatus.CONFLICT)
-        return web.json_response(asdict(model))
+        return web.json_response({"name": model.name, "version": model.version, "hash": model.hash})
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -97,7 +97,7 @@ def _event_post(post: Post) -> Fields:
         "language": post.language,
         "created_at": post.created_at,
         "kind": post.kind,
-        "place": dict(post.place) if post.place else None,
+        "place": post.place.model_dump() if post.place else None,
         "author_key": post.author.key,
         "edited": post.edited,
         "sensitive": post.sensitive,

@@ -26,7 +26,7 @@ class FlakyScorer(FixedScorer):
         return super().score(posts)
 
 
-def load_flaky(_: object, *, threads: int | None = None) -> Scorer:  # noqa: ARG001 - as any loader is called
+def load_flaky(_: object, **__: object) -> Scorer:
     """The flaky scorer, whatever source is asked for."""
     return FlakyScorer()
 

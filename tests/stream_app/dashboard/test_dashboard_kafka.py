@@ -144,7 +144,7 @@ async def test_a_verdict_on_a_shown_event_comes_back_on_its_card(desk, producer,
 async def test_missing_topics_are_told_in_words(desk):
     nowhere = desk.model_copy(update={"topics": TopicSettings(prefix="nowhere.")})
     async with dashboard(nowhere) as address:
-        view = await view_until(address, lambda view: len(view["stats"]["problems"]) == 2)
+        view = await view_until(address, lambda view: len(view["stats"]["problems"]) == 4)
     assert "Kafka has no topic nowhere.incidents: start a worker" in " ".join(view["stats"]["problems"])
     assert "Error" not in " ".join(view["stats"]["problems"])
 

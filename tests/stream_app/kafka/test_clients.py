@@ -85,7 +85,7 @@ async def test_topics_are_made_once(settings):
         }
     finally:
         await admin.close()
-    expected = {topics.posts, topics.events, topics.incidents, topics.dead_letters, topics.feedback}
+    expected = {topics.posts, topics.events, topics.incidents, topics.dead_letters, topics.feedback, topics.emerging}
     expected |= {topics.alerts(task) for task in CONCEPTS}
     sizes = {name: len(each["partitions"]) for name, each in found.items()}
     assert sizes == dict.fromkeys(expected, 2) | dict.fromkeys((topics.decisions, topics.notices), 1)

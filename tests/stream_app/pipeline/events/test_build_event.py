@@ -15,7 +15,7 @@ from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event, 
 from stream_app.pipeline.events.event import Event, event_id
 from stream_app.pipeline.labelling.describe import degraded_reasons, describe, review_reasons, unlearned_language
 from stream_app.pipeline.media.outcome import MediaOutcome
-from stream_app.pipeline.posts.post import Author, Place, Post
+from stream_app.pipeline.posts.post import Author, OtherPlace, Place, Post
 
 texts = st.text(st.characters(blacklist_categories=["Cs"]))
 USED = MediaOutcome("https://a/1", "used")
@@ -70,6 +70,13 @@ def test_the_post_and_its_labels_arrive_in_the_event():
     )
     assert (event.timings.media_ms, event.timings.model_ms, event.timings.total_ms) == (1, 3, 6)
     assert not event.degraded
+
+
+def test_what_a_place_may_mean_instead_arrives_too():
+    other = OtherPlace(name="Galle", country_code="US", latitude=41.6, longitude=-87.1, confidence=0.1)
+    place = Place(name="Galle", latitude=6.0, longitude=80.2, source="gazetteer", confidence=0.9, alternatives=(other,))
+    made = make_event(POST.model_copy(update={"place": place}), labelling(), Spent(), DuplicateInfo())
+    assert Event.model_validate_json(made.value).post.place == place
 
 
 def test_an_event_survives_the_wire():
