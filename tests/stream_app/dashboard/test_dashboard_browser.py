@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from stream_app.feedback.verdict import Verdict
+from stream_app.pipeline.events.event import Label
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +56,16 @@ def test_a_live_event_appears_with_its_labels(page, served, make_event):
     expect(card).to_contain_text("The bridge is down")
     expect(card.locator(".chip").first).to_have_text("Infrastructure damage90 %")
     expect(page.locator("#counters")).to_contain_text("Posts1")
+
+
+def test_who_asks_for_help_is_seen_to(page, served, make_event):
+    event = make_event(1, text="We are on the roof, send a boat", humanitarian="affected_individuals")
+    asks = Label(label="request", probability=0.78, probabilities={"request": 0.78, "no_request": 0.22})
+    show(served, event.model_copy(update={"labels": event.labels.model_copy(update={"request": asks})}))
+    page.goto(served.address)
+    expect(cards(page).locator(".chip").first).to_have_text("Asks for help78 %")
+    page.get_by_role("button", name="Why, verdict").click()
+    expect(page.locator(".distribution", has_text="Request").locator(".chosen")).to_contain_text("Asks for help")
 
 
 def test_newest_first_and_copies_are_counted_on_the_root(page, served, make_event):

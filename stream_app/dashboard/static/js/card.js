@@ -3,7 +3,7 @@
 import { el, icon, isWebAddress } from "./dom.js";
 import { verdictForm, verdictWords } from "./verdict.js";
 import { attentionBar, fusionGraph, usedWords } from "./why.js";
-import { CONCEPTS, NETWORKS, ago, fullTime, labelName, languageName, percent, placeName, placeSource, plural } from "./words.js";
+import { NETWORKS, SAID, ago, fullTime, labelName, languageName, percent, placeName, placeSource, plural } from "./words.js";
 
 const PHOTO_STATUS = {
   refused: "Photo not fetched: refused",
@@ -135,13 +135,13 @@ const missing = (photo) =>
 
 /** A label with its probability in digits and as the length of the line below it. */
 export function chip(concept, { label, probability, reason }) {
-  if (label === null) return el("span", { className: "chip", dataset: { label: "none" }, title: reason }, icon("none"), `${CONCEPTS[concept]}: not judged`);
+  if (label === null) return el("span", { className: "chip", dataset: { label: "none" }, title: reason }, icon("none"), `${SAID[concept]}: not judged`);
   return el(
     "span",
     {
       className: "chip",
       dataset: { label, concept },
-      title: `${CONCEPTS[concept]}: ${labelName(concept, label)}, probability ${percent(probability)}`,
+      title: `${SAID[concept]}: ${labelName(concept, label)}, probability ${percent(probability)}`,
       vars: { "--share": probability },
     },
     icon(label),
@@ -161,6 +161,7 @@ function chips({ event, duplicates, verdict }, id) {
   return el(
     "div",
     { className: "chips", id },
+    labels.request?.label === "request" ? chip("request", labels.request) : null,
     chip("humanitarian", labels.humanitarian),
     labels.damage.label === null ? null : chip("damage", labels.damage),
     chip("informativeness", labels.informativeness),
@@ -181,7 +182,7 @@ function details(card, actions) {
     el(
       "div",
       { className: "why" },
-      el("div", {}, ...Object.keys(CONCEPTS).map((concept) => distribution(concept, event.labels[concept]))),
+      el("div", {}, ...Object.keys(SAID).filter((concept) => event.labels[concept]).map((concept) => distribution(concept, event.labels[concept]))),
       fusionGraph(event.modalities),
     ),
     el("p", { className: "faint" }, usedWords(event.modalities)),
@@ -191,12 +192,12 @@ function details(card, actions) {
 }
 
 function distribution(concept, { label, probabilities, reason }) {
-  if (label === null) return el("p", { className: "faint" }, `${CONCEPTS[concept]}: ${reason ?? "not judged"}`);
+  if (label === null) return el("p", { className: "faint" }, `${SAID[concept]}: ${reason ?? "not judged"}`);
   const rows = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
   return el(
     "table",
     { className: "distribution" },
-    el("caption", {}, CONCEPTS[concept]),
+    el("caption", {}, SAID[concept]),
     el(
       "tbody",
       {},

@@ -2,6 +2,9 @@
 
 export const CONCEPTS = { humanitarian: "Category", damage: "Damage", informativeness: "Informative" };
 
+/** All that is said of a post; analysts judge the others, and the alerts of `request` are for whoever must act. */
+export const SAID = { request: "Request", ...CONCEPTS };
+
 export const LABELS = {
   humanitarian: {
     affected_individuals: "People affected",
@@ -12,6 +15,7 @@ export const LABELS = {
   },
   damage: { severe_damage: "Severe damage", mild_damage: "Mild damage", little_or_no_damage: "Little or no damage" },
   informativeness: { informative: "Informative", not_informative: "Not informative" },
+  request: { request: "Asks for help", no_request: "Asks for no help" },
 };
 
 export const STATUSES = { new: "New", checking: "Being checked", confirmed: "Confirmed", false: "False", closed: "Closed" };
