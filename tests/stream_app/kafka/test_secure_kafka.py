@@ -501,7 +501,7 @@ def running_incidents(environment: Mapping[str, str]) -> Iterator[None]:
         process.communicate(timeout=30)
 
 
-def eventually(true: Callable[[], bool], within_s: float = 60) -> None:
+def eventually(true: Callable[[], bool], within_s: float = 120) -> None:
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline
