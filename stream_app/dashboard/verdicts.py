@@ -7,11 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-
 from stream_app.feedback.store import headers
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka.clients import explained, producer_options
+from stream_app.kafka.clients import late_producer
 from stream_app.settings import Settings
 
 
@@ -22,29 +20,16 @@ async def recorder(settings: Settings) -> AsyncIterator[Callable[[dict[str, Any]
     The producer connects at the first verdict, so that the dashboard starts while Kafka is away. The function raises
     ``pydantic.ValidationError`` on a malformed verdict and ``aiokafka.errors.KafkaError`` when Kafka does not take it.
     """
-    producer: AIOKafkaProducer | None = None
+    async with late_producer(settings.kafka) as connected:
 
-    async def record(body: dict[str, Any]) -> None:
-        nonlocal producer
-        verdict = Verdict.model_validate({**body, "at": datetime.now(UTC)})
-        if producer is None:
-            fresh = AIOKafkaProducer(**producer_options(settings.kafka), acks="all", enable_idempotence=True)
-            try:
-                async with explained(settings.kafka):
-                    await fresh.start()
-            except BaseException:
-                await fresh.stop()
-                raise
-            producer = fresh
-        await producer.send_and_wait(
-            settings.topics.feedback,
-            verdict.model_dump_json().encode(),
-            key=verdict.event.encode(),
-            headers=headers(verdict),
-        )
+        async def record(body: dict[str, Any]) -> None:
+            verdict = Verdict.model_validate({**body, "at": datetime.now(UTC)})
+            producer = await connected()
+            await producer.send_and_wait(
+                settings.topics.feedback,
+                verdict.model_dump_json().encode(),
+                key=verdict.event.encode(),
+                headers=headers(verdict),
+            )
 
-    try:
         yield record
-    finally:
-        if producer is not None:
-            await producer.stop()

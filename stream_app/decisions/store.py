@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaProducer
 from pydantic import ValidationError
 
 from stream_app.decisions.act import DECISION_TYPE, Decision
-from stream_app.kafka.clients import explained, producer_options, start
+from stream_app.kafka.clients import late_producer
+from stream_app.kafka.cloud_event import cloud_event
 from stream_app.kafka.subscribe import EPOCH, Received, subscribe
 from stream_app.settings import Settings
 
@@ -25,29 +25,20 @@ async def decider(settings: Settings) -> AsyncIterator[Callable[[Decision], Awai
     The producer connects at the first act, so that the dashboard starts while Kafka is away. The function raises
     ``aiokafka.errors.KafkaError`` when Kafka does not take it.
     """
-    producer: AIOKafkaProducer | None = None
+    async with late_producer(settings.kafka) as connected:
 
-    async def decide(decision: Decision) -> Decision:
-        nonlocal producer
-        dated = decision.model_copy(update={"at": datetime.now(UTC)})
-        if producer is None:
-            fresh = AIOKafkaProducer(**producer_options(settings.kafka), acks="all", enable_idempotence=True)
-            async with explained(settings.kafka):
-                await start(fresh)
-            producer = fresh
-        await producer.send_and_wait(
-            settings.topics.decisions,
-            dated.model_dump_json().encode(),
-            key=dated.incident.encode(),
-            headers=headers(dated),
-        )
-        return dated
+        async def decide(decision: Decision) -> Decision:
+            dated = decision.model_copy(update={"at": datetime.now(UTC)})
+            producer = await connected()
+            await producer.send_and_wait(
+                settings.topics.decisions,
+                dated.model_dump_json().encode(),
+                key=dated.incident.encode(),
+                headers=headers(dated),
+            )
+            return dated
 
-    try:
         yield decide
-    finally:
-        if producer is not None:
-            await producer.stop()
 
 
 async def read_decisions(settings: Settings) -> list[Decision]:
@@ -73,13 +64,10 @@ def decision_in(received: Received) -> Decision | None:
 
 def headers(decision: Decision) -> list[tuple[str, bytes]]:
     """The attributes of an act's CloudEvent, as Kafka headers."""
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": decision.id,
-        "ce_source": "/crisis-stream/decisions",
-        "ce_type": DECISION_TYPE,
-        "ce_subject": decision.incident,
-        "ce_time": (decision.at or datetime.now(UTC)).isoformat(),
-        "content-type": "application/json",
-    }
-    return [(name, value.encode(errors="replace")) for name, value in attributes.items()]
+    return cloud_event(
+        name=decision.id,
+        source="decisions",
+        kind=DECISION_TYPE,
+        subject=decision.incident,
+        time=decision.at or datetime.now(UTC),
+    )

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from stream_app.feedback.verdict import VERDICT_TYPE, Verdict
 from stream_app.kafka.clients import explained, producer_options
+from stream_app.kafka.cloud_event import cloud_event
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
@@ -71,13 +72,10 @@ async def read_events(settings: Settings, wanted: Iterable[str]) -> dict[str, Ev
 
 def headers(verdict: Verdict) -> list[tuple[str, bytes]]:
     """The attributes of a verdict's CloudEvent, as Kafka headers."""
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": uuid4().hex,
-        "ce_source": "/crisis-stream/feedback",
-        "ce_type": VERDICT_TYPE,
-        "ce_subject": verdict.event,
-        "ce_time": (verdict.at or datetime.now(UTC)).isoformat(),
-        "content-type": "application/json",
-    }
-    return [(name, value.encode(errors="replace")) for name, value in attributes.items()]
+    return cloud_event(
+        name=uuid4().hex,
+        source="feedback",
+        kind=VERDICT_TYPE,
+        subject=verdict.event,
+        time=verdict.at or datetime.now(UTC),
+    )

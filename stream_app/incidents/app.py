@@ -24,6 +24,7 @@ from stream_app.incidents.incident import INCIDENT_TYPE, Incident
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.taken import Losses, Taken, read_event
 from stream_app.kafka.clients import codec
+from stream_app.kafka.cloud_event import cloud_event
 from stream_app.kafka.inside_faust import App, CommittedTransport, OnePartitionTable, credentials
 from stream_app.kafka.topics import written_by_us
 from stream_app.pipeline.events.event import Event
@@ -239,13 +240,12 @@ def _reason(error: ValidationError) -> str:
 
 
 def _headers(incident: Incident) -> dict[str, bytes]:
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": f"{incident.id}.{incident.version}",
-        "ce_source": "/crisis-stream/incidents",
-        "ce_type": INCIDENT_TYPE,
-        "ce_subject": incident.id,
-        "ce_time": incident.updated_at.isoformat(),
-        "content-type": "application/json",
-    }
-    return {name: value.encode() for name, value in headers.items()}
+    return dict(
+        cloud_event(
+            name=f"{incident.id}.{incident.version}",
+            source="incidents",
+            kind=INCIDENT_TYPE,
+            subject=incident.id,
+            time=incident.updated_at,
+        )
+    )

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from stream_app.incidents.bursts import Bursts, Covered, PhotosSeen
 from stream_app.incidents.clock import StreamClock
 from stream_app.incidents.emerging import EMERGING_TYPE, Emerging, Glimpse, Gone, Seen, glimpse_of
+from stream_app.kafka.cloud_event import cloud_event
 from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
 
@@ -118,13 +119,12 @@ class _Keeper:
 
 
 def _headers(emerging: Emerging) -> dict[str, bytes]:
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": f"{emerging.id}.{emerging.at.isoformat()}.{emerging.posts}.{emerging.status}",
-        "ce_source": "/crisis-stream/incidents",
-        "ce_type": EMERGING_TYPE,
-        "ce_subject": emerging.id,
-        "ce_time": emerging.at.isoformat(),
-        "content-type": "application/json",
-    }
-    return {name: value.encode() for name, value in headers.items()}
+    return dict(
+        cloud_event(
+            name=f"{emerging.id}.{emerging.at.isoformat()}.{emerging.posts}.{emerging.status}",
+            source="incidents",
+            kind=EMERGING_TYPE,
+            subject=emerging.id,
+            time=emerging.at,
+        )
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -170,6 +170,31 @@ async def started(producer: AIOKafkaProducer) -> AsyncIterator[None]:
         yield
     finally:
         await producer.stop()
+
+
+@asynccontextmanager
+async def late_producer(kafka: KafkaSettings) -> AsyncIterator[Callable[[], Awaitable[AIOKafkaProducer]]]:
+    """Yields a function that gives the one idempotent producer, connected when it is first asked for.
+
+    So a program starts while Kafka is away. The function raises ``aiokafka.errors.KafkaError`` when it still is, and
+    may be asked again.
+    """
+    producer: AIOKafkaProducer | None = None
+
+    async def connected() -> AIOKafkaProducer:
+        nonlocal producer
+        if producer is None:
+            fresh = AIOKafkaProducer(**producer_options(kafka), acks="all", enable_idempotence=True)
+            async with explained(kafka):
+                await start(fresh)
+            producer = fresh
+        return producer
+
+    try:
+        yield connected
+    finally:
+        if producer is not None:
+            await producer.stop()
 
 
 @asynccontextmanager
