@@ -27,6 +27,16 @@ os.environ.setdefault("CRISIS_STREAM_INCIDENTS__HTTP_PORT", "0")  # several at o
 Collect = Callable[..., Awaitable[list[ConsumerRecord]]]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no short text get no id of their own: a compressed one holds the second it was made in.
+
+    pytest-xdist refuses to run when its workers collect other ids; pytest numbers equal ones itself.
+    """
+    if isinstance(val, bytes):
+        return val.decode() if len(val) < 60 and val.isascii() and val.decode().isprintable() else argname
+    return None
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
     """The one Kafka of the test run; don't stop it, start your own for that."""

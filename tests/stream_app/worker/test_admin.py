@@ -42,7 +42,7 @@ class Replica:
         (b"{}", {"Content-Type": "application/json; charset=rot13"}, 400),
         (b"{}", {"Content-Type": "application/json; charset=idna"}, 409),
         (b"{}", {"Content-Type": "text/plain"}, 415),
-        (gzip.compress(b"{}"), {"Content-Encoding": "gzip"}, 400),
+        (gzip.compress(b"{}", mtime=0), {"Content-Encoding": "gzip"}, 400),
         (b"{}", {"Host": "evil.example"}, 403),
     ],
 )
