@@ -5,17 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import random
-import signal
-import subprocess
-import sys
 import time
-from collections import Counter
 from datetime import UTC, datetime
 
+import kills
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from runs import count, fed, sent
 from servers import Jetstream, post_event, serving, zstd
 
@@ -37,68 +31,26 @@ def whole(found):
 
 
 def command(settings, hosts, *arguments):
-    environment = os.environ | {
-        "CRISIS_STREAM_TOPICS__PREFIX": settings.topics.prefix,
-        "CRISIS_STREAM_SOURCES__BLUESKY__HOSTS": json.dumps(hosts),
-    }
-    source = [sys.executable, "-m", "stream_app", "source", "--bootstrap", settings.kafka.bootstrap_servers]
-    return subprocess.Popen(
-        [*source, "--http-port", "0", "bluesky", *arguments], env=environment, stderr=subprocess.PIPE, text=True
-    )
+    return kills.command(settings, {"BLUESKY__HOSTS": json.dumps(hosts)}, "bluesky", *arguments)
 
 
-async def reached(settings):
-    """How far the feed goes; transaction markers count too."""
-    topic = settings.topics.posts
-    async with AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka.bootstrap_servers, isolation_level="read_committed"
-    ) as consumer:
-        return sum((await consumer.end_offsets([TopicPartition(topic, 0), TopicPartition(topic, 1)])).values())
-
-
-async def feeds(settings, running, records):
-    """Wait until the feed has grown by so many."""
-    had = await reached(settings)
-    while await reached(settings) < had + records:
-        assert running.poll() is None, running.communicate()
-        await asyncio.sleep(0.05)
-
-
-async def kills(settings, collect, count):
-    """Kill a source so often, each time at another moment; what is lost, what came twice, how many posts."""
-    server, chance = Jetstream(rate=100), random.Random(7)
+@pytest.mark.parametrize("times", [kills.SHORT, pytest.param(kills.LONG, marks=pytest.mark.long)])
+async def test_kills_lose_and_repeat_nothing(settings, collect, times):
+    server = Jetstream(rate=100)
     since = datetime.fromtimestamp(server.start_us / 1e6, UTC).isoformat()
     async with serving(server.routes()) as address:
+        target = None
+
+        async def through():
+            nonlocal target
+            target = target or (time.time() * 1e6 - server.start_us) / 1e6 * server.rate
+            return max(numbers(await collect(settings.topics.posts))) >= target
+
         hosts = [f"ws://{address}/subscribe"]
-        for _ in range(count):
-            running = command(settings, hosts, "--since", since)
-            await feeds(settings, running, 20)
-            await asyncio.sleep(chance.uniform(0, 1))
-            running.kill()
-            await asyncio.to_thread(running.communicate)
-        target = (time.time() * 1e6 - server.start_us) / 1e6 * server.rate
-        running = command(settings, hosts)
-        while max(numbers(await collect(settings.topics.posts))) < target:
-            await feeds(settings, running, 50)
-        running.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(running.communicate)
-        assert running.returncode == 0
-    found = Counter(numbers(await collect(settings.topics.posts)))
+        await kills.kill(lambda: command(settings, hosts, "--since", since), settings, times, through)
+    found = numbers(await collect(settings.topics.posts))
     assert min(found) == 0
-    lost = [number for number in whole(found) if number not in found]
-    return lost, [number for number, times in found.items() if times > 1], len(found)
-
-
-async def test_three_kills_lose_and_repeat_nothing(settings, collect):
-    lost, repeated, _ = await kills(settings, collect, 3)
-    assert (lost, repeated) == ([], [])
-
-
-@pytest.mark.long
-async def test_twenty_kills_lose_and_repeat_nothing(settings, collect):
-    lost, repeated, posts = await kills(settings, collect, 20)
-    print(f"20 kills, {posts} posts: lost {len(lost)}, repeated {len(repeated)}")
-    assert (lost, repeated) == ([], [])
+    assert kills.judged(times, found, whole(found)) == ([], [])
 
 
 async def test_a_stream_that_is_cut_all_the_time_is_whole(settings, collect):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import kills
 import pytest
 from runs import count, fed, sent
 from servers import MastodonServer, serving
@@ -59,6 +60,29 @@ async def test_cut_off_and_restarted_it_misses_and_repeats_nothing(settings, col
     records = await collect(settings.topics.posts)
     assert ids(records) == sorted(numbers)
     assert all(parse_record(record.value).posts for record in records)
+
+
+@pytest.mark.parametrize("times", [kills.SHORT, pytest.param(kills.LONG, marks=pytest.mark.long)])
+async def test_kills_lose_and_repeat_nothing(settings, collect, times):
+    server, written = MastodonServer(), []
+
+    async def write():
+        while not server.subscribed:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        while True:  # as many a second as the largest server's public timeline
+            await writing(server, written, 1, every=0.04)
+
+    async with serving(server.routes()) as address:
+        writer = asyncio.create_task(write())
+
+        async def through():
+            writer.cancel()
+            return len(await collect(settings.topics.posts)) >= len(written)
+
+        environment = {"MASTODON__SERVER": f"http://{address}", "MASTODON__TOKEN": "secret-token"}
+        await kills.kill(lambda: kills.command(settings, environment, "mastodon"), settings, times, through)
+    assert server.pages, "nothing was read of the past"
+    assert kills.judged(times, ids(await collect(settings.topics.posts)), written) == ([], [])
 
 
 async def test_a_late_status_of_another_server_and_edits_and_deletions_come_once_each(settings, collect):

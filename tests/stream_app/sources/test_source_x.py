@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 
+import kills
 import pytest
 from runs import count, fed, sent
 from servers import XServer, serving
@@ -59,6 +60,33 @@ async def test_backfill_gives_what_was_missed_and_repeats_nothing(settings, coll
     assert "backfill_minutes" not in server.asked[0]
     assert server.asked[-1]["backfill_minutes"] == "1"
     assert "author_id" in server.asked[0]["tweet.fields"]
+
+
+@pytest.mark.parametrize("times", [kills.SHORT, pytest.param(kills.LONG, marks=pytest.mark.long)])
+async def test_kills_lose_and_repeat_nothing(settings, collect, times):
+    server, written = XServer(), []
+
+    async def write():
+        await listening(server)
+        while True:
+            written.append(server.write())
+            await asyncio.sleep(0.02)
+
+    async with serving(server.routes()) as address:
+        writer = asyncio.create_task(write())
+
+        async def through():
+            writer.cancel()
+            return len(await collect(settings.topics.posts)) >= len(written)
+
+        environment = {
+            "X__URL": f"http://{address}/2/tweets/search/stream",
+            "X__TOKEN": "secret-token",
+            "X__BACKFILL_MINUTES": "5",
+            "WORDS": '["flood"]',
+        }
+        await kills.kill(lambda: kills.command(settings, environment, "x"), settings, times, through)
+    assert kills.judged(times, ids(await collect(settings.topics.posts)), written) == ([], [])
 
 
 async def test_without_backfill_an_absence_is_told_as_a_gap(settings, caplog):
