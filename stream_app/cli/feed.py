@@ -30,18 +30,19 @@ def check(file: Path, as_json: bool, most: int) -> None:
     nothing is a post.
     """
     from stream_app.pipeline.feed.archive import DAMAGED
+    from stream_app.pipeline.feed.registry import AwayError
     from stream_app.pipeline.posts.enrich import Enricher
-    from stream_app.pipeline.posts.mapped import Mapped
+    from stream_app.pipeline.posts.reader import Reader
 
     try:
         settings = Settings()
-        mapped, enrich = Mapped.of(settings.feed), Enricher(settings.place)
+        reader, enrich = Reader(settings.feed, settings.posts), Enricher(settings.place)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     totals: Counter[str] = Counter()
     shown: list[dict[str, Any]] = []
     try:
-        for row in _found(file, mapped, enrich):
+        for row in _found(file, reader, enrich):
             _count(totals, row)
             if as_json:
                 click.echo(json.dumps(row, ensure_ascii=False, default=str))
@@ -49,6 +50,8 @@ def check(file: Path, as_json: bool, most: int) -> None:
                 shown.append(row)
     except BrokenPipeError:
         raise  # whoever read our output has seen enough; click ends quietly
+    except AwayError as error:
+        raise click.ClickException(str(error)) from None
     except DAMAGED as error:
         raise click.ClickException(f"{file} is damaged: {error}") from None
     if as_json:
@@ -58,16 +61,15 @@ def check(file: Path, as_json: bool, most: int) -> None:
     sys.exit(0 if totals["post"] else 1)
 
 
-def _found(file: Path, mapped: Any, enrich: Any) -> Iterator[dict[str, Any]]:
+def _found(file: Path, reader: Any, enrich: Any) -> Iterator[dict[str, Any]]:
     from stream_app.pipeline.feed.archive import MAX_ITEM, items
-    from stream_app.pipeline.posts.parse import parse_record
 
     with file.open("rb") as raw:
         for item in items(raw, file.name):
             if item.too_long:
                 yield {"line": item.number, "becomes": "problem", "say": f"{item.size:,} bytes, over {MAX_ITEM:,}."}
                 continue
-            found = parse_record(item.value, timestamp=file.stat().st_mtime, mapped=mapped)
+            found = reader.read(item.value, timestamp=file.stat().st_mtime)
             for post in map(enrich, found.posts):
                 yield {
                     "line": item.number,

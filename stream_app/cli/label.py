@@ -20,9 +20,10 @@ from stream_app.cli.options import placement_options, with_options
 from stream_app.offline.files import STANDARD, Sink, Tally, opened_lines, size_of
 from stream_app.offline.images import images_from
 from stream_app.offline.label import Fetch, OfflineLabeller
+from stream_app.pipeline.feed.registry import AwayError
 from stream_app.pipeline.labelling.scoring import ModelBrokenError
 from stream_app.pipeline.posts.enrich import Enricher
-from stream_app.pipeline.posts.mapped import Mapped
+from stream_app.pipeline.posts.reader import Reader
 from stream_app.settings import Settings
 
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
@@ -63,17 +64,17 @@ def command(
     sink, console = Sink(target, errors), Console(stderr=True)
     started = time.monotonic()
     try:
-        mapped = Mapped.of(settings.feed)
+        reader = Reader(settings.feed, settings.posts)
         scorer = load_scorer(model or settings.model.source, **settings.model.placement)
         source_of_images = images_from(settings.media, scorer.prepare, folder=images, none=no_images)
         enrich = Enricher(settings.place)
         labelling = partial(
-            OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below, mapped=mapped, enrich=enrich
+            OfflineLabeller, scorer, unsure_below=settings.labelling.unsure_below, reader=reader, enrich=enrich
         )
-        tally = asyncio.run(_label(source, mapped, sink, console, labelling, source_of_images))
+        tally = asyncio.run(_label(source, reader, sink, console, labelling, source_of_images))
     except BrokenPipeError:
         raise  # whoever read our output has seen enough; click ends quietly
-    except (OSError, ValueError, ModelBrokenError) as error:
+    except (OSError, ValueError, ModelBrokenError, AwayError) as error:
         raise click.ClickException(str(error)) from None
     _report(tally, sink, time.monotonic() - started, console)
     sys.exit(0 if tally.labelled else 1)
@@ -81,14 +82,14 @@ def command(
 
 async def _label(
     source: Path,
-    mapped: Mapped | None,
+    reader: Reader,
     sink: Sink,
     console: Console,
     labelling: Callable[[Fetch], OfflineLabeller],
     images: AbstractAsyncContextManager[Fetch],
 ) -> Tally:
     tally = Tally()
-    with opened_lines(source, mapped) as (lines, position), sink, _progress(console) as progress:
+    with opened_lines(source, reader) as (lines, position), sink, _progress(console) as progress:
         task = progress.add_task("labelling", total=size_of(source), posts=0)
         async with images as fetch:
             async for answer in labelling(fetch).answers(lines):

@@ -18,6 +18,7 @@ from stream_app.settings import Settings
 if TYPE_CHECKING:
     from stream_app.offline.compare import ModelDiff
     from stream_app.offline.label import Line
+    from stream_app.pipeline.posts.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def diff(
     how labels moved (rows: FIRST, columns: SECOND), and the posts whose probabilities moved most (0 to 1).
     """
     from stream_app.offline.compare import report
+    from stream_app.pipeline.feed.registry import AwayError
     from stream_app.pipeline.labelling.scoring import ModelBrokenError
     from stream_app.replay import ReplayError
 
@@ -80,7 +82,7 @@ def diff(
     source, settings = _Source(file, topics, since, until), with_options(Settings(), bootstrap=bootstrap)
     try:
         found = asyncio.run(_compare(settings, first, second, source, images, changed, no_images=no_images))
-    except (OSError, ValueError, ModelBrokenError, ReplayError) as error:
+    except (OSError, ValueError, ModelBrokenError, ReplayError, AwayError) as error:
         raise click.ClickException(str(error)) from error
     if not found.posts:
         raise click.ClickException(f"{source} holds no post that both models could label ({found.failed} lines failed)")
@@ -93,18 +95,21 @@ async def _compare(
     from model.load import load_scorer
     from stream_app.offline.compare import compare
     from stream_app.offline.images import images_from
+    from stream_app.pipeline.posts.enrich import Enricher
+    from stream_app.pipeline.posts.reader import Reader
 
+    reader, enrich = Reader(settings.feed, settings.posts), Enricher(settings.place)
     before, after = (load_scorer(name, **settings.model.placement) for name in (first, second))
     prepare = after.prepare if first == "fixed" else before.prepare  # trained models prepare alike, fixed does not look
     async with (
-        _lines(settings, source) as lines,
+        _lines(settings, source, reader) as lines,
         images_from(settings.media, prepare, folder=images, none=no_images) as fetch,
     ):
-        return await compare(lines, before, after, fetch, listed=changed)
+        return await compare(lines, before, after, fetch, listed=changed, reader=reader, enrich=enrich)
 
 
 @asynccontextmanager
-async def _lines(settings: Settings, source: _Source) -> AsyncIterator[AsyncIterator[Line]]:
+async def _lines(settings: Settings, source: _Source, reader: Reader) -> AsyncIterator[AsyncIterator[Line]]:
     from stream_app.offline.files import opened_lines
     from stream_app.offline.label import Line
     from stream_app.replay.topics import TopicHistory
@@ -120,7 +125,7 @@ async def _lines(settings: Settings, source: _Source) -> AsyncIterator[AsyncIter
             yield Line(number, item.value or b"")
 
     if source.file is not None:
-        with opened_lines(source.file) as (lines, _):
+        with opened_lines(source.file, reader) as (lines, _):
             yield of_file()
     else:
         history = TopicHistory(settings.kafka, source.topics, "", source.since, source.until)

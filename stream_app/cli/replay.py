@@ -96,7 +96,8 @@ async def _replay(
 
     from stream_app.kafka.clients import reason
     from stream_app.kafka.topics import ensure_topics
-    from stream_app.pipeline.posts.mapped import Mapped
+    from stream_app.pipeline.feed.registry import AwayError
+    from stream_app.pipeline.posts.reader import Reader
     from stream_app.replay import BrokenOffError, ReplayError, replay
     from stream_app.replay.files import FileHistory
     from stream_app.replay.topics import TopicHistory
@@ -110,7 +111,7 @@ async def _replay(
     try:
         await ensure_topics(settings)
         if files:
-            history = FileHistory(files, topic, timed=speed is not None, mapped=Mapped.of(settings.feed))
+            history = FileHistory(files, topic, timed=speed is not None, reader=Reader(settings.feed))
         else:
             history = TopicHistory(settings.kafka, sources, topic, *between)
             await history.find()
@@ -131,7 +132,7 @@ async def _replay(
         raise click.ClickException(
             f"{error}. What was committed is kept; the same command with --resume goes on after it"
         ) from error
-    except ReplayError as error:
+    except (ReplayError, AwayError) as error:
         raise click.ClickException(str(error)) from error
     except KafkaError as error:
         raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {reason(error)}") from error

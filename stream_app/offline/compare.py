@@ -12,7 +12,9 @@ from model.scorer import CONCEPTS, LABELS, Concept, ModelInfo, Scorer
 from stream_app.offline.label import Answer, Fetch, Line, OfflineLabeller
 from stream_app.pipeline.events.event import Event, Label
 from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.pipeline.posts.enrich import Enricher
 from stream_app.pipeline.posts.post import MediaLink
+from stream_app.pipeline.posts.reader import Reader
 
 _AT_ONCE = 64
 NO_ANSWER = "no answer"
@@ -103,7 +105,14 @@ def distance(before: Label, after: Label) -> float:
 
 
 async def compare(
-    lines: AsyncIterable[Line], first: Scorer, second: Scorer, fetch: Fetch, *, listed: int = 10
+    lines: AsyncIterable[Line],
+    first: Scorer,
+    second: Scorer,
+    fetch: Fetch,
+    *,
+    listed: int = 10,
+    reader: Reader | None = None,
+    enrich: Enricher | None = None,
 ) -> ModelDiff:
     """Label lines with both models, batch by batch; each image is fetched once, for both.
 
@@ -117,7 +126,10 @@ async def compare(
             "label the file with each (crisis-stream label)"
         )
     found, images = ModelDiff(listed, (first.info, second.info)), _Once(fetch)
-    labellers = [OfflineLabeller(scorer, images.fetch, batch_size=_AT_ONCE) for scorer in (first, second)]
+    labellers = [
+        OfflineLabeller(scorer, images.fetch, batch_size=_AT_ONCE, reader=reader, enrich=enrich)
+        for scorer in (first, second)
+    ]
     async for batch in _batches(lines):
         before, after = [[answer async for answer in labeller.answers(batch)] for labeller in labellers]
         for one, other in zip(before, after, strict=True):

@@ -17,8 +17,8 @@ from typing import BinaryIO, Self, TextIO
 from model.scorer import CONCEPTS
 from stream_app.offline.label import Answer, Line
 from stream_app.pipeline.feed.archive import DAMAGED, items
+from stream_app.pipeline.posts.reader import Reader
 from stream_app.pipeline.posts.refuse import why_no_posts
-from stream_app.pipeline.posts.shapes import Mapping
 from stream_app.render.printable import json_line
 
 STANDARD = Path("-")
@@ -58,7 +58,7 @@ class Tally:
 
 
 @contextmanager
-def opened_lines(source: Path, mapped: Mapping | None = None) -> Iterator[tuple[Iterator[Line], Callable[[], int]]]:
+def opened_lines(source: Path, reader: Reader) -> Iterator[tuple[Iterator[Line], Callable[[], int]]]:
     """The lines of a file, however packed (``pipeline/feed/archive.py``), or of standard input; and its bytes read.
 
     Raises:
@@ -68,7 +68,7 @@ def opened_lines(source: Path, mapped: Mapping | None = None) -> Iterator[tuple[
         yield _lines(sys.stdin.buffer, source, time.time()), lambda: 0
         return
     with _readable(source):
-        refused = why_no_posts(source, mapped)
+        refused = why_no_posts(source, reader)
     if refused is not None:
         raise OSError(refused)
     with source.open("rb") as raw:

@@ -20,9 +20,8 @@ from stream_app.pipeline.labelling.scoring import score_each
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import Enricher
 from stream_app.pipeline.posts.identity import keys, keys_to_find, keys_to_remember, lacks_its_root
-from stream_app.pipeline.posts.parse import parse_record
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
-from stream_app.pipeline.posts.shapes import Mapping
+from stream_app.pipeline.posts.reader import Reader
 
 Fetch = Callable[[Sequence[MediaLink]], Awaitable[tuple[MediaOutcome, ...]]]
 """One outcome per link, in order; never raises for a bad image."""
@@ -76,12 +75,12 @@ class OfflineLabeller:
         batch_size: int = 64,
         remembered: int = 100_000,
         unsure_below: float = 0.6,
-        mapped: Mapping | None = None,
+        reader: Reader | None = None,
         enrich: Enricher | None = None,
     ) -> None:
         self._scorer = scorer
         self._fetch = fetch
-        self._mapped = mapped
+        self._reader = reader or Reader()
         self._enrich = enrich or Enricher()
         self._unsure_below = unsure_below
         self._batch_size = batch_size
@@ -95,7 +94,7 @@ class OfflineLabeller:
         Raises:
             ModelBrokenError: the model fails on everything.
         """
-        found = (each for line in lines for each in _read(line, self._mapped, self._enrich))
+        found = (each for line in lines for each in _read(line, self._reader, self._enrich))
         while batch := list(islice(found, self._batch_size)):
             for answer in await self._answer(batch):
                 yield answer
@@ -154,12 +153,12 @@ def _name(post: Post) -> str:
     return f"{post.network}\0{post.id}\0{post.edited}\0{bool(post.media)}"
 
 
-def _read(line: Line, mapped: Mapping | None, enrich: Enricher) -> Iterator[_Read | Answer]:
+def _read(line: Line, reader: Reader, enrich: Enricher) -> Iterator[_Read | Answer]:
     """What a line holds: posts to label, and an answer for everything else."""
     if line.size > MAX_ITEM:
         yield Answer(line, error=f"The line has {line.size:,} bytes; the longest accepted has {MAX_ITEM:,}.")
         return
-    parsed = parse_record(line.value, timestamp=line.when, mapped=mapped)
+    parsed = reader.read(line.value, timestamp=line.when)
     yield from (Answer(line) for _ in parsed.notices)
     yield from (Answer(line, error=problem.reason, part=problem.part) for problem in parsed.problems)
     yield from (Answer(line, withdrawal=withdrawal) for withdrawal in parsed.withdrawals)

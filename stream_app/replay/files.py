@@ -10,9 +10,8 @@ from aiokafka import TopicPartition
 
 from stream_app.pipeline.feed.archive import DAMAGED, items
 from stream_app.pipeline.feed.archive import Item as Read
-from stream_app.pipeline.posts.parse import seen_at
+from stream_app.pipeline.posts.reader import Reader
 from stream_app.pipeline.posts.refuse import why_no_posts
-from stream_app.pipeline.posts.shapes import Mapping
 from stream_app.replay.history import Item, Positions, ReplayError
 
 
@@ -28,11 +27,9 @@ class FileHistory:
         ReplayError: a file is missing or unreadable, or nothing in it is a post.
     """
 
-    def __init__(
-        self, paths: Sequence[Path], topic: str, *, timed: bool = False, mapped: Mapping | None = None
-    ) -> None:
+    def __init__(self, paths: Sequence[Path], topic: str, *, timed: bool = False, reader: Reader | None = None) -> None:
         self._paths = paths
-        self._timed, self._mapped = timed, mapped
+        self._timed, self._reader = timed, reader or Reader()
         self._mark = TopicPartition(topic, 0)
         self.done = 0
         self.left_out: list[str] = []
@@ -44,7 +41,7 @@ class FileHistory:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
             for path in paths:
                 digest.update(f"\0{path.resolve()}".encode("utf-8", "surrogateescape"))
-                if (refused := why_no_posts(path, mapped)) is not None:
+                if (refused := why_no_posts(path, self._reader)) is not None:
                     raise ReplayError(refused)
             for path in paths[-1:]:
                 digest.update(_first(path))
@@ -70,7 +67,7 @@ class FileHistory:
             if line.too_long:
                 self.left_out.append(f"{path} line {line.number}: {line.size:,} bytes")
                 continue
-            when = seen_at(line.value, self._mapped) if self._timed else None
+            when = self._reader.seen_at(line.value) if self._timed else None
             yield Item(line.value, when, self._mark, number, told=f"{path} line {line.number}")
 
     def _lines(self) -> Iterator[tuple[Path, Read]]:

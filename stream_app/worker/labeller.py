@@ -23,7 +23,6 @@ from stream_app.pipeline.events.route import topics_of
 from stream_app.pipeline.events.withdraw import Published, replaced, withdrawals
 from stream_app.pipeline.feed.history import is_history
 from stream_app.pipeline.feed.reader import Feed
-from stream_app.pipeline.feed.schemas import SchemaError
 from stream_app.pipeline.labelling.batcher import Batcher
 from stream_app.pipeline.labelling.describe import Labelling, describe, unlabelled
 from stream_app.pipeline.labelling.inputs import model_input
@@ -33,10 +32,9 @@ from stream_app.pipeline.labelling.scoring import Answer
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.enrich import Enricher
 from stream_app.pipeline.posts.identity import keys, keys_to_find, keys_to_remember, lacks_its_root
-from stream_app.pipeline.posts.mapped import Mapped
-from stream_app.pipeline.posts.parse import Parsed, PostError, parse_record
+from stream_app.pipeline.posts.parse import Parsed, PostError
 from stream_app.pipeline.posts.post import MediaLink, Post, Withdrawal
-from stream_app.pipeline.posts.pseudonym import with_pseudonyms
+from stream_app.pipeline.posts.reader import Reader
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.publisher import Finished, Outcome, Publisher
@@ -124,10 +122,8 @@ class Labeller(Service):
         self.last_read = time.monotonic()
         self.memory = Memory(settings.labelling.duplicates)
         self.published = Published(settings.labelling.duplicates)
-        secret = settings.posts.author_salt
-        self._secret = secret.get_secret_value() if secret else None
         self._make_fetcher = make_fetcher
-        self._mapped = Mapped.of(settings.feed)
+        self._reader = Reader(settings.feed, settings.posts, feed.registry.plain)
         self._fetcher: Fetcher | None = None
         self._fetching: set[asyncio.Task[None]] = set()
         labelling = settings.labelling
@@ -199,11 +195,7 @@ class Labeller(Service):
     def _admit(self, record: ConsumerRecord) -> None:
         """Parse one record and start all it holds."""
         try:
-            value = self.feed.registry.plain(record.value)
-            parsed = parse_record(value, record.headers, (record.timestamp or 0) / 1000, record.key, self._mapped)
-            parsed = with_pseudonyms(parsed, self._secret)
-        except SchemaError as error:
-            parsed = Parsed(problems=(PostError(str(error)),))
+            parsed = self._reader.read(record.value, record.headers, (record.timestamp or 0) / 1000, record.key)
         except Exception as error:  # noqa: BLE001 - whatever a parser does, the post behind this one must go on
             parsed = Parsed(problems=(PostError(f"parser failed: {error!r}"),))
         posts, withdrawn, notices, problems = parsed

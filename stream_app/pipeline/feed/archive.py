@@ -38,6 +38,8 @@ _QUOTED = re.compile(r'"[^"]*"')
 _COLUMN = re.compile(r"[A-Za-z_][\w .#-]{0,40}")
 _TEXT = re.compile(r"(?i)text|tweet|content|body|message")
 _BOM = b"\xef\xbb\xbf"
+_WIDE_JSON = (b"\0{\0", b"\0[\0", b"\0\0\0{", b"\0\0\0[")
+"""JSON in UTF-16 and UTF-32, high byte first."""
 
 
 class Item(NamedTuple):
@@ -104,6 +106,9 @@ def _text(raw: io.BufferedReader, head: bytes, name: str) -> Iterator[tuple[byte
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raw = io.BufferedReader(_Utf8(raw), _CHUNK)
         head = raw.peek(_CHUNK)
+    if head[:1] == b"\0" and not head.startswith(_WIDE_JSON):
+        yield from _framed(raw, head)
+        return
     suffix = PurePath(name).suffix.lower()
     start = head.removeprefix(_BOM).lstrip()
     header = start.partition(b"\n")[0].decode("utf-8", "replace")
@@ -162,6 +167,26 @@ def _lines(raw: io.BufferedReader) -> Iterator[tuple[bytes, int]]:
             line = line[:_SHOWN] + more[-1:]  # what ends it is looked for only
         value = line.rstrip(b"\r\n")
         yield (value, len(value)) if size <= MAX_ITEM + 2 else (value[:_SHOWN], size)
+
+
+def _framed(raw: io.BufferedReader, head: bytes) -> Iterator[tuple[bytes, int]]:
+    """Records behind a Schema Registry's frame, one a line, which may hold line ends themselves (in Protobuf most do).
+
+    So a record ends where a line begins with a frame whose id differs in the last byte at most, or with JSON.
+    """
+    ends = re.compile(rb"\r?\n(?=" + re.escape(head[:4]) + rb"|[{\[])")
+    rest, begun, before = b"", b"", 0
+    while chunk := raw.read(_CHUNK):
+        *whole, rest = ends.split(rest + chunk)
+        for value in whole:
+            yield (begun, before + len(value)) if before else (value, len(value))
+            before = 0
+        if len(rest) > MAX_ITEM:
+            begun = begun if before else rest[:_SHOWN]
+            before, rest = before + len(rest) - _CHUNK, rest[-_CHUNK:]
+    rest = rest.removesuffix(b"\n")
+    if rest or before:
+        yield (begun, before + len(rest)) if before else (rest, len(rest))
 
 
 def _elements(raw: io.BufferedReader) -> Iterator[tuple[bytes, int]]:  # noqa: C901 - one scanner, one state

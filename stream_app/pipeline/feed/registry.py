@@ -11,6 +11,7 @@ import logging
 import ssl
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
@@ -82,9 +83,14 @@ class Registry:
     ) -> None:
         if self._session is not None:
             await self._session.close()
+            self._session = None
 
-    async def learn(self, values: Iterable[bytes | None]) -> None:
-        """Know all schemas that the values name; waits for as long as the registry is away."""
+    async def learn(self, values: Iterable[bytes | None], *, patient: bool = True) -> None:
+        """Know all schemas that the values name; waits for as long as the registry is away.
+
+        Raises:
+            AwayError: it is away, and this is not ``patient``.
+        """
         if self._session is None:
             return
         now = time.monotonic()
@@ -94,7 +100,7 @@ class Registry:
                 self._known.pop(schema, None)
                 while len(self._known) >= _KEPT:
                     del self._known[next(iter(self._known))]
-                self._known[schema] = await self._insist(schema)
+                self._known[schema] = await (self._insist if patient else self._ask)(schema)
 
     def plain(self, value: bytes | None) -> bytes | None:
         """The JSON of a framed value whose schema was learned; any other value as it is.
@@ -102,7 +108,7 @@ class Registry:
         Raises:
             SchemaError: there is no such schema, or the value is not written in it; the message names the schema.
         """
-        frame = framed(value) if self._session is not None else None
+        frame = framed(value) if self._settings.url is not None else None
         if frame is None:
             return value
         known = self._known.get(frame.schema)
@@ -113,6 +119,12 @@ class Registry:
             return known.decoder(frame.payload)
         except SchemaError as error:
             raise SchemaError(f"Schema {frame.schema} of the registry at {self._settings.url}: {error}.") from error
+
+    def lacks(self, value: bytes | None) -> bool:
+        """Whether the value names a schema that has to be learned first."""
+        frame = framed(value) if self._settings.url is not None else None
+        known = self._known.get(frame.schema) if frame else None
+        return frame is not None and (known is None or time.monotonic() >= known.until)
 
     async def _insist(self, schema: int) -> _Known:
         wait_s = _FIRST_WAIT_S
@@ -175,6 +187,32 @@ class Registry:
                 return await asyncio.to_thread(_json, body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise AwayError(f"does not answer ({str(error) or type(error).__name__})") from None
+
+
+class Asking:
+    """A registry for whoever reads a file and has nothing else to do: asks, and blocks until the answer is here."""
+
+    def __init__(self, settings: RegistrySettings) -> None:
+        self._url, self._registry = settings.url, Registry(settings)
+
+    def __call__(self, value: bytes | None) -> bytes | None:
+        """The JSON of a framed value; any other value as it is.
+
+        Raises:
+            SchemaError: as of :meth:`Registry.plain`.
+            AwayError: the registry does not answer; the message names it.
+        """
+        if self._registry.lacks(value):
+            with ThreadPoolExecutor(1) as aside:  # the caller's own loop may be running
+                aside.submit(asyncio.run, self._ask(value)).result()
+        return self._registry.plain(value)
+
+    async def _ask(self, value: bytes | None) -> None:
+        try:
+            async with self._registry:
+                await self._registry.learn([value], patient=False)
+        except AwayError as error:
+            raise AwayError(f"the schema registry at {self._url} {error}") from None
 
 
 def _json(body: bytes) -> Any:

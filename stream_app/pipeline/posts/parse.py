@@ -18,7 +18,7 @@ from stream_app.pipeline.posts.facts import Fields, NoTime, moment
 from stream_app.pipeline.posts.post import Post, Withdrawal
 from stream_app.pipeline.posts.shapes import Mapping, Part, at_once, parts
 
-__all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record", "seen_at"]
+__all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record", "time_us"]
 
 MAX_TEXT = 100_000
 """Characters; four times the longest post that X sells."""
@@ -91,17 +91,13 @@ def parse_post(value: bytes) -> Post:
     return found.posts[0]
 
 
-def seen_at(value: bytes, mapped: Mapping | None = None) -> float | None:
-    """When a network saw what a value holds, in seconds since 1970: its ``time_us``, or its first post's time."""
+def time_us(value: bytes) -> datetime | None:
+    """When Jetstream saw what a value holds, if it says so."""
     try:
         whole = decode(value)
     except PostError:
         return None
-    seen = moment(whole.get("time_us")) if isinstance(whole, dict) else None
-    if seen is None:
-        posts = parse_record(value, mapped=mapped).posts
-        seen = posts[0].created_at if posts else None
-    return seen.timestamp() if seen else None
+    return moment(whole.get("time_us")) if isinstance(whole, dict) else None
 
 
 def _tombstone(key: bytes) -> Withdrawal:

@@ -5,24 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from stream_app.pipeline.feed.archive import items
-from stream_app.pipeline.posts.parse import parse_record
-from stream_app.pipeline.posts.shapes import Mapping
+from stream_app.pipeline.posts.reader import Reader
 
 
-def why_no_posts(path: Path, mapped: Mapping | None = None) -> str | None:
+def why_no_posts(path: Path, reader: Reader) -> str | None:
     """Why nothing in a file is a post, nor takes one back: what it looks like; None as soon as something is.
 
     An empty file is not refused.
 
     Raises:
         DAMAGED: see :mod:`stream_app.pipeline.feed.archive`.
+        AwayError: the registry does not answer.
     """
     looks, seen = None, 0
     with path.open("rb") as raw:
         for item in items(raw, path.name):
             if item.too_long:
                 return None
-            found = parse_record(item.value, timestamp=1.0, mapped=mapped)
+            found = reader.read(item.value, timestamp=1.0)
             if found.posts or found.withdrawals:
                 return None
             if item.value and not item.value.isspace():

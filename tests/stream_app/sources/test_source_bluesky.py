@@ -53,7 +53,11 @@ async def test_kills_lose_and_repeat_nothing(settings, collect, times):
     assert kills.judged(times, found, whole(found)) == ([], [])
 
 
-async def test_a_stream_that_is_cut_all_the_time_is_whole(settings, collect):
+async def test_a_stream_that_is_cut_all_the_time_is_whole(settings, collect, monkeypatch):
+    async def at_once(_):
+        pass
+
+    monkeypatch.setattr("stream_app.sources.run._wait", at_once)
     async with serving(Jetstream(breaks_every=23).routes()) as address:
         await fed(settings, Bluesky(BlueskySettings(hosts=(f"ws://{address}/subscribe",))), sent(300))
     found = numbers(await collect(settings.topics.posts))
