@@ -121,6 +121,7 @@ async def _replay(
                 settings.kafka,
                 history,
                 topic,
+                letters=settings.topics.dead_letters,
                 speed=speed,
                 max_wait_s=max_wait,
                 resume=resume,
@@ -138,24 +139,27 @@ async def _replay(
         raise click.ClickException(f"Kafka at {settings.kafka.bootstrap_servers}: {reason(error)}") from error
     rate = f"{report.sent / report.seconds:,.0f} posts/s" if report.seconds else ""
     click.echo(f"sent {report.sent:,} posts to {topic} in {report.seconds:.1f} s ({rate})")
-    left_out = [*report.left_out, *(history.left_out if isinstance(history, FileHistory) else [])]
-    _say_odd(report, left_out, max_wait)
+    _say_odd(report, settings.topics.dead_letters, max_wait)
     if not report.finished:
         click.echo("stopped before the end; the same command with --resume goes on from here", err=True)
         raise SystemExit(130)
-    if left_out:
+    if report.left_out:
         raise SystemExit(1)
 
 
-def _say_odd(report: Any, left_out: list[str], max_wait: float) -> None:
+def _say_odd(report: Any, letters: str, max_wait: float) -> None:
     """What a person should know of how it went."""
     if report.cut:
         click.echo(f"{report.cut:,} gaps in the history were cut to {max_wait:g} s (--max-wait)", err=True)
     if report.backward:
-        click.echo(f"{report.backward:,} posts are older than one before them and were sent at once", err=True)
-    if left_out:
-        click.echo(f"left out {len(left_out):,} posts over Kafka's limit of 1 MB a message:", err=True)
-        for each in left_out[:20]:
+        click.echo(
+            f"{report.backward:,} posts are older than one before them, the first at {report.backward_at}: they were "
+            "sent at once, in the order of the history",
+            err=True,
+        )
+    if report.left_out:
+        click.echo(f"too large for Kafka, now dead letters in {letters}: {len(report.left_out):,}", err=True)
+        for each in report.left_out[:20]:
             click.echo(f"  {each}", err=True)
 
 

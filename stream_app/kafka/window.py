@@ -53,13 +53,18 @@ class Window:
     broken: bool = False
 
     async def send(
-        self, value: bytes | None, *, key: bytes | None = None, headers: Sequence[tuple[str, bytes]] = ()
+        self,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        topic: str | None = None,
     ) -> bool:
-        """Send one item in the open transaction; False when it is too large for Kafka."""
+        """Send one item in the open transaction, to ``topic`` if given; False when it is too large for Kafka."""
         with self._or_broken():
             await self._open()
             try:
-                sent = await self.producer.send(self.topic, value, key=key, headers=list(headers))
+                sent = await self.producer.send(topic or self.topic, value, key=key, headers=list(headers))
             except MessageSizeTooLargeError:
                 return False
             self.waiting.append(sent)

@@ -18,10 +18,10 @@ from stream_app.replay.history import Item, Positions, ReplayError
 class FileHistory:
     """The lines of ``paths`` (or elements of lists, or rows of tables), file after file, to be sent to ``topic``.
 
-    Positions are counted through all files. Blank lines are left out, and so are lines too long for any Kafka, which
-    ``left_out`` names. With ``timed``, each has the time at which its network saw it; what is no post has no time of
-    its own and is sent all the same. The history is known by where its files lie, by the first line of the last one,
-    and by the others whole: so the last file may have grown since, and is gone on with.
+    Positions are counted through all files. Blank lines are left out. With ``timed``, each has the time at which its
+    network saw it; what is no post has no time of its own and is sent all the same. The history is known by where its
+    files lie, by the first line of the last one, and by the others whole: so the last file may have grown since, and is
+    gone on with.
 
     Raises:
         ReplayError: a file is missing or unreadable, or nothing in it is a post.
@@ -32,7 +32,6 @@ class FileHistory:
         self._timed, self._reader = timed, reader or Reader()
         self._mark = TopicPartition(topic, 0)
         self.done = 0
-        self.left_out: list[str] = []
         digest = hashlib.sha256(topic.encode())
         try:
             self.total = sum(path.stat().st_size for path in paths)
@@ -64,11 +63,9 @@ class FileHistory:
         for number, (path, line) in enumerate(self._lines(), start=1):
             if number <= start or not line.value or line.value.isspace():
                 continue
-            if line.too_long:
-                self.left_out.append(f"{path} line {line.number}: {line.size:,} bytes")
-                continue
-            when = self._reader.seen_at(line.value) if self._timed else None
-            yield Item(line.value, when, self._mark, number, told=f"{path} line {line.number}")
+            size = line.size if line.too_long else 0
+            when = self._reader.seen_at(line.value) if self._timed and not size else None
+            yield Item(line.value, when, self._mark, number, file=str(path), line=line.number, size=size)
 
     def _lines(self) -> Iterator[tuple[Path, Read]]:
         finished = 0

@@ -29,8 +29,22 @@ class Item:
     after: int
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
-    told: str = ""
-    """Where it stands, for a person: file and line."""
+    file: str = ""
+    line: int = 0
+    """Where it stands in a file, counted from 1; a record of a topic stands right before ``after``."""
+    size: int = 0
+    """Bytes of a line that is too long to be read: ``value`` is its beginning, and it cannot be sent."""
+
+    @property
+    def origin(self) -> tuple[str, int, int]:
+        """Where it stands: topic, partition and offset, or file, 0 and line."""
+        return (self.file, 0, self.line) if self.file else (self.at.topic, self.at.partition, self.after - 1)
+
+    @property
+    def told(self) -> str:
+        """Where it stands, for a person."""
+        where, partition, number = self.origin
+        return f"{where} line {number:,}" if self.file else f"{where}[{partition}] offset {number:,}"
 
 
 class History(Protocol):

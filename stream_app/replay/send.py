@@ -19,28 +19,43 @@ from aiokafka import AIOKafkaConsumer
 
 from stream_app.kafka.clients import consumer_options, started
 from stream_app.kafka.window import Window, settled, transactional_producer
+from stream_app.pipeline.events.dead_letter import WITHOUT, Failure, dead_letter
+from stream_app.pipeline.events.publish import Headers
 from stream_app.pipeline.feed.history import HEADER
 from stream_app.replay.history import History, Item, Positions
 from stream_app.replay.pace import Pace
 from stream_app.settings import KafkaSettings
 
 
+@dataclass(slots=True)
+class _Origin:
+    """The record that a dead letter is of."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
 @dataclass
 class Report:
-    """What a replay did. ``too_large`` are items over the broker's message limit: they cannot be sent and are left out.
+    """What a replay did. ``finished`` is False when it was stopped before the end.
 
-    ``finished`` is False when it was stopped before the end. ``cut`` waits were cut, by ``cut_s`` seconds together, and
-    ``backward`` items were older than one before them: those went at once. ``left_out`` says where the too large stand.
+    ``cut`` waits were cut, by ``cut_s`` seconds together. ``backward`` items were older than one before them, the first
+    of them at ``backward_at``: those went at once. ``left_out`` are items over the broker's message limit, each with
+    where it stands and its size: they cannot be sent, and became dead letters.
     """
 
     sent: int = 0
-    too_large: int = 0
     resumed_at: int = 0
     finished: bool = False
     seconds: float = 0.0
     cut: int = 0
     cut_s: float = 0.0
     backward: int = 0
+    backward_at: str = ""
     left_out: list[str] = field(default_factory=list)
 
 
@@ -49,6 +64,7 @@ async def replay(
     history: History,
     topic: str,
     *,
+    letters: str | None = None,
     speed: float | None = None,
     max_wait_s: float = float("inf"),
     resume: bool = False,
@@ -56,6 +72,8 @@ async def replay(
     progress: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Send ``history`` to ``topic``, ``speed`` times as fast as it happened (None: flat out), until ``stop`` is set.
+
+    What is too large for Kafka becomes a dead letter in the topic ``letters`` (None: it is left out).
 
     Raises:
         ReplayError: the history cannot be read on; what came before it was sent.
@@ -78,17 +96,31 @@ async def replay(
                 if stop.is_set() or await _stopped_within(wait_s, stop):
                     break
                 await window.reach(item.at, item.after)
-                sent = await window.send(item.value, key=item.key, headers=item.headers)
-                report.sent += sent
-                report.too_large += not sent
-                if not sent:
-                    report.left_out.append(item.told or f"the item before position {item.after:,}")
+                if not item.size and await window.send(item.value, key=item.key, headers=item.headers):
+                    report.sent += 1
+                else:
+                    report.left_out.append(await _bury(window, item, letters))
+                if pace.backward > report.backward == 0:
+                    report.backward_at = item.told
                 report.cut, report.cut_s, report.backward = pace.cut, pace.cut_s, pace.backward
                 progress(report)
             else:
                 report.finished = True
     report.seconds = time.monotonic() - began
     return report
+
+
+async def _bury(window: Window, item: Item, letters: str | None) -> str:
+    """Send a dead letter of an item that is too large, without what is; gives where it stands, and its size."""
+    size = item.size or len(item.value or b"")
+    told = f"{item.told}: {size:,} bytes"
+    failure = Failure("parse", f"Too large for {window.topic}, not sent by replay: {told}")
+    origin = _Origin(*item.origin, item.key, item.value, item.headers)
+    for without in WITHOUT[1:] if letters else ():
+        record = dead_letter(letters or "", origin, failure, without, size=size)
+        if await window.send(record.value, key=record.key, headers=record.headers, topic=record.topic):
+            break
+    return told
 
 
 def _marked(item: Item, *, fast: bool) -> Item:

@@ -74,12 +74,19 @@ class DeadLetter:
 
 
 def dead_letter(
-    topic: str, source: Source, failure: Failure, without: Collection[Part] = (), *, value: bytes | None = None
+    topic: str,
+    source: Source,
+    failure: Failure,
+    without: Collection[Part] = (),
+    *,
+    value: bytes | None = None,
+    size: int | None = None,
 ) -> Record:
     """The record for the dead-letter topic; ``attempts`` counts on from what a re-drive wrote.
 
     ``value`` is what failed of a record that holds several. Of parts ``without`` which it is to go it has sizes and
-    SHA-256 instead. A value left out is empty, not null: in a compacted topic a null deletes the letters before it.
+    SHA-256 instead; of a value of which only the beginning was read, its ``size``. A value left out is empty, not null:
+    in a compacted topic a null deletes the letters before it.
     """
     whole: dict[Part, bytes | None] = {
         "value": source.value if value is None else value,
@@ -99,6 +106,8 @@ def dead_letter(
         "time": datetime.now(UTC).isoformat(),
         **{f"{part}{_LEFT_OUT}": _told(whole[part] or b"") for part in without},
     }
+    if size is not None and size > len(whole["value"] or b"") and "value" in without:
+        ours[f"value{_LEFT_OUT}"] = f"{size} bytes"
     headers = [
         *([] if "headers" in without else original_headers(source.headers)),
         *((PREFIX + k, v.encode("utf-8", "replace")) for k, v in ours.items()),

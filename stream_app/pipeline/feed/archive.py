@@ -166,7 +166,7 @@ def _lines(raw: io.BufferedReader) -> Iterator[tuple[bytes, int]]:
             size += len(more)
             line = line[:_SHOWN] + more[-1:]  # what ends it is looked for only
         value = line.rstrip(b"\r\n")
-        yield (value, len(value)) if size <= MAX_ITEM + 2 else (value[:_SHOWN], size)
+        yield (value, len(value)) if size <= MAX_ITEM + 2 else (value[:_SHOWN], size - line.endswith(b"\n"))
 
 
 def _framed(raw: io.BufferedReader, head: bytes) -> Iterator[tuple[bytes, int]]:

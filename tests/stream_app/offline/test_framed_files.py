@@ -96,11 +96,7 @@ async def test_replay_passes_them_on_as_they_are_at_their_own_pace(server, tmp_p
 
 async def test_a_registry_that_is_away_ends_them_with_its_name(command, server):
     server.status = 503
-    for words in (
-        ("feed", "check", "a.bin"),
-        ("label", "a.bin", "o.jsonl"),
-        ("model", "diff", "fixed", "fixed", "a.bin"),
-    ):
-        result = await command(*words)
+    for words in ("feed check a.bin", "label a.bin o.jsonl --model fixed", "model diff fixed fixed a.bin"):
+        result = await command(*words.split())
         assert result.exit_code == 1
         assert f"the schema registry at {server.url} answers with status 503" in " ".join(result.output.split())

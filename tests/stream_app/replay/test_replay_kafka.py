@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import hashlib
 import json
 import signal
 import time
@@ -15,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from commands import Command
 
 from stream_app.kafka.topics import ensure_topics
+from stream_app.pipeline.events.dead_letter import read_dead_letter
 from stream_app.pipeline.feed.history import HEADER
 from stream_app.replay import BrokenOffError, ReplayError, replay
 from stream_app.replay.files import FileHistory
@@ -87,12 +89,46 @@ async def test_stopped_and_resumed_it_is_exact(settings, collect, tmp_path):
     assert await values(collect, topic) == path.read_bytes().splitlines()
 
 
-async def test_an_item_too_large_for_kafka_costs_only_itself(settings, collect, tmp_path):
+async def test_what_is_too_large_for_kafka_or_for_memory_is_a_dead_letter_with_its_number(settings, collect, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(line(1) + b"\n" + b"x" * 2_000_000 + b"\n" + line(2) + b"\n")
-    report = await replay(settings.kafka, FileHistory([path], settings.topics.posts), settings.topics.posts)
-    assert (report.sent, report.too_large, report.finished) == (2, 1, True)
-    assert sorted(r.value for r in await collect(settings.topics.posts)) == [line(1), line(2)]
+    with path.open("ab") as file:
+        file.truncate(path.stat().st_size + 20_000_000)
+        file.seek(0, 2)
+        file.write(b"\n" + line(3))
+    done = command(settings, path, "--quiet")
+    out, err = await asyncio.to_thread(done.communicate)
+    letters = [(each.value, read_dead_letter(each.headers)) for each in await collect(settings.topics.dead_letters, 2)]
+    assert done.returncode == 1
+    assert "sent 3 posts" in out
+    assert err.splitlines() == [
+        f"too large for Kafka, now dead letters in {settings.topics.dead_letters}: 2",
+        f"  {path} line 2: 2,000,000 bytes",
+        f"  {path} line 4: 20,000,000 bytes",
+    ]
+    assert await values(collect, settings.topics.posts) == [line(1), line(2), line(3)]
+    assert {letter.source for _, letter in letters} == {(str(path), 0, 2), (str(path), 0, 4)}
+    assert {value for value, _ in letters} == {b""}
+    told = {letter.source[2]: letter.left_out for _, letter in letters}
+    assert told[2] == (("value", f"2000000 bytes, sha256 {hashlib.sha256(b'x' * 2_000_000).hexdigest()}"),)
+    assert told[4] == (("value", "20000000 bytes"),)
+    again = command(settings, path, "--resume", "--quiet")
+    assert "sent 0 posts" in (await asyncio.to_thread(again.communicate))[0]
+    assert len(await collect(settings.topics.dead_letters)) == 2
+
+
+async def test_backward_times_are_told_once_with_their_number_and_the_first(settings, collect, tmp_path):
+    path = timed(tmp_path / "a.jsonl", 6)
+    rows = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([rows[0], rows[4], rows[1], rows[5], rows[2]]))
+    done = command(settings, path, "--speed", "100", "--quiet")
+    _, err = await asyncio.to_thread(done.communicate)
+    assert done.returncode == 0
+    assert err == (
+        f"2 posts are older than one before them, the first at {path} line 3: they were sent at once, in the order of "
+        "the history\n"
+    )
+    assert len(await collect(settings.topics.posts)) == 5
 
 
 async def test_a_source_that_breaks_keeps_what_came_before(settings, collect, tmp_path):
