@@ -5,8 +5,9 @@ ONCE ?=
 AT_ONCE ?= 3
 BIN := .venv/bin
 READY := .venv/.ready
+GOBIN = $(shell go env GOPATH 2>/dev/null)/bin
 
-.PHONY: setup demo test lint browser promtool lock clean
+.PHONY: setup demo test lint browser promtool helm manifests lock clean
 
 setup: $(READY)
 
@@ -43,6 +44,15 @@ promtool: setup
 	( bin=$$PWD/$(BIN) && cd $$(mktemp -d) && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } && \
 	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && mv usr/bin/promtool $$bin/ ) >/dev/null 2>&1 || \
 	echo "no promtool here: the tests of alerts will skip"
+
+# Helm and kubeconform, where Go is: minutes to build, once a machine. Without them the tests of the chart skip.
+helm:
+	@command -v helm >/dev/null || test -x $(GOBIN)/helm || ! command -v go >/dev/null || go install helm.sh/helm/v3/cmd/helm@v3.22.0 || true
+	@command -v kubeconform >/dev/null || test -x $(GOBIN)/kubeconform || ! command -v go >/dev/null || go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0 || true
+
+# deploy/kubernetes/ is the chart with everything on; a test holds them equal.
+manifests: helm setup
+	PATH=$$PATH:$(GOBIN) $(BIN)/python tests/deploy/chart.py
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --all-extras --python-version 3.11 \

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import chart
 import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -18,7 +20,15 @@ from click.testing import CliRunner
 from stream_app.cli import cli
 from stream_app.dashboard.app import Desk, build_app
 from stream_app.incidents.health import Health
-from stream_app.settings import DashboardSettings, IncidentSettings, Settings, TopicSettings, WorkerSettings
+from stream_app.notify.health import Health as NotifyHealth
+from stream_app.settings import (
+    DashboardSettings,
+    IncidentSettings,
+    NotifySettings,
+    Settings,
+    TopicSettings,
+    WorkerSettings,
+)
 from stream_app.worker.admin import Admin
 from stream_app.worker.metrics import Metrics
 
@@ -82,10 +92,9 @@ def test_compose_replicas_have_names_of_their_own():
     assert len(names) == len(set(names)) == 2
 
 
-@pytest.mark.parametrize("path", sorted((DEPLOY / "kubernetes").glob("*.yaml")), ids=lambda path: path.stem)
-def test_kubernetes(path):
-    out = run(tool("kubernetes-validate"), "--strict", str(path))
-    assert path.stem == "scaling" or "Couldn't find schema" not in out
+def test_kubernetes():
+    out = run(tool("kubernetes-validate"), "--strict", *map(str, sorted((DEPLOY / "kubernetes").glob("*.yaml"))))
+    assert re.findall("find schema for kind (\\w+)", out) == ["ScaledObject"]
 
 
 def test_keda():
@@ -106,6 +115,98 @@ def test_keda():
         assert behavior[direction]["stabilizationWindowSeconds"] >= 60
         assert all(policy["periodSeconds"] >= 60 for policy in behavior[direction]["policies"]), "no flapping"
     assert scaled["spec"]["maxReplicaCount"] <= int(config["data"]["CRISIS_STREAM_KAFKA__PARTITIONS"])
+
+
+CHOICES = {
+    "as it comes": [],
+    "of a GPU, by digest, with an ingress": [
+        "--set=image.digest=sha256:" + "0" * 64,
+        "--set-string=worker.resources.limits.nvidia\\.com/gpu=1",
+        "--set=dashboard.ingress.enabled=true,dashboard.ingress.host=desk.example.org,dashboard.ingress.tlsSecret=tls",
+        "--set=worker.nodeSelector.gpu=yes,imagePullSecrets[0].name=pull",
+    ],
+    "scaled": ["--set=scaling.enabled=true,scaling.authenticationRef=kafka,settings.TOPICS__PREFIX=test."],
+    "workers alone": ["--set=incidents.enabled=false,dashboard.enabled=false,networkPolicy.enabled=false"],
+}
+
+
+@pytest.fixture
+def helm() -> str:
+    return chart.found("helm") or pytest.skip("no helm here: `make helm` builds it where Go is")
+
+
+def test_chart_lints(helm):
+    run(helm, "lint", "--strict", str(chart.CHART))
+    run(helm, "lint", "--strict", str(chart.CHART), "--values", "helm/manifests.yaml")
+
+
+def test_manifests_are_the_chart_with_everything_on(helm):
+    kept = {path.name: path.read_text() for path in (DEPLOY / "kubernetes").glob("*.yaml")}
+    del kept["namespace.yaml"]
+    assert chart.manifests() == kept, "run `make manifests`"
+
+
+def schemas(folder: Path, made: list[dict]) -> list[str]:
+    """kubeconform's options for Kubernetes' own schemas of ``made`` and for ours of KEDA.
+
+    Of the definitions only those in use are kept, where kubeconform can find them: it reads them again for each kind.
+    """
+    kept = Path(kubernetes_validate.__file__).parent / f"kubernetes-json-schema/v{chart.KUBERNETES}-local-strict"
+    every, used = json.loads((kept / "_definitions.json").read_text())["$defs"], {}
+    for kind in {each["kind"].lower() for each in made}:
+        for path in kept.glob(f"{kind}-*.json"):
+            schema = json.loads(path.read_text().replace("/api/_definitions.json", "_definitions.json"))
+            (folder / path.name).write_text(json.dumps({**schema, "$id": ""}))
+            wanted = re.findall(r"/\$defs/([\w.-]+)", json.dumps(schema))
+            while wanted:
+                if (name := wanted.pop()) not in used:
+                    used[name] = every[name]
+                    wanted += re.findall(r"/\$defs/([\w.-]+)", json.dumps(every[name]))
+    (folder / "_definitions.json").write_text(json.dumps({"$defs": used}))
+    ours = str(Path(__file__).parent / "keda-{{.ResourceKind}}.schema.json")
+    return ["-schema-location", f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json", "-schema-location", ours]
+
+
+def test_charts_give_what_kubernetes_takes(helm, tmp_path):
+    checker = chart.found("kubeconform") or pytest.skip("no kubeconform here: `make helm` builds it where Go is")
+    made = ["".join(chart.rendered(*choice, release="desk").values()) for choice in CHOICES.values()]
+    for each in made:
+        names = [manifest["metadata"]["name"] for manifest in yaml.safe_load_all(each) if manifest]
+        assert names
+        assert all(name.startswith("desk-crisis-stream") for name in names), "a second release may stand beside it"
+    command = [checker, "-strict", *schemas(tmp_path, [m for m in yaml.safe_load_all("".join(made)) if m])]
+    done = subprocess.run(command, input="".join(made), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    broken = made[0].replace("periodSeconds: 5", "periodSeconds: soon")
+    done = subprocess.run(command, input=broken, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "periodSeconds" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("settings.KAFKA__SASL_PASSWORD=hunter2", "KAFKA__SASL_PASSWORD"),
+        ("worker.replica=3", "replica"),
+        ("image.digest=latest", "digest"),
+        ("notify.ports[0]=0", "ports"),
+    ],
+)
+def test_values_that_are_wrong_are_refused(helm, wrong, said):
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        chart.rendered("--set", wrong)
+    assert said in refused.value.stderr
+
+
+def test_notify_reads_the_settings_of_its_own_folder():
+    """It looks for crisis-stream.toml where it is started, so that is where the Secret and the bind mount must lie."""
+    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "notify"]
+    (container,) = pod["containers"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert "secret" in volumes[mounts[container["workingDir"]]]
+    service = COMPOSE["services"]["notify"]
+    assert service["volumes"][0]["target"] == f"{service['working_dir']}/{Settings.model_config['toml_file']}"
 
 
 def test_pods_are_locked_down():
@@ -167,7 +268,7 @@ def test_every_command_that_is_run_exists(arguments):
 def exported() -> dict[str, set[str]]:
     """Names of the series a worker exports, with the labels of each."""
     series = {"up": {"job", "instance"}}
-    collectors = [each for told in (Metrics(), Health()) for each in told.registry._collector_to_names]
+    collectors = [each for told in (Metrics(), Health(), NotifyHealth()) for each in told.registry._collector_to_names]
     labels = {c._name: set(c._labelnames) for c in collectors}
     for family in (family for each in collectors for family in each.collect()):
         own = labels[family.name] | {"job", "instance"}
@@ -204,7 +305,7 @@ def test_the_manual_names_every_metric_and_no_other():
     _, _, rest = manual.partition("| metric | labels |")
     rows = re.findall(r"^\| (`[^|]+) \|", rest.partition("\n\n")[0], re.MULTILINE)
     named = {f"crisis_stream_{name}" for row in rows for name in re.findall(r"`(\w+)`", row)}
-    families = [*Metrics().registry.collect(), *Health().registry.collect()]
+    families = [each for told in (Metrics(), Health(), NotifyHealth()) for each in told.registry.collect()]
     assert named == {family.name + ("_total" if family.type == "counter" else "") for family in families}
 
 
@@ -231,7 +332,7 @@ def health_addresses() -> set[tuple[str, int]]:
 
 async def test_probes_ask_what_the_program_answers():
     asked = health_addresses()
-    own = {WorkerSettings().http_port, IncidentSettings().http_port}
+    own = {WorkerSettings().http_port, IncidentSettings().http_port, NotifySettings().http_port}
     assert {port for _, port in asked} == own | {DashboardSettings().port}
     admin = Admin(WorkerSettings(http_port=0), Well())
     await admin.start()
