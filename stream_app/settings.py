@@ -204,7 +204,7 @@ class MediaSettings(Section):
     concurrency: int = Field(64, ge=1, description="answers read at once, up to max_bytes of each in memory")
     per_host: int = Field(16, ge=1, description="requests to one registered domain at once")
     decode_threads: int = Field(2, ge=1)
-    cached_images: int = Field(512, ge=0, description="decoded images remembered by URL; about 150 kB each")
+    cached_images: int = Field(256, ge=0, description="decoded images remembered by URL; about 150 kB each")
     allowed_private: tuple[str, ...] = Field(
         (), description="networks in CIDR form that may be fetched though not public, e.g. 127.0.0.1/32 for a demo"
     )

@@ -23,8 +23,6 @@ Weights = Mapping[str, Tensor]
 """A BertModel's state by transformers' names."""
 Make = Callable[..., Operation]
 """Makes a layer of weight [out, in], bias [out] and an activation's name, as :func:`model.kernels.packed.linear`."""
-_STEP = 16
-"""The number of tokens is rounded up to a multiple of this: oneDNN makes and keeps a kernel for each that it meets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +140,15 @@ class ServedBert:
         return layer.after_all(layer.down(layer.up(x)).add_(x))
 
 
+def rounded(count: int) -> int:
+    """The number of tokens, rounded up by 16 or up to a sixteenth: oneDNN makes and keeps a kernel for each it meets.
+
+    What is freed of one pass fits the next one, too: with 96 sizes in place of 56 a pass leaves holes in the heap.
+    """
+    step = max(16, (1 << count.bit_length()) >> 5)
+    return -(-count // step) * step
+
+
 class _Tokens:
     """The tokens of rows of unlike length: together [n, ...] without padding, or apart [b, L, ...] with it.
 
@@ -164,7 +171,7 @@ class _Tokens:
         if self.padding is None:
             return x.flatten(0, 1)
         count = len(self._places)
-        out = x.new_zeros(-(-count // _STEP) * _STEP, x.shape[-1])
+        out = x.new_zeros(rounded(count), x.shape[-1])
         torch.index_select(x.flatten(0, 1), 0, self._places, out=out[:count])
         return out
 

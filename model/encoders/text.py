@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,11 +40,9 @@ class TextEncoder(nn.Module):
     ``network`` is a model of ``transformers``, which can be trained; one that was loaded for service may have none.
     """
 
-    def __init__(self, tokenizer: Any, network: Any, width: int) -> None:
+    def __init__(self, pieces: Callable[[Sequence[str]], list[list[int]]], network: Any, width: int) -> None:
         super().__init__()
-        self.tokenizer = tokenizer
-        self.tokenizer.no_padding()  # set once: changing it while another thread encodes is an error
-        self.tokenizer.no_truncation()
+        self.pieces = pieces
         self.network = network
         self.width = width
         self._characters: Mapping[int, str] = {}
@@ -71,7 +69,7 @@ class TextEncoder(nn.Module):
         if getattr(network, "pooler", None) is not None:
             network.pooler = None  # not every model takes add_pooling_layer=False
         tokenizer = AutoTokenizer.from_pretrained(source, **safe)
-        return cls(tokenizer.backend_tokenizer, network, int(network.config.hidden_size))
+        return cls(_pieces(tokenizer.backend_tokenizer), network, int(network.config.hidden_size))
 
     @classmethod
     def serve(
@@ -105,7 +103,7 @@ class TextEncoder(nn.Module):
         if tuned:
             _check_tuned(_layers(weights), tuned)
             weights |= tuned
-        encoder = cls(Tokenizer.from_file(str(folder / "tokenizer.json")), None, int(config["hidden_size"]))
+        encoder = cls(_pieces(Tokenizer.from_file(str(folder / "tokenizer.json"))), None, int(config["hidden_size"]))
         placed = {name: value.to(device, dtype) for name, value in weights.items()}
         encoder._served = ServedBert(placed, config, make=make)
         return encoder
@@ -118,7 +116,7 @@ class TextEncoder(nn.Module):
         network = BertModel(BertConfig(**read.config, attn_implementation="sdpa"), add_pooling_layer=False)
         network.embeddings.word_embeddings = read.words
         network.load_state_dict(dict(read.state), strict=False)
-        encoder = cls(read.tokenizer, network, int(read.config["hidden_size"]))
+        encoder = cls(read.pieces, network, int(read.config["hidden_size"]))
         encoder._characters = read.normalised
         return encoder
 
@@ -131,7 +129,7 @@ class TextEncoder(nn.Module):
         if tuned:
             _check_tuned(_layers(weights), tuned)
             weights |= tuned
-        encoder = cls(read.tokenizer, None, int(read.config["hidden_size"]))
+        encoder = cls(read.pieces, None, int(read.config["hidden_size"]))
         encoder._characters = read.normalised
         placed = {name: value.to(device, dtype) for name, value in weights.items()}
         encoder._served = ServedBert(placed, read.config, read.words.to(device), make)
@@ -155,7 +153,7 @@ class TextEncoder(nn.Module):
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Word pieces of each text, cleaned and cut to ``LONGEST``."""
         cleaned = [clean(text).translate(self._characters) for text in texts]
-        return [cut(encoding.ids) for encoding in self.tokenizer.encode_batch(cleaned)]
+        return [cut(ids) for ids in self.pieces(cleaned)]
 
     def forward(self, ids: Tensor, lengths: Tensor, *, quick: bool = False) -> Tensor:
         """Mean of the last layer over each row's own tokens: ids [b, L], lengths [b] to [b, width]."""
@@ -213,6 +211,12 @@ class TextEncoder(nn.Module):
 def cut(ids: list[int], longest: int = LONGEST) -> list[int]:
     """The first and the last ``longest`` / 2 word pieces of a longer text."""
     return ids if len(ids) <= longest else ids[: longest // 2] + ids[-longest // 2 :]
+
+
+def _pieces(tokenizer: Tokenizer) -> Callable[[Sequence[str]], list[list[int]]]:
+    tokenizer.no_padding()  # set once: changing it while another thread encodes is an error
+    tokenizer.no_truncation()
+    return lambda texts: [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
 
 
 def _layers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

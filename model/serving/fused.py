@@ -30,6 +30,7 @@ from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.text import TextEncoder
 from model.fusion.base import FusionWeights
+from model.kernels.heap import share_heap
 from model.kernels.precision import Format, dtype_of, fastest_format
 from model.network import FusionNetwork
 from model.scorer import (
@@ -113,7 +114,7 @@ class FusedScorer:
 
         ``device`` is one of torch's or ``auto``: the GPU where torch finds one, else the CPU. ``number_format`` is what
         it multiplies in, ``auto`` being the device's fastest. From here on torch uses one thread an operation in this
-        process.
+        process, and all threads one heap.
 
         Raises:
             DeviceError: there is no such device here, or it has no such number format.
@@ -121,6 +122,7 @@ class FusedScorer:
             ModelRefusedError: a hash does not match, its labels are others, or an encoder is not at hand.
         """
         torch.set_num_threads(1)
+        share_heap()
         for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(name, str(KEPT_KERNELS))  # read at their first use
         where, what = placed(device, number_format)

