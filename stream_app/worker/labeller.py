@@ -267,8 +267,10 @@ class Labeller(Service):
         self._to_batch(work)
 
     def _to_batch(self, work: Work) -> None:
+        # Posts with photos have lanes of their own: when a host is given up, all that waited for it come at once.
         source = work.pending.finished.source
-        self._batcher.add(work, source.partition, source.timestamp or 0)
+        lane = 2 * source.partition + bool(work.post.media)
+        self._batcher.add(work, lane, source.timestamp or 0)
 
     async def _score_batches(self) -> None:
         while not self.should_stop:

@@ -25,6 +25,7 @@ from yarl import URL
 from stream_app.pipeline.media.connect import check_url, is_compressed, open_session
 from stream_app.pipeline.media.decode import Decoded, Prepare, decode, perceptual_hash
 from stream_app.pipeline.media.hosts import BusyError, Hosts, PausedError, registered_domain
+from stream_app.pipeline.media.lateness import Lateness
 from stream_app.pipeline.media.outcome import MediaOutcome, NotUsedError, Status, brief
 from stream_app.pipeline.media.sniff import SNIFFED, not_read, sniff
 from stream_app.pipeline.posts.post import MediaLink
@@ -55,7 +56,8 @@ class MediaFetcher:
         self._settings = settings
         self._prepare = prepare
         self._resolver = resolver
-        self._hosts = Hosts(settings.per_host, patience_s=settings.deadline_s / 2)
+        self._lateness = Lateness()
+        self._hosts = Hosts(settings.per_host, settings.deadline_s / 2, our_lateness=self._lateness.since)
         self._requests = asyncio.Semaphore(settings.requests)
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._decoding = 0
@@ -63,17 +65,19 @@ class MediaFetcher:
         self._known: OrderedDict[str, MediaOutcome] = OrderedDict()
         self._threads: ThreadPoolExecutor
         self._session: ClientSession
+        self._listening: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
         self._threads = ThreadPoolExecutor(self._settings.decode_threads, thread_name_prefix="decode")
         self._session = open_session(self._settings, self._resolver, self._hosts.meet)
         await asyncio.to_thread(_warm_up)
+        self._listening = asyncio.create_task(self._lateness.listen())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        tasks = [fetch.task for fetch in self._under_way.values()]
+        tasks = [self._listening, *(fetch.task for fetch in self._under_way.values())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

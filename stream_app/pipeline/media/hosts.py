@@ -4,7 +4,8 @@ Circuit breakers (Nygard, "Release It!", 2007) for each registered domain and fo
 come in time, open after a few more slow fetches than quick ones, half-open when ``PAUSE_S`` is over: then one fetch
 tries, the others still skip. Names below one domain cost nothing, and neither do domains, but somebody must pay for an
 address; of IPv6 everybody has a network of 2**64, which counts as one. A host that says how long it wants to be left
-alone (Retry-After: RFC 9110, section 10.2.3) is left alone.
+alone (Retry-After: RFC 9110, section 10.2.3) is left alone. A worker that is late itself blames nobody for
+it (:class:`~stream_app.pipeline.media.lateness.Lateness`).
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Turn:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.addresses: set[str] = set()
         self._clock = clock
-        self._began = clock()
+        self.began = clock()
         self._excused = 0.0
 
     @asynccontextmanager
@@ -115,7 +116,7 @@ class Turn:
     @property
     def took_s(self) -> float:
         """Seconds that the host has had so far."""
-        return self._clock() - self._began - self._excused
+        return self._clock() - self.began - self._excused
 
 
 _TURN: ContextVar[Turn | None] = ContextVar("turn", default=None)
@@ -125,17 +126,23 @@ _TURN: ContextVar[Turn | None] = ContextVar("turn", default=None)
 class Hosts:
     """State of every domain and address lately fetched from.
 
-    ``patience_s``: a fetch that takes its host at least this long is a strike, whether something came of it or not.
+    ``patience_s``: a fetch that takes its host at least this long is a strike, whether something came of it or not;
+    less what we may have been late to hear since it began, by ``our_lateness``.
     """
 
-    def __init__(self, per_host: int, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        per_host: int,
+        patience_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        our_lateness: Callable[[float], float] = lambda began: 0.0,  # noqa: ARG005
+    ) -> None:
         self._per_host = per_host
         self._patience_s = patience_s
         self._clock = clock
+        self._our_lateness = our_lateness
         self._domains: OrderedDict[str, _Breaker] = OrderedDict()
         self._addresses: OrderedDict[str, _Breaker] = OrderedDict()
-        self.last_strike = -float("inf")
-        """When a host was last too slow, on the clock."""
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[Turn]:
@@ -188,9 +195,8 @@ class Hosts:
         turn.addresses.add(address)
 
     def _judge(self, domain: _Breaker, turn: Turn, *, well: bool) -> None:
-        now, late = self._clock(), turn.took_s >= self._patience_s
-        if late:
-            self.last_strike = now
+        now = self._clock()
+        late = turn.took_s - self._our_lateness(turn.began) >= self._patience_s
         for breaker in (
             domain,
             *(self._of(self._addresses, each, ADDRESS_STRIKES) for each in map(payer, turn.addresses)),

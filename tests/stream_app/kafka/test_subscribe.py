@@ -98,6 +98,11 @@ async def test_since_a_moment_and_since_after_everything(settings, topic):
     assert await read_all(settings, topic, START + timedelta(days=1)) == []
 
 
+async def test_the_development_broker_keeps_what_is_older_than_a_week(topic, configured):
+    """Or it is gone at Kafka's next look, every five minutes, as the posts of START were from other tests here."""
+    assert await configured([topic], "retention.ms") == {topic: "-1"}
+
+
 async def test_without_since_only_new_records_come_and_it_goes_on_until_closed(settings, topic):
     async with producer(settings) as made:
         await send(made, topic, ["old"])
