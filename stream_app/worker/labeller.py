@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -38,6 +38,7 @@ from stream_app.pipeline.posts.reader import Reader
 from stream_app.settings import Settings
 from stream_app.worker.metrics import Metrics, Told
 from stream_app.worker.publisher import Finished, Outcome, Publisher
+from stream_app.worker.recall import Recall
 from stream_app.worker.room import size_of
 
 _CHUNK = 128
@@ -122,10 +123,11 @@ class Labeller(Service):
         self.last_read = time.monotonic()
         self.memory = Memory(settings.labelling.duplicates)
         self.published = Published(settings.labelling.duplicates)
+        self._recall = Recall(settings, self.published)
         self._make_fetcher = make_fetcher
         self._reader = Reader(settings.feed, settings.posts, feed.registry.plain)
         self._fetcher: Fetcher | None = None
-        self._fetching: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
         labelling = settings.labelling
         self._batcher: Batcher[Work] = Batcher(
             labelling.batch_size, labelling.deadline_ms / 1000, newest_first=labelling.newest_first
@@ -141,8 +143,9 @@ class Labeller(Service):
     def drop(self) -> None:
         """Drop all posts on their way: their partitions go to another worker, or the process ends."""
         self._round += 1
-        for task in self._fetching:
+        for task in self._waiting:
             task.cancel()
+        self._recall.reset()
         self._batcher.clear()
         self._on_the_way.clear()
         self._eased.set()
@@ -208,13 +211,22 @@ class Labeller(Service):
         for problem in problems:
             self._bury(pending, "parse", problem.reason, problem.part)
         for withdrawal in withdrawn:
-            self._withdraw(pending, withdrawal)
+            if self._recall.wanted(withdrawal):
+                self._wait_for(self._recalled(pending, withdrawal))
+            else:
+                self._withdraw(pending, withdrawal, time.monotonic())
         for post in posts:
             self._start(pending, post)
 
-    def _withdraw(self, pending: Pending, withdrawal: Withdrawal) -> None:
+    async def _recalled(self, pending: Pending, withdrawal: Withdrawal) -> None:
+        """Take back a post that may have been published before this worker could remember it."""
+        arrived = time.monotonic()
+        await self._recall.read()
+        self._withdraw(pending, withdrawal, arrived)
+
+    def _withdraw(self, pending: Pending, withdrawal: Withdrawal, arrived: float) -> None:
         """Take back a post or an author's posts, also those still on their way, and forget their labels."""
-        found = self.published.withdraw(withdrawal, time.monotonic())
+        found = self.published.withdraw(withdrawal, arrived)
         for name in {withdrawal.id, *(sent.post for sent in found)} - {None}:
             self.memory.forget(f"root:{withdrawal.network}:{name}")
         records = withdrawals(withdrawal, found, self.models.entry, self.settings.topics)
@@ -242,12 +254,16 @@ class Labeller(Service):
         for key in work.keys:
             self._on_the_way[key] = work
         if post.media:
-            task = asyncio.create_task(self._fetch(work))
-            self._fetching.add(task)
-            task.add_done_callback(self._fetching.discard)
+            self._wait_for(self._fetch(work))
         else:
             work.fetched = work.arrived
             self._to_batch(work)
+
+    def _wait_for(self, waiting: Coroutine[None, None, None]) -> None:
+        """Go on with other posts meanwhile; dropped with all that is on its way."""
+        task = asyncio.create_task(waiting)
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
 
     async def _fetch(self, work: Work) -> None:
         assert self._fetcher is not None

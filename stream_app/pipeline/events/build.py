@@ -100,5 +100,6 @@ def _event_post(post: Post) -> Fields:
         "place": post.place.model_dump() if post.place else None,
         "author_key": post.author.key,
         "edited": post.edited,
+        "local_id": post.local_id,
         "sensitive": post.sensitive,
     }

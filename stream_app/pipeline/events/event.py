@@ -40,6 +40,9 @@ class EventPost(Frozen):
     place: Place | None = None
     author_key: str | None = None
     edited: str | None = Field(None, description="token of this version; null for the first one")
+    local_id: str | None = Field(
+        None, description="of Mastodon: id on the server it was read from, by which that server's stream deletes it"
+    )
     sensitive: bool = Field(False, description="its author or network says that not everybody wants to see its photos")
 
 

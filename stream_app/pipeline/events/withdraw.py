@@ -53,6 +53,23 @@ class Published:
         """What was published of a post; None where that is not known any more."""
         return self._sent.get((network, post_id))
 
+    def knows(self, network: str, name: str) -> bool:
+        """Whether a post is known by this id, its own or that of its server."""
+        return (network, name) in self._sent or (network, name) in self._local
+
+    def recall(self, sent: Sent) -> None:
+        """Remember an event that was published before this worker could, behind all that it remembers itself."""
+        name = sent.network, sent.post
+        before = self._sent.get(name)
+        if before is None and len(self._sent) >= self._size:
+            return
+        if before is None or not before.arrived:  # not published by this worker
+            events = (*before.events, *sent.events) if before else sent.events
+            self._sent[name] = sent._replace(events=tuple(dict.fromkeys(events))[-_MANY_VERSIONS:])
+            self._sent.move_to_end(name, last=False)
+        if sent.local is not None:
+            self._local[sent.network, sent.local] = sent.post
+
     def note(self, post: Post, event: Made, topics: Iterable[str], arrived: float) -> None:
         """Remember an event that is on its way out; ``arrived`` is when its post came."""
         before = self._sent.pop((post.network, post.id), None)

@@ -13,7 +13,9 @@ from aiokafka.protocol.transaction import TxnOffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 
+from stream_app.incidents.app import build_app
 from stream_app.kafka import inside_aiokafka, inside_faust
+from stream_app.settings import KafkaSettings, Settings
 
 
 @pytest.mark.parametrize(("package", "module"), [("aiokafka", inside_aiokafka), ("faust-streaming", inside_faust)])
@@ -110,3 +112,11 @@ def test_requests_tell_what_they_ask():
 )
 def test_what_is_overridden_in_faust_is_there_to_be_overridden(owner, name):
     assert hasattr(owner, name), f"{owner.__name__}.{name} is gone: read inside_faust.py again"
+
+
+async def test_fausts_consumer_reads_from_the_rack_of_the_settings():
+    for rack in ("eu-west-1b", None):
+        app = build_app(Settings(kafka=KafkaSettings(client_rack=rack)))
+        owner = app.transport.Consumer(app.transport, print, print, print)
+        consumer = owner._new_consumer_thread()._create_worker_consumer(app.transport)
+        assert (consumer._client_rack, consumer._isolation_level) == (rack, "read_committed")

@@ -363,9 +363,9 @@ def allow(broker: LocalBroker, kind: int, name: str, pattern: int, operation: in
 def test_a_worker_needs_the_certificate_and_the_acls_that_the_docs_name_and_no_more(guarded, guest, clients, tmp_path):
     prefix, group = guest["CRISIS_STREAM_TOPICS__PREFIX"], guest["CRISIS_STREAM_WORKER__GROUP_ID"]
     posts = tmp_path / "posts.jsonl"
-    posts.write_text(POST + "\nbroken\n")
+    posts.write_text(POST + '\nbroken\n{"event": "delete", "payload": "113"}\n')
     plain = plainly(guest, guarded)
-    assert "sent 2 posts" in call(plain, "replay", str(posts), "--quiet").stdout
+    assert "sent 3 posts" in call(plain, "replay", str(posts), "--quiet").stdout
     mine = guest | certificate(tmp_path, clients)
     steps = [
         (f"transactional id {prefix}{group}.one", [(TRANSACTIONAL_ID, f"{prefix}{group}.one", EXACT, WRITE)]),
@@ -382,7 +382,7 @@ def test_a_worker_needs_the_certificate_and_the_acls_that_the_docs_name_and_no_m
     done = call(mine, "worker", "--once-idle", "1")
     assert done.returncode == 0, done.stderr
     events = call(plain, "watch", "--no-follow", "--format", "jsonl").stdout.splitlines()
-    assert [json.loads(line)["data"]["post"]["id"] for line in events] == ["1"]
+    assert [json.loads(line)["data"]["post"]["id"] for line in events] == ["1", "113"], "and a deletion, without Read"
     refused = call(mine, "watch", "--no-follow")
     assert refused.returncode == 1
     assert f"this user may not use topic {prefix}events: an ACL must allow it" in refused.stderr
@@ -394,6 +394,7 @@ def test_every_other_command_needs_the_acls_that_the_docs_name(guarded, guest, c
     posts.write_text(POST + "\nbroken\n")
     verdict = ["feedback", "add", labelled(plain, posts), "--damage", "mild_damage"]
     assert call(plain, *verdict).returncode == 0
+    forget = ["forget", "other/1"]
     replays = [
         (TRANSACTIONAL_ID, "crisis-stream.replay.", PREFIX, WRITE),
         (GROUP, "crisis-stream.replay.", PREFIX, READ),
@@ -407,6 +408,9 @@ def test_every_other_command_needs_the_acls_that_the_docs_name(guarded, guest, c
         (["dead-letters", "redrive"], [(TRANSACTIONAL_ID, f"{prefix}redrive", EXACT, WRITE)]),
         (verdict, [(TOPIC, f"{prefix}feedback", EXACT, WRITE)]),
         (["feedback", "list"], [(TOPIC, f"{prefix}feedback", EXACT, READ)]),
+        (forget, [(TRANSACTIONAL_ID, f"{prefix}forget", EXACT, WRITE)]),
+        (forget, [(TOPIC, f"{prefix}alerts.", PREFIX, READ)]),
+        (forget, [(TOPIC, f"{prefix}{name}", PREFIX, WRITE) for name in ("events", "alerts.")]),
     ]
     for command, rules in steps:
         refused = call(mine, *command)
@@ -416,9 +420,10 @@ def test_every_other_command_needs_the_acls_that_the_docs_name(guarded, guest, c
         assert "Unclosed" not in refused.stderr, f"{command}: {refused.stderr}"
         for rule in rules:
             allow(guarded, *rule)
-    for command, _ in steps:
+    for command in dict.fromkeys(tuple(command) for command, _ in steps):
         done = call(mine, *command)
         assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert "1 events of 1 posts and 0 reposts taken back" in done.stdout
 
 
 async def test_a_source_needs_the_acls_that_the_docs_name(guarded, guest, clients, tmp_path):

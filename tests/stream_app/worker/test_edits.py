@@ -152,3 +152,43 @@ async def test_a_post_withdrawn_while_it_is_labelled_is_not_published_after_its_
         records = await collect(settings.topics.events, 4)
     texts = [each.post.text for each in read(records)]
     assert sorted(texts) == ["", "last", "nobody dead", "very last"]
+
+
+def toot(number, text):
+    """A status of another server, whose local id says nothing of its address."""
+    return json.dumps(
+        {
+            "id": f"11{number}",
+            "uri": f"https://far.example/s/{number}",
+            "created_at": "2026-03-01T00:00:00Z",
+            "content": f"<p>{text} {number}</p>",
+            "visibility": "public",
+            "account": {"id": "7"},
+        }
+    ).encode()
+
+
+def deletes(local_id):
+    return json.dumps({"event": "delete", "payload": local_id}).encode()
+
+
+async def test_a_mastodon_deletion_finds_what_a_worker_before_published(settings, send, replica, collect):  # noqa: F811
+    await send([toot(1, "12 dead, the bridge collapsed"), toot(2, "the bridge collapsed too")])
+    async with replica():
+        first = read(await collect(settings.topics.events, 2))
+    await send([deletes("111"), deletes("119"), says(3, "the bridge collapsed")])
+    async with replica():
+        await collect(settings.topics.events, 5)
+        await send([deletes("112")])
+        found = read(await collect(settings.topics.events, 6))
+    ids = {each.post.id: each for each in first}
+    taken = {each.post.id: each for each in found if each.withdrawn}
+    assert set(taken) == {"https://far.example/s/1", "https://far.example/s/2", "119"}, "and 119, which nobody knows"
+    for name, event in ids.items():
+        assert (taken[name].id, taken[name].withdrawn.events) == (event.id, (event.id,))
+    assert ids["https://far.example/s/1"].post.local_id == "111"
+    records = await all_of(settings, settings.topics.events)
+    last = {record.key: record for record in records}
+    assert not [each for each in last.values() if b"far.example" in each.value and b"collapsed" in each.value]
+    alerts = [each for each in await all_of(settings, settings.topics.alerts("humanitarian")) if b"far" in each.value]
+    assert [each.headers["ce_type"] for each in alerts].count(WITHDRAWN_TYPE) == 2
