@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from stream_app.dashboard import page
 from stream_app.dashboard.body import json_object
 from stream_app.dashboard.feeds import Feeds
 from stream_app.dashboard.guard import add_headers, allowed_names, guard
@@ -24,7 +24,6 @@ from stream_app.decisions.act import Decision
 from stream_app.probes import runner_of
 from stream_app.settings import DashboardSettings
 
-STATIC = Path(__file__).parent / "static"
 _MAX_VERDICT_BYTES = 16 * 1024
 
 
@@ -55,7 +54,7 @@ def build_app(desk: Desk) -> web.Application:
     app[DESK] = desk
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_let_go)
-    app.router.add_get("/", _page)
+    app.router.add_get("/", page.answer)
     app.router.add_get("/health", _health)
     app.router.add_get("/stream", _stream)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}", _photo)
@@ -64,7 +63,7 @@ def build_app(desk: Desk) -> web.Application:
     app.router.add_post("/verdicts", _verdict)
     app.router.add_post("/decisions", _decision)
     Feeds(desk.settings, desk.state).add_to(app.router)
-    app.router.add_static("/static", STATIC)
+    app.router.add_static("/static", page.STATIC)
     return app
 
 
@@ -83,10 +82,6 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
 
 async def _let_go(app: web.Application) -> None:
     app[DESK].hub.close()
-
-
-async def _page(_request: web.Request) -> web.FileResponse:
-    return web.FileResponse(STATIC / "index.html")
 
 
 async def _health(request: web.Request) -> web.Response:

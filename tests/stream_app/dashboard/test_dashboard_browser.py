@@ -54,7 +54,7 @@ def test_a_live_event_appears_with_its_labels(page, served, make_event):
     show(served, make_event(1, text="The bridge is down", humanitarian="infrastructure_and_utility_damage"))
     card = cards(page)
     expect(card).to_contain_text("The bridge is down")
-    expect(card.locator(".chip").first).to_have_text("Infrastructure damage90 %")
+    expect(card.locator(".chip").first).to_have_text("Infrastructure damage90%")
     expect(page.locator("#counters")).to_contain_text("Posts1")
 
 
@@ -63,7 +63,7 @@ def test_who_asks_for_help_is_seen_to(page, served, make_event):
     asks = Label(label="request", probability=0.78, probabilities={"request": 0.78, "no_request": 0.22})
     show(served, event.model_copy(update={"labels": event.labels.model_copy(update={"request": asks})}))
     page.goto(served.address)
-    expect(cards(page).locator(".chip").first).to_have_text("Asks for help78 %")
+    expect(cards(page).locator(".chip").first).to_have_text("Asks for help78%")
     page.get_by_role("button", name="Why, verdict").click()
     expect(page.locator(".distribution", has_text="Request").locator(".chosen")).to_contain_text("Asks for help")
 
@@ -135,7 +135,7 @@ WANTED = {
     "?place=beira": "located",
     "?place=mozambique": "located",
     "?place=mz": "located",
-    "?lang=pt": "a ponte",
+    "?language=pt": "a ponte",
     "?review=on": "review",
     "?degraded=on": "degraded",
     "?damage=severe_damage": "wreck",
@@ -206,39 +206,13 @@ def test_a_photo_that_changed_since_is_said_to_have(page, served, make_event):
     expect(page.locator(".photos img")).to_have_count(0)
 
 
-def test_the_why_is_drawn_and_said(page, served, make_event):
+def test_what_the_label_was_judged_from_is_said_and_no_weight_that_moved_nothing(page, served, make_event):
     show(served, make_event(1, media=[PHOTO], damage="severe_damage"))
-    page.goto(served.address)
-    expect(page.locator(".attention .numbers")).to_have_text("Attention: Text 0.50, Photo 0.30, Context 0.20")
-    page.get_by_role("button", name="Why, verdict").click()
-    graph = page.get_by_role("img", name=re.compile("Attention: Text 0.50.*text with image 0.60"))
-    expect(graph.locator("circle")).to_have_count(3)
-    widths = graph.locator("line").evaluate_all("lines => lines.map(line => Number(line.getAttribute('stroke-width')))")
-    assert widths == sorted(widths, reverse=True)
-    expect(page.locator(".distribution .chosen")).to_have_count(3)
-
-
-def test_attention_that_is_alike_everywhere_is_not_shown(page, served, make_event):
-    attention = {"text": 0.54, "image": 0.54, "context": 0.52}
-    pairs = {"text+image": 0.35, "text+context": 0.33, "image+context": 0.32}
-    modalities = {"used": list(attention), "attention": attention, "pairs": pairs}
-    event = make_event(1, media=[PHOTO])
-    show(served, event.model_copy(update={"modalities": type(event.modalities).model_validate(modalities)}))
     page.goto(served.address)
     cards(page).get_by_role("button", name="Why, verdict").click()
     expect(page.locator(".details")).to_contain_text("Judged from text and photo together.")
-    expect(page.locator(".attention, .graph")).to_have_count(0)
-
-
-def test_attention_that_does_not_add_up_to_one_is_shown_as_weights(page, served, make_event):
-    attention = {"text": 0.9, "image": 0.7, "context": 0.5}
-    modalities = {"used": list(attention), "attention": attention, "pairs": {"text+image": 1.0}}
-    event = make_event(1, media=[PHOTO])
-    show(served, event.model_copy(update={"modalities": type(event.modalities).model_validate(modalities)}))
-    page.goto(served.address)
-    expect(page.locator(".attention .numbers")).to_have_text("Attention: Text 0.90, Photo 0.70, Context 0.50")
-    fits = "bar => [...bar.children].reduce((sum, part) => sum + part.offsetWidth, 0) <= bar.clientWidth"
-    assert page.locator(".attention .bar").evaluate(fits)
+    expect(page.locator(".distribution .chosen")).to_have_count(3)
+    expect(page.locator(".card")).not_to_contain_text("Attention")
 
 
 def test_a_place_without_a_name_is_told_by_its_position(page, served, make_event):
@@ -411,7 +385,7 @@ def test_filters_unfold_and_wrap_on_a_small_screen(page, served, width):
     for i, (left, top, right, bottom) in enumerate(boxes):
         for x, y, x2, y2 in boxes[:i]:
             assert left >= x2 or right <= x or top >= y2 or bottom <= y
-    assert filters.bounding_box()["height"] <= 300
+    assert filters.bounding_box()["height"] <= 350
     fold.click()
     expect(filters).to_be_hidden()
     expect(fold).to_have_class("set")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -116,7 +116,8 @@ def test_incidents_that_changed_since_the_last_look_are_marked(open_page, served
     expect(page.locator(".incident")).to_have_count(2)
     expect(page.locator(".incident .new")).to_have_count(0)
     page.goto("about:blank")
-    served.do(lambda state: state.add_decision(Decision(incident="a", act=Claim(), by="bo", at=datetime.now(UTC))))
+    later = datetime.now(UTC) + timedelta(seconds=5)  # the page that is left notes its time a little after it is gone
+    served.do(lambda state: state.add_decision(Decision(incident="a", act=Claim(), by="bo", at=later)))
     page.goto(served.address)
     expect(page.locator(".incident", has=page.locator(".new"))).to_contain_text("bo")
     expect(page.locator(".incident .new")).to_have_count(1)

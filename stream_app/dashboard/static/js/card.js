@@ -1,18 +1,11 @@
 // One post: text, photo, labels with probabilities, marks; opened, also the why and the verdict.
 
 import { el, icon, isWebAddress } from "./dom.js";
-import { verdictForm, verdictWords } from "./verdict.js";
-import { attentionBar, fusionGraph, usedWords } from "./why.js";
-import { NETWORKS, SAID, ago, fullTime, labelName, languageName, percent, placeName, placeSource, plural } from "./words.js";
-
-const PHOTO_STATUS = {
-  refused: "Photo not fetched: refused",
-  failed: "Photo could not be fetched",
-  late: "Photo came too late",
-  unsupported: "Not a photo the model reads",
-  too_large: "Photo too large",
-  skipped: "Photo not used",
-};
+import { t } from "./i18n.js";
+import { photoStatus, told } from "./reasons.js";
+import { corrects, verdictForm, verdictWords } from "./verdict.js";
+import { usedWords } from "./why.js";
+import { CONCEPTS, ago, fullTime, kindName, labelName, languageName, networkName, percent, placeName, placeSource } from "./words.js";
 
 /** The card's element. `actions` are `toggle(id)`, `place(name)`, `photo(card, index)` and `verdict(card, verdict)`,
  * `isFresh(card)` whether it came since the last look. */
@@ -34,8 +27,7 @@ export function cardElement(card, open, actions) {
     el("div", { className: "body" }, text(post, `${id}-text`), photos(card, open, actions)),
     facts(event.facts),
     chips(card, `${id}-labels`),
-    event.review && !card.verdict && event.review_reasons?.length ? el("p", { className: "note reasons" }, `For review: ${event.review_reasons.join(". ")}.`) : null,
-    attentionBar(event.modalities),
+    event.review && !card.verdict && event.review_reasons?.length ? el("p", { className: "note reasons" }, t("note.review", { reasons: event.review_reasons.map(told).join(". ") })) : null,
     open ? details(card, actions) : null,
     foot(card, open, actions),
   );
@@ -46,18 +38,18 @@ function heading(post, actions, fresh) {
   return el(
     "header",
     {},
-    fresh ? el("span", { className: "new", title: "Came since you last looked" }, "New") : null,
-    el("span", { className: "network" }, NETWORKS[post.network] ?? post.network),
-    post.kind === "original" ? null : el("span", {}, post.kind),
+    fresh ? el("span", { className: "new", title: t("look.card") }, t("look.new")) : null,
+    el("span", { className: "network" }, networkName(post.network)),
+    post.kind === "original" ? null : el("span", {}, kindName(post.kind)),
     el("time", { dateTime: post.created_at, title: fullTime(made) }, ago(made)),
-    post.language ? el("span", { title: `Language: ${languageName(post.language)}` }, languageName(post.language)) : null,
+    post.language ? el("span", { title: t("card.language", { language: languageName(post.language) }) }, languageName(post.language)) : null,
     post.place
       ? el(
           "button",
           {
             type: "button",
             className: "place",
-            title: `Place ${placeSource(post.place)}; show only this place`,
+            title: t("card.place", { source: placeSource(post.place) }),
             onclick: () => actions.place(post.place.name ?? post.place.country_code ?? placeName(post.place)),
           },
           icon("place"),
@@ -68,16 +60,16 @@ function heading(post, actions, fresh) {
 }
 
 const text = (post, id) =>
-  el("p", { className: "text", id, lang: post.language ?? "", dir: "auto" }, post.text || "(no text)");
+  el("p", { className: "text", id, lang: post.language ?? "", dir: "auto" }, post.text || t("card.no_text"));
 
-const COUNTED = { dead: "dead", injured: "injured", missing: "missing", trapped: "trapped" };
+const COUNTED = ["dead", "injured", "missing", "trapped"];
 
 /** What the text counts and where its writer can be reached, for those who must act on it. */
 function facts(found) {
   if (!found) return null;
-  const counts = Object.entries(COUNTED).filter(([kind]) => found[kind] != null).map(([kind, word]) => `${found[kind].toLocaleString("en")} ${word}`);
+  const counts = COUNTED.filter((kind) => found[kind] != null).map((kind) => t(`card.${kind}`, { n: found[kind] }));
   const said = [...counts, ...(found.addresses ?? []), ...(found.phones ?? [])];
-  return said.length ? el("p", { className: "facts", title: "As the text says; not checked by anyone" }, el("b", {}, "Says: "), said.join(" · ")) : null;
+  return said.length ? el("p", { className: "facts", title: t("card.says.how") }, el("b", {}, t("card.says")), " ", said.join(" · ")) : null;
 }
 
 function photos(card, open, actions) {
@@ -101,13 +93,13 @@ function picture(card, photo, index, actions) {
     unveiled.add(card.id);
     event.target.closest("button").replaceWith(bare(card, photo, index, actions));
   };
-  return el("button", { type: "button", className: "veil", title: "Its author or network marks it as sensitive", onclick: unveil }, icon("photo"), "Sensitive photo: show");
+  return el("button", { type: "button", className: "veil", title: t("photo.sensitive.why"), onclick: unveil }, icon("photo"), t("photo.sensitive"));
 }
 
 function bare(card, photo, index, actions) {
   const image = el("img", {
     src: `/photos/${card.id}/${index}`,
-    alt: `Photo ${index + 1} of the post`,
+    alt: t("photo.alt", { n: index + 1 }),
     loading: "lazy",
     decoding: "async",
     width: photo.width ?? 480,
@@ -115,33 +107,29 @@ function bare(card, photo, index, actions) {
   });
   const button = el(
     "button",
-    { type: "button", className: "enlarge", title: "See the photo large", ariaLabel: `See photo ${index + 1} large`, "aria-haspopup": "dialog", onclick: () => actions.photo(card, index) },
+    { type: "button", className: "enlarge", title: t("photo.large"), ariaLabel: t("photo.large.n", { n: index + 1 }), "aria-haspopup": "dialog", onclick: () => actions.photo(card, index) },
     image,
   );
   image.addEventListener("error", async () => {
     // An <img> does not tell why it failed, and whoever judges must know when this is no longer what the model saw.
     const status = await fetch(image.src, { method: "HEAD" }).then((answer) => answer.status, () => 0);
-    button.replaceWith(missing({ reason: status === 409 ? "Changed since: the address now shows another photo than the model saw." : "The photo cannot be had now." }));
+    button.replaceWith(absent(t(status === 409 ? "photo.changed" : "photo.gone")));
   });
   return button;
 }
 
-const missing = (photo) =>
-  el(
-    "span",
-    { className: "missing", title: photo.reason ?? PHOTO_STATUS[photo.status] ?? "No photo" },
-    icon("photo", photo.reason ?? PHOTO_STATUS[photo.status] ?? "No photo"),
-  );
+const absent = (words) => el("span", { className: "missing", title: words }, icon("photo", words));
+const missing = ({ status, reason }) => absent(reason ? t("reason.image", { status: photoStatus(status), detail: reason }) : photoStatus(status));
 
 /** A label with its probability in digits and as the length of the line below it. */
 export function chip(concept, { label, probability, reason }) {
-  if (label === null) return el("span", { className: "chip", dataset: { label: "none" }, title: reason }, icon("none"), `${SAID[concept]}: not judged`);
+  if (label === null) return el("span", { className: "chip", dataset: { label: "none" }, title: told(reason) }, icon("none"), t("label.missing", { concept: CONCEPTS[concept] }));
   return el(
     "span",
     {
       className: "chip",
       dataset: { label, concept },
-      title: `${SAID[concept]}: ${labelName(concept, label)}, probability ${percent(probability)}`,
+      title: t("label.of", { concept: CONCEPTS[concept], label: labelName(concept, label), share: percent(probability) }),
       vars: { "--share": probability },
     },
     icon(label),
@@ -151,10 +139,9 @@ export function chip(concept, { label, probability, reason }) {
 }
 
 /** Who judged a post, when and with what note, as far as is known. */
-const judged = ({ analyst, at, note }) => [`By ${analyst ?? "somebody"}`, at && `, ${ago(Date.parse(at))}`, note && `: ${note}`].filter(Boolean).join("");
+const judged = ({ analyst, at, note }) => [t("verdict.by", { who: analyst ?? t("verdict.somebody") }), at && `, ${ago(Date.parse(at))}`, note && `: ${note}`].filter(Boolean).join("");
 
 const mark = (name, words, title, picture = name) => el("span", { className: `mark ${name}`, title }, icon(picture), words);
-const judgedMark = (words, title) => mark("judged", words, title, words.startsWith("Corrected") ? "wrong" : "correct");
 
 function chips({ event, duplicates, verdict }, id) {
   const { labels, degraded, degraded_reasons, review, review_reasons } = event;
@@ -165,10 +152,10 @@ function chips({ event, duplicates, verdict }, id) {
     chip("humanitarian", labels.humanitarian),
     labels.damage.label === null ? null : chip("damage", labels.damage),
     chip("informativeness", labels.informativeness),
-    verdict ? judgedMark(verdictWords(verdict, event), judged(verdict)) : null,
-    review ? mark("review", "For review", review_reasons?.join(". ") || "Text and photo disagree, or no label is sure") : null,
-    degraded ? mark("degraded", "Degraded", degraded_reasons.join(" ") || "Something the post has could not be used") : null,
-    duplicates ? mark("copies", plural(duplicates, "copy", "copies"), "Reposts and duplicates of this post") : null,
+    verdict ? mark("judged", verdictWords(verdict, event), judged(verdict), corrects(verdict, event) ? "wrong" : "correct") : null,
+    review ? mark("review", t("mark.review"), review_reasons?.map(told).join(". ") || t("mark.review.why")) : null,
+    degraded ? mark("degraded", t("mark.degraded"), degraded_reasons.map(told).join(" ") || t("mark.degraded.why")) : null,
+    duplicates ? mark("copies", t("copies", { n: duplicates }), t("mark.copies.why")) : null,
   );
 }
 
@@ -178,26 +165,21 @@ function details(card, actions) {
     "div",
     { className: "details" },
     card.verdict ? el("p", { className: "note" }, `${verdictWords(card.verdict, event)}. ${judged(card.verdict)}.`) : null,
-    event.degraded ? el("p", { className: "note" }, `Degraded: ${event.degraded_reasons.join(" ")}`) : null,
-    el(
-      "div",
-      { className: "why" },
-      el("div", {}, ...Object.keys(SAID).filter((concept) => event.labels[concept]).map((concept) => distribution(concept, event.labels[concept]))),
-      fusionGraph(event.modalities),
-    ),
+    event.degraded ? el("p", { className: "note" }, t("note.degraded", { reasons: event.degraded_reasons.map(told).join(" ") })) : null,
+    ...Object.keys(CONCEPTS).filter((concept) => event.labels[concept]).map((concept) => distribution(concept, event.labels[concept])),
     el("p", { className: "faint" }, usedWords(event.modalities)),
     verdictForm(card, actions.verdict),
-    el("p", { className: "faint" }, `Model ${event.model.name} ${event.model.version} (${event.model.hash.slice(0, 8)}), event ${event.id.slice(0, 8)}`),
+    el("p", { className: "faint" }, t("card.model", { name: event.model.name, version: event.model.version, hash: event.model.hash.slice(0, 8), event: event.id.slice(0, 8) })),
   );
 }
 
 function distribution(concept, { label, probabilities, reason }) {
-  if (label === null) return el("p", { className: "faint" }, `${SAID[concept]}: ${reason ?? "not judged"}`);
+  if (label === null) return el("p", { className: "faint" }, t(reason ? "label.missing.why" : "label.missing", { concept: CONCEPTS[concept], reason: told(reason) }));
   const rows = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
   return el(
     "table",
     { className: "distribution" },
-    el("caption", {}, SAID[concept]),
+    el("caption", {}, CONCEPTS[concept]),
     el(
       "tbody",
       {},
@@ -221,10 +203,10 @@ function foot(card, open, actions) {
     el(
       "button",
       { type: "button", className: "quiet", ariaExpanded: String(open), onclick: () => actions.toggle(card.id) },
-      open ? "Less" : "Why, verdict",
+      t(open ? "card.less" : "card.more"),
     ),
     isWebAddress(url)
-      ? el("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: "Opens the network's own page" }, icon("link"), "Open post")
+      ? el("a", { href: url, target: "_blank", rel: "noopener noreferrer", title: t("card.open.how") }, icon("link"), t("card.open"))
       : null,
   );
 }

@@ -4,7 +4,7 @@
 import { cardElement } from "./card.js";
 import { folded } from "./filters.js";
 import { comparison } from "./order.js";
-import { count, plural } from "./words.js";
+import { t } from "./i18n.js";
 
 const PAGE = 40;
 
@@ -69,17 +69,17 @@ export class Feed {
     this.#place(shown);
     this.#tellNoise(found.length - matching.length);
     this.fresh.hidden = waiting === 0;
-    this.fresh.textContent = plural(waiting, "new post", "new posts");
-    this.counter.textContent = plural(matching.length, "shown", "shown");
+    this.fresh.textContent = t("feed.new", { n: waiting });
+    this.counter.textContent = t("feed.shown", { n: matching.length });
     this.list.role = shown.length ? "feed" : "note"; // a feed without posts is no feed
-    this.list.dataset.empty = found.length ? "" : this.store.cards.size ? "No post matches the filters." : "No posts yet.";
+    this.list.dataset.empty = found.length ? "" : t(this.store.cards.size ? "feed.nothing" : "feed.empty");
   }
 
   /** The button at the end: how many posts are folded away as noise, or how to fold them again. */
   #tellNoise(folded) {
     const unfolded = Boolean(this.filters.current.noise);
     this.noise.hidden = !folded && !unfolded;
-    this.noise.textContent = unfolded ? "Fold posts that are not informative" : `${count(folded)} not informative: show`;
+    this.noise.textContent = unfolded ? t("feed.fold") : t("feed.noise", { n: folded });
   }
 
   /** Once, when it is there: open the post that the address names. */

@@ -1,13 +1,14 @@
 // Which posts are shown. The filters live in the address, so that a view can be reloaded, bookmarked and shared.
 
 import { el } from "./dom.js";
+import { t } from "./i18n.js";
 import { DEFAULT_SORT, SORTS, isNoise, labelOf } from "./order.js";
 import { fold, searcher } from "./search.js";
-import { LABELS, countryName, languageName, placeName } from "./words.js";
+import { LABELS, countryName, languageName, percent, placeName } from "./words.js";
 
-const TASKS = ["humanitarian", "damage", "informativeness"];
-const FIELDS = ["q", ...TASKS, "min", "place", "lang", "review", "degraded", "fresh", "at", "incident", "noise", "sort", "post"];
-const VIEW = ["noise", "sort", "post"]; // how the posts are shown, not which: clearing the filters leaves these
+const TASKS = ["humanitarian", "damage", "informativeness", "request"];
+const FIELDS = ["q", ...TASKS, "min", "place", "language", "review", "degraded", "fresh", "at", "incident", "noise", "sort", "post", "lang"];
+const VIEW = ["noise", "sort", "post", "lang"]; // how the posts are shown, not which: clearing the filters leaves these
 
 /** The filters in an address's query; only those that are set. */
 export function read(search) {
@@ -46,11 +47,11 @@ export function matcher(filters, incidents, isFresh = () => true) {
     const { event } = card;
     const { post, labels } = event;
     if (asked.some((task) => labelOf(card, task) !== filters[task])) return false;
-    if (least && sure.some((task) => (labels[task].probability ?? 0) < least)) return false;
+    if (least && sure.some((task) => (labels[task]?.probability ?? 0) < least)) return false;
     if (found && !found(event)) return false;
     if (filters.place && !(post.place && placeMatches(post.place, filters.place))) return false;
     if (spots && !spots.has(positionOf(card))) return false;
-    if (filters.lang && post.language !== filters.lang) return false;
+    if (filters.language && post.language !== filters.language) return false;
     if (filters.review && !wantsReview(card)) return false;
     if (filters.degraded && !event.degraded) return false;
     if (filters.fresh && !isFresh(card)) return false;
@@ -80,9 +81,9 @@ export class Filters extends EventTarget {
     this.#form = form;
     for (const select of form.querySelectorAll("select[data-concept]")) {
       const labels = Object.entries(LABELS[select.dataset.concept]);
-      select.append(el("option", { value: "" }, "any"), ...labels.map(([value, name]) => el("option", { value }, name)));
+      select.append(el("option", { value: "" }, t("filters.any")), ...labels.map(([value, name]) => el("option", { value }, name)));
     }
-    form.elements.sort.append(...Object.entries(SORTS).map(([value, name]) => el("option", { value }, name)));
+    form.elements.sort.append(...SORTS.map((value) => el("option", { value }, t(`sort.${value}`))));
     this.languages([]);
     this.#show();
     form.addEventListener("input", () => this.#take());
@@ -122,12 +123,12 @@ export class Filters extends EventTarget {
 
   /** Offer the languages and places seen. */
   languages(codes) {
-    const all = [...new Set([...codes, ...(this.current.lang ? [this.current.lang] : [])])].sort();
-    const select = this.#form.elements.lang;
+    const all = [...new Set([...codes, ...(this.current.language ? [this.current.language] : [])])].sort();
+    const select = this.#form.elements.language;
     if (all.join() === select.dataset.codes) return;
     select.dataset.codes = all.join();
-    select.replaceChildren(el("option", { value: "" }, "any"), ...all.map((code) => el("option", { value: code }, languageName(code))));
-    select.value = this.current.lang ?? "";
+    select.replaceChildren(el("option", { value: "" }, t("filters.any")), ...all.map((code) => el("option", { value: code }, languageName(code))));
+    select.value = this.current.language ?? "";
   }
 
   /** Offer the places seen as suggestions. */
@@ -143,8 +144,8 @@ export class Filters extends EventTarget {
     const data = Object.fromEntries(new FormData(this.#form));
     if (data.min === "0") delete data.min;
     if (data.sort === DEFAULT_SORT) delete data.sort;
-    const { incident, at, noise, post } = this.current; // not of the form
-    const filters = { incident, at, noise, post, ...data };
+    const { incident, at, noise, post, lang } = this.current; // not of the form
+    const filters = { incident, at, noise, post, lang, ...data };
     history.replaceState(null, "", location.pathname + write(filters));
     this.#changed(read(location.search), false);
   }
@@ -167,7 +168,7 @@ export class Filters extends EventTarget {
   }
 
   #mark() {
-    document.getElementById("min-shown").value = `${this.current.min ?? 0} %`;
+    document.getElementById("min-shown").value = percent((this.current.min ?? 0) / 100);
     const none = Object.keys(this.current).every((name) => VIEW.includes(name));
     document.getElementById("clear").hidden = none;
     document.getElementById("filters-open").classList.toggle("set", !none);

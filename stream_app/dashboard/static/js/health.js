@@ -1,7 +1,9 @@
 // How the stream is: counters in the header; rate, labels, lag and dead letters below the map.
 
 import { el, fill, icon, svg } from "./dom.js";
-import { CONCEPTS, LABELS, ago, count, labelName, percent, plural, short } from "./words.js";
+import { t } from "./i18n.js";
+import { told } from "./reasons.js";
+import { CONCEPTS, LABELS, ago, count, labelName, oneDecimal, percent, short } from "./words.js";
 
 /** A line under a partition is full from this many waiting posts on: one that waits is no queue. */
 const FULL_LAG = 100;
@@ -15,11 +17,11 @@ const waiting = (lag) => lag?.partitions.reduce((sum, { lag: n }) => sum + n, 0)
 export function drawCounters(node, { counts, per_second, lag }, review) {
   const behind = waiting(lag);
   const all = [
-    ["Posts/s", rate(per_second).toFixed(1)],
-    ["Posts", short(counts.posts ?? 0)],
-    ["For review", short(review)],
-    ["Waiting", behind === undefined ? "–" : short(behind)],
-    ["Dead letters", short(counts.dead_letters ?? 0), counts.dead_letters ? "alert" : ""],
+    [t("health.rate"), oneDecimal(rate(per_second))],
+    [t("health.posts"), short(counts.posts ?? 0)],
+    [t("health.review"), short(review)],
+    [t("health.waiting"), behind === undefined ? "–" : short(behind)],
+    [t("health.dead"), short(counts.dead_letters ?? 0), counts.dead_letters ? "alert" : ""],
   ];
   fill(node, ...all.map(([name, value, mood]) => el("div", { className: mood ?? "" }, el("dt", {}, name), el("dd", {}, value))));
 }
@@ -28,7 +30,7 @@ export function drawCounters(node, { counts, per_second, lag }, review) {
 export function drawHealth(node, stats) {
   fill(
     node,
-    ...stats.problems.map((problem) => el("p", { className: "problem" }, problem)),
+    ...stats.problems.map((problem) => el("p", { className: "problem" }, told(problem))),
     rateBlock(stats),
     lagBlock(stats.lag),
     ...Object.keys(CONCEPTS).map((concept) => labelBlock(concept, stats.labels[concept] ?? {})),
@@ -65,15 +67,15 @@ function rateBlock({ per_second, counts }) {
   const bars = per_second.map((n, i) =>
     svg("rect", { x: i * width, y: 36 - (34 * n) / top, width: Math.max(width - 0.4, 0.4), height: (34 * n) / top }),
   );
-  const chart = svg("svg", { viewBox: "0 0 120 36", preserveAspectRatio: "none", class: "spark", role: "img", "aria-label": `Posts per second, last minute; at most ${top}` }, ...bars);
-  const copies = counts.posts ? `${percent((counts.duplicates ?? 0) / counts.posts)} copies, ${percent((counts.degraded ?? 0) / counts.posts)} degraded` : "";
-  return block("Posts/s", `last minute, peak ${count(Math.max(...per_second, 0))}`, chart, el("p", { className: "faint" }, copies));
+  const chart = svg("svg", { viewBox: "0 0 120 36", preserveAspectRatio: "none", class: "spark", role: "img", "aria-label": t("health.chart", { n: top }) }, ...bars);
+  const copies = counts.posts ? t("health.shares", { copies: percent((counts.duplicates ?? 0) / counts.posts), degraded: percent((counts.degraded ?? 0) / counts.posts) }) : "";
+  return block(t("health.rate"), t("health.peak", { n: Math.max(...per_second, 0) }), chart, el("p", { className: "faint" }, copies));
 }
 
 function lagBlock(lag) {
-  if (!lag) return block("Waiting", "", el("p", { className: "faint" }, "Not known: Kafka did not say."));
-  if (!lag.partitions.length) return block("Waiting", "", el("p", { className: "faint" }, `No topic ${lag.topic} yet.`));
-  return block("Waiting", `group ${lag.group}`, rows(lag.partitions.map(({ partition, lag: n }) => [null, `Partition ${partition}`, n]), FULL_LAG));
+  if (!lag) return block(t("health.waiting"), "", el("p", { className: "faint" }, t("health.lag.unknown")));
+  if (!lag.partitions.length) return block(t("health.waiting"), "", el("p", { className: "faint" }, t("health.lag.none", { topic: lag.topic })));
+  return block(t("health.waiting"), t("health.group", { group: lag.group }), rows(lag.partitions.map(({ partition, lag: n }) => [null, t("health.partition", { id: String(partition) }), n]), FULL_LAG));
 }
 
 function labelBlock(concept, counts) {
@@ -81,15 +83,15 @@ function labelBlock(concept, counts) {
   return block(
     CONCEPTS[concept],
     "",
-    rows(names.map((name) => [name, name === "none" ? "Not judged" : labelName(concept, name), counts[name] ?? 0])),
+    rows(names.map((name) => [name, name === "none" ? t("label.none") : labelName(concept, name), counts[name] ?? 0])),
   );
 }
 
 function deadLetterBlock({ dead_letters, counts }) {
-  if (!dead_letters.length) return block("Dead letters", "", el("p", { className: "faint" }, "None."));
+  if (!dead_letters.length) return block(t("health.dead"), "", el("p", { className: "faint" }, t("health.none")));
   return block(
-    "Dead letters",
-    plural(counts.dead_letters, "post", "posts"),
+    t("health.dead"),
+    t("posts", { n: counts.dead_letters }),
     el("ol", { className: "dead" }, ...dead_letters.slice(-3).reverse().map(({ at, stage, error }) => el("li", { title: error }, el("b", {}, stage), ` ${error} `, el("small", {}, ago(Date.parse(at)))))),
   );
 }

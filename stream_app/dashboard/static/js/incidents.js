@@ -1,15 +1,15 @@
 // The list of incidents, gravest first; choosing one shows only its posts.
 
 import { el, fill, icon, isWebAddress, svg } from "./dom.js";
+import { t } from "./i18n.js";
 import { isOver, workWords } from "./work.js";
-import { ago, count, labelName, placeName, placeSource, plural } from "./words.js";
+import { ago, count, labelName, placeName, placeSource } from "./words.js";
 
-const SEVERITY = { severe: "Severe", moderate: "Moderate", minor: "Minor", unknown: "Severity unknown" };
-const TREND = { rising: "rising", falling: "falling", steady: "steady" };
+const TRENDS = ["rising", "falling", "steady"];
 const SUPPORT = 5;
-const RANK = Object.keys(SEVERITY);
+const RANK = ["severe", "moderate", "minor", "unknown"];
 
-export const severityName = (incident) => SEVERITY[incident.severity] ?? incident.severity;
+export const severityName = (incident) => (RANK.includes(incident.severity) ? t(`severity.${incident.severity}`) : incident.severity);
 
 /** Open before closed, gravest first, then the most recently updated. */
 export function ordered(incidents) {
@@ -23,12 +23,12 @@ export function ordered(incidents) {
  * with is folded away behind `over` unless `unfolded`; the chosen one stays. `isNews(incident)`: changed since the last look. */
 export function drawIncidents({ list, counter, over }, incidents, chosen, unfolded, isNews, choose) {
   const open = [...incidents.values()].filter((incident) => incident.status === "open").length;
-  counter.textContent = incidents.size ? `${count(open)} open` : "";
-  list.dataset.empty = incidents.size ? "" : "No incidents yet. They appear when posts about one place and need come together.";
+  counter.textContent = incidents.size ? t("incidents.open", { n: open }) : "";
+  list.dataset.empty = incidents.size ? "" : t("incidents.empty");
   const focused = document.activeElement?.dataset?.incident;
   const away = [...incidents.values()].filter(isOver);
   over.hidden = !away.length;
-  over.textContent = unfolded ? "Fold what is false or closed" : `${count(away.length)} false or closed: show`;
+  over.textContent = unfolded ? t("incidents.fold") : t("incidents.over", { n: away.length });
   const here = [...incidents.values()].filter((incident) => unfolded || incident.id === chosen || !isOver(incident));
   fill(list, ...ordered(here).map((incident) => row(incident, incident.id === chosen, isNews(incident), choose)));
   if (focused) list.querySelector(`[data-incident="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
@@ -45,19 +45,19 @@ function row(incident, chosen, news, choose) {
         className: "incident",
         ariaPressed: String(chosen),
         dataset: { incident: incident.id },
-        title: chosen ? "Show all posts again" : "Show only this incident's posts",
+        title: t(chosen ? "incidents.unchoose" : "incidents.choose"),
         onclick: () => choose(chosen ? null : incident.id),
       },
-      el("span", { className: "severity" }, severityName(incident), incident.status === "closed" && !isOver(incident) ? " · closed" : null, news ? [" ", el("span", { className: "new", title: "Changed since you last looked" }, "New")] : null),
-      el("strong", {}, icon(incident.category), incident.place ? placeName(incident.place) : "Place unknown"),
+      el("span", { className: "severity" }, severityName(incident), incident.status === "closed" && !isOver(incident) ? ` · ${t("incidents.closed")}` : null, news ? [" ", el("span", { className: "new", title: t("look.incident") }, t("look.new"))] : null),
+      el("strong", {}, icon(incident.category), incident.place ? placeName(incident.place) : t("place.unknown")),
       el("span", {}, labelName("humanitarian", incident.category)),
       workWords(incident) ? el("span", { className: "worked", dataset: { work: incident.work.status } }, workWords(incident)) : null,
       el(
         "span",
         { className: "faint facts" },
-        el("span", { title: "Trend" }, icon(incident.trend), TREND[incident.trend] ?? incident.trend, windows(incident.windows)),
-        el("span", {}, plural(incident.post_count, "post", "posts")),
-        el("span", { title: "Independent authors" }, plural(incident.author_count, "author", "authors")),
+        el("span", { title: t("incidents.trend") }, icon(incident.trend), TRENDS.includes(incident.trend) ? t(`trend.${incident.trend}`) : incident.trend, windows(incident.windows)),
+        el("span", {}, t("posts", { n: incident.post_count })),
+        el("span", { title: t("incidents.authors") }, t("authors", { n: incident.author_count })),
         el("time", { dateTime: incident.updated_at }, ago(Date.parse(incident.updated_at))),
       ),
     ),
@@ -75,9 +75,9 @@ function windows(all) {
 /** Where the place is from and how far it reaches; what of the posts is repetition. */
 const basis = ({ place, repost_count, near_duplicate_count }) =>
   [
-    place ? `Place ${placeSource(place)}, within ${count(Math.round(place.radius_km))} km.` : "No place known.",
+    place ? t("incidents.place", { source: placeSource(place), km: Math.round(place.radius_km) }) : t("incidents.no_place"),
     repost_count || near_duplicate_count
-      ? `${plural(repost_count, "repost", "reposts")}; ${plural(near_duplicate_count, "post repeats", "posts repeat")} another's words or photo.`
+      ? `${t("incidents.reposts", { n: repost_count })}${t("semicolon")}${t("incidents.repeats", { n: near_duplicate_count })}`
       : "",
   ].join(" ");
 
@@ -96,8 +96,8 @@ const support = (incident) =>
           "span",
           { className: "faint" },
           el("time", { dateTime: created_at }, ago(Date.parse(created_at))),
-          reposts ? `, ${plural(reposts, "copy", "copies")}` : null,
-          isWebAddress(url) ? [", ", el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, "open")] : null,
+          reposts ? `${t("comma")}${t("copies", { n: reposts })}` : null,
+          isWebAddress(url) ? [t("comma"), el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, t("incidents.source"))] : null,
         ),
       ),
     ),

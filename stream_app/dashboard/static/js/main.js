@@ -2,20 +2,22 @@
 
 import { el, fill, icon } from "./dom.js";
 import { Feed } from "./feed.js";
-import { Filters, folded, isMember, matcher, membersOf, wantsReview } from "./filters.js";
+import { Filters, folded, isMember, matcher, membersOf, wantsReview, write } from "./filters.js";
 import { drawEmerging } from "./emerging.js";
 import { drawCounters, drawHealth } from "./health.js";
 import { drawIncidents } from "./incidents.js";
+import { t } from "./i18n.js";
 import { listenKeys } from "./keys.js";
 import { Look } from "./look.js";
 import { StreamMap } from "./map.js";
 import { closeIfGone, showPhoto } from "./photo.js";
+import { told } from "./reasons.js";
 import { drawScope } from "./scope.js";
 import { Store } from "./store.js";
 import { listen } from "./stream.js";
 import { post as postVerdict } from "./verdict.js";
 import { Work } from "./work.js";
-import { ago, clockTime, placeName, plural } from "./words.js";
+import { ago, clockTime, placeName } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const store = new Store();
@@ -102,7 +104,7 @@ function showOnMap() {
 function drawLook() {
   const fresh = shown().filter(look.isFresh).length;
   $("look").hidden = look.since === null || (!fresh && !filters.current.fresh);
-  $("look-words").textContent = `${plural(fresh, "post", "posts")} since you looked, ${clockTime(look.since ?? 0)}`;
+  $("look-words").textContent = t("look.words", { n: fresh, time: clockTime(look.since ?? 0) });
   $("look-only").ariaPressed = String(Boolean(filters.current.fresh));
 }
 
@@ -130,8 +132,8 @@ let connection = "connecting";
 function say() {
   const problem = connection === "live" && store.stats.problems.length > 0;
   $("status").dataset.state = problem ? "problem" : connection;
-  $("status").title = problem ? store.stats.problems.join("\n") : "";
-  const words = problem ? "Trouble: see Health" : { connecting: "Connecting", live: feed.paused ? "Live, held" : "Live", lost: "Connection lost, trying again" }[connection];
+  $("status").title = problem ? store.stats.problems.map(told).join("\n") : "";
+  const words = t(`status.${problem ? "problem" : connection === "live" && feed.paused ? "held" : connection}`);
   if ($("status-text").textContent !== words) $("status-text").textContent = words; // announced each time it is set
 }
 
@@ -147,10 +149,10 @@ function toast(words, bad = false) {
 async function sendVerdict(card, verdict) {
   try {
     await postVerdict({ event: card.event.id, ...verdict });
-    toast("Verdict recorded. Thank you.");
+    toast(t("verdict.recorded"));
     feed.close(card.id);
   } catch (error) {
-    toast(`The verdict was not recorded. ${error.message}`, true);
+    toast(t("verdict.failed", { error: error.message }), true);
   }
 }
 
@@ -163,7 +165,7 @@ function unfold(open) {
 function pause() {
   feed.paused = !feed.paused;
   $("pause").ariaPressed = String(feed.paused);
-  fill($("pause"), icon(feed.paused ? "play" : "pause", feed.paused ? "Let new posts in" : "Hold new posts"));
+  fill($("pause"), icon(feed.paused ? "play" : "pause", t(feed.paused ? "tools.release" : "tools.hold")));
   say();
   feed.later();
 }
@@ -202,10 +204,10 @@ listenKeys({
 });
 
 for (const button of $("tabs").children) button.addEventListener("click", () => showTab(button.dataset.tab));
-fill($("pause"), icon("pause", "Hold new posts"));
-fill($("filters-open"), icon("filter", "Filters"));
-fill($("theme"), icon("theme", "Light or dark"));
-fill($("help-open"), icon("help", "Keys and marks"));
+fill($("pause"), icon("pause", t("tools.hold")));
+fill($("filters-open"), icon("filter", t("tools.filters")));
+fill($("theme"), icon("theme", t("tools.theme")));
+fill($("help-open"), icon("help", t("tools.help")));
 $("pause").addEventListener("click", pause);
 $("filters-open").addEventListener("click", () => unfold($("filters-open").ariaExpanded !== "true"));
 $("theme").addEventListener("click", theme);
@@ -214,14 +216,9 @@ $("noise").addEventListener("click", () => filters.update({ noise: filters.curre
 $("look-only").addEventListener("click", () => filters.update({ fresh: filters.current.fresh ? "" : "on" }));
 $("look-seen").addEventListener("click", () => (filters.update({ fresh: "" }), look.seen()));
 $("help-open").addEventListener("click", () => $("help").showModal());
-const MARKS = {
-  review: "For review: text and photo disagree, or no label is sure. The filter leaves out what was judged.",
-  correct: "Judged: an analyst said what the labels should be.",
-  degraded: "Degraded: something the post has, such as its photo, could not be used.",
-  copies: "Reposts and duplicates, folded into the first post.",
-  severe_damage: "Severe damage; fewer bars, less damage.",
-};
-fill($("marks"), ...Object.entries(MARKS).map(([name, words]) => el("li", {}, icon(name), words)));
+const MARKS = ["review", "correct", "degraded", "copies", "severe_damage"];
+fill($("marks"), ...MARKS.map((name) => el("li", {}, icon(name), t(`marks.${name}`))));
+$("language").addEventListener("change", () => location.assign(location.pathname + write({ ...filters.current, lang: $("language").value })));
 
 setInterval(() => {
   for (const time of document.querySelectorAll("time[datetime]")) time.textContent = ago(Date.parse(time.dateTime));

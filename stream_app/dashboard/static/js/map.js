@@ -2,8 +2,9 @@
 // posts gathered per place. It moves only when asked to.
 
 import { el, icon } from "./dom.js";
+import { t } from "./i18n.js";
 import { positionOf } from "./filters.js";
-import { LABELS, labelName, placeName, plural } from "./words.js";
+import { LABELS, count, labelName, placeName } from "./words.js";
 import { severityName } from "./incidents.js";
 
 const L = window.L;
@@ -75,7 +76,7 @@ export class StreamMap {
         [88, 220],
       ],
     }).fitBounds(WORLD);
-    L.control.zoom({ position: "topright" }).addTo(this.map);
+    L.control.zoom({ position: "topright", zoomInTitle: t("map.in"), zoomOutTitle: t("map.out") }).addTo(this.map);
     this.#addFitButton();
     this.#incidents.addTo(this.map);
     this.#posts.addTo(this.map);
@@ -98,7 +99,7 @@ export class StreamMap {
   #addFitButton() {
     const control = L.control({ position: "topright" });
     control.onAdd = () => {
-      const button = el("button", { type: "button", className: "fit", title: "Show all posts on the map", onclick: () => this.fit() }, icon("fit", "Show all"));
+      const button = el("button", { type: "button", className: "fit", title: t("map.fit"), onclick: () => this.fit() }, icon("fit", t("map.all")));
       const bar = el("div", { className: "leaflet-bar" }, button);
       L.DomEvent.disableClickPropagation(bar);
       return bar;
@@ -148,8 +149,9 @@ export class StreamMap {
     const label = commonest(labels);
     const size = Math.round(20 + 3 * Math.log2(total));
     const where = `${name ?? placeName(place)}${others ? ` +${others}` : ""}`;
-    const title = `${placeName(place)}${others ? ` and ${plural(others, "place", "places")} near it` : ""}: ${plural(total, "post", "posts")}, most of them ${labelName("humanitarian", label)}`;
-    const face = el("span", { className: "spot", dataset: { label } }, icon(label), total > 1 ? el("b", {}, String(total)) : null);
+    const all = others ? `${placeName(place)} ${t("scope.near", { n: others })}` : placeName(place);
+    const title = t("map.spot", { place: all, posts: t("posts", { n: total }), label: labelName("humanitarian", label) });
+    const face = el("span", { className: "spot", dataset: { label } }, icon(label), total > 1 ? el("b", {}, count(total)) : null);
     const marker = L.marker(at, {
       icon: L.divIcon({ html: face, className: "spot-box", iconSize: [size + 14, size] }),
       title,
@@ -171,7 +173,7 @@ export class StreamMap {
       radius: 16 + 5 * Math.log2(1 + incident.post_count),
       className: `ring ring-${incident.severity}${chosen ? " chosen" : ""}`,
     });
-    ring.bindTooltip(el("span", {}, `${severityName(incident)}: ${labelName("humanitarian", incident.category)}, ${placeName(place)}, ${plural(incident.post_count, "post", "posts")}`));
+    ring.bindTooltip(el("span", {}, t("map.incident", { severity: severityName(incident), label: labelName("humanitarian", incident.category), place: placeName(place), posts: t("posts", { n: incident.post_count }) })));
     ring.on("click", () => this.actions.incident(chosen ? null : incident.id));
     ring.addTo(this.#incidents);
     this.#bounds.extend(at);

@@ -1,7 +1,7 @@
 // Which post comes first. Severity is led by people: who asks for help, people affected, alerts, then things, then the
 // rest; noise comes last. Within one step the latest written comes first, and among these the latest to arrive.
 
-export const SORTS = { severity: "gravest first", newest: "latest written first", arrival: "latest to arrive first" };
+export const SORTS = ["severity", "newest", "arrival"];
 export const DEFAULT_SORT = "severity";
 
 const SURE = 0.5;

@@ -1,6 +1,7 @@
 // One photo, as large as the screen allows: a larger copy, made by the server when asked for.
 
 import { el, fill, icon } from "./dom.js";
+import { t } from "./i18n.js";
 
 /** Close the dialog when the post it shows is on show no more: it may have been withdrawn. */
 export function closeIfGone(dialog, cards) {
@@ -13,20 +14,20 @@ export function showPhoto(dialog, card, index) {
   let at = usable.indexOf(index);
   const turn = (step) => ((at = (at + step + usable.length) % usable.length), draw());
   const draw = () => {
-    const image = el("img", { src: `/photos/${card.id}/${usable[at]}/large`, alt: `Photo ${usable[at] + 1} of the post, large` });
-    image.addEventListener("error", () => image.replaceWith(el("p", {}, "The photo cannot be had now.")));
+    const image = el("img", { src: `/photos/${card.id}/${usable[at]}/large`, alt: t("photo.alt.large", { n: usable[at] + 1 }) });
+    image.addEventListener("error", () => image.replaceWith(el("p", {}, t("photo.gone"))));
     const more = usable.length > 1;
     fill(
       dialog,
-      el("p", { className: "caption", dir: "auto" }, card.event.post.text || "(no text)"),
+      el("p", { className: "caption", dir: "auto" }, card.event.post.text || t("card.no_text")),
       el("div", { className: "frame" }, image),
       el(
         "form",
         { method: "dialog" },
-        more ? el("button", { type: "button", onclick: () => turn(-1) }, "Previous") : null,
-        more ? el("span", { className: "faint" }, `${at + 1} of ${usable.length}`) : null,
-        more ? el("button", { type: "button", onclick: () => turn(1) }, "Next") : null,
-        el("button", { autofocus: true }, icon("wrong"), " Close"),
+        more ? el("button", { type: "button", onclick: () => turn(-1) }, t("photo.previous")) : null,
+        more ? el("span", { className: "faint" }, t("photo.of", { n: at + 1, all: usable.length })) : null,
+        more ? el("button", { type: "button", onclick: () => turn(1) }, t("photo.next")) : null,
+        el("button", { autofocus: true }, icon("wrong"), ` ${t("close")}`),
       ),
     );
   };

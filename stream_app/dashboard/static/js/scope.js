@@ -1,8 +1,9 @@
 // The line above the posts that says what they were narrowed to by a click: an incident or a mark on the map.
 
 import { el, fill, icon } from "./dom.js";
+import { t } from "./i18n.js";
 import { isMember, membersOf, positionOf } from "./filters.js";
-import { count, labelName, placeName, plural } from "./words.js";
+import { labelName, listed, placeName } from "./words.js";
 
 /** How many of an incident's posts the page holds, honestly: "12 of 45 posts in memory". */
 export function held(incident, cards) {
@@ -10,23 +11,22 @@ export function held(incident, cards) {
   const here = cards.filter((card) => isMember(card, members));
   const posts = Math.min(incident.post_count, here.reduce((sum, card) => sum + 1 + card.duplicates, 0));
   const copies = Math.max(0, posts - here.length);
-  const folded = copies ? `, ${plural(copies, "copy", "copies")} folded in` : "";
-  if (posts === incident.post_count) return `all ${count(incident.post_count)} posts in memory${folded}`;
-  return `${count(posts)} of ${plural(incident.post_count, "post", "posts")} in memory${folded}`;
+  const here_of = t(posts === incident.post_count ? "scope.all" : "scope.some", { held: posts, n: incident.post_count });
+  return copies ? `${here_of}${t("comma")}${t("scope.copies", { n: copies })}` : here_of;
 }
 
 function incidentWords(incident, cards) {
-  if (!incident) return "An incident that is no longer kept";
-  const where = incident.place ? placeName(incident.place) : "place unknown";
-  return [el("b", {}, `${labelName("humanitarian", incident.category)}, ${where}`), `: ${held(incident, cards)}`];
+  if (!incident) return t("scope.gone");
+  const where = incident.place ? placeName(incident.place) : t("place.unknown");
+  return [el("b", {}, t("scope.incident", { label: labelName("humanitarian", incident.category), place: where })), `: ${held(incident, cards)}`];
 }
 
 function spotWords(at, cards) {
   const keys = at.split(";");
   const here = cards.filter((card) => keys.includes(positionOf(card)));
   const named = here.find((card) => card.event.post.place.name) ?? here[0];
-  const others = keys.length > 1 ? ` and ${plural(keys.length - 1, "place", "places")} near it` : "";
-  return [el("b", {}, named ? placeName(named.event.post.place) : "This place"), others];
+  const others = keys.length > 1 ? ` ${t("scope.near", { n: keys.length - 1 })}` : "";
+  return [el("b", {}, named ? placeName(named.event.post.place) : t("scope.here")), others];
 }
 
 /** Draw it for `filters`; `show()` turns to the map, `clear()` shows the other posts again. */
@@ -38,7 +38,7 @@ export function drawScope(node, filters, { cards, incidents }, show, clear) {
   fill(
     node,
     el("span", { className: "words" }, words),
-    el("button", { type: "button", title: "Show on the map", onclick: show }, icon("place", "Show on the map")),
-    el("button", { type: "button", title: "Show the other posts again", onclick: clear }, icon("wrong", "Show the other posts again")),
+    el("button", { type: "button", title: t("scope.map"), onclick: show }, icon("place", t("scope.map"))),
+    el("button", { type: "button", title: t("scope.clear"), onclick: clear }, icon("wrong", t("scope.clear"))),
   );
 }

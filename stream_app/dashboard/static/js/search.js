@@ -20,7 +20,8 @@ const words = (text) => fold(text).split(/[^\p{L}\p{N}]+/u).filter(Boolean);
 function indexed(event) {
   if (!known.has(event)) {
     const { post, labels } = event;
-    const named = Object.keys(CONCEPTS).map((concept) => labels[concept].label && labelName(concept, labels[concept].label));
+    const said = Object.keys(CONCEPTS).filter((concept) => labels[concept]?.label);
+    const named = said.flatMap((concept) => [labelName(concept, labels[concept].label), labels[concept].label.replaceAll("_", " ")]); // the latter whatever the page's language
     known.set(event, words([post.text, post.place && placeName(post.place), ...named].filter(Boolean).join(" ")));
   }
   return known.get(event);

@@ -1,17 +1,18 @@
 // An analyst's verdict on a post's labels: all correct, or which label it should have been, with a note and a name.
 
 import { el, icon } from "./dom.js";
-import { CONCEPTS, LABELS, labelName } from "./words.js";
+import { t } from "./i18n.js";
+import { CONCEPTS, LABELS, labelName, listed } from "./words.js";
 
 const NAME = "analyst"; // remembered in this browser
 
 /** The buttons under an opened post; `send(card, verdict)` gets the right label of each task that was judged. */
 export function verdictForm(card, send) {
   const { labels } = card.event;
-  const judged = Object.keys(CONCEPTS).filter((concept) => labels[concept].label !== null);
+  const judged = Object.keys(CONCEPTS).filter((concept) => labels[concept]?.label);
   const choices = judged.map((concept) => choice(concept, labels[concept].label));
   const note = el("input", { maxLength: 500, autocomplete: "off" });
-  const name = el("input", { maxLength: 80, autocomplete: "nickname", className: "analyst", placeholder: "your name", ariaLabel: "Your name", value: remembered() });
+  const name = el("input", { maxLength: 80, autocomplete: "nickname", className: "analyst", placeholder: t("verdict.name.how"), ariaLabel: t("verdict.name"), value: remembered() });
   name.addEventListener("change", () => remember(name.value.trim()));
   const give = (right) =>
     send(card, { labels: Object.fromEntries(right), analyst: name.value.trim() || null, note: note.value.trim() || null });
@@ -26,13 +27,13 @@ export function verdictForm(card, send) {
       },
     },
     ...choices,
-    el("label", { className: "grow" }, "Note", note),
-    el("button", { type: "submit" }, "Send"),
+    el("label", { className: "grow" }, t("verdict.note"), note),
+    el("button", { type: "submit" }, t("verdict.send")),
   );
   return el(
     "div",
-    { className: "verdict", role: "group", ariaLabel: "Your verdict" },
-    el("span", {}, "Labels are"),
+    { className: "verdict", role: "group", ariaLabel: t("verdict.title") },
+    el("span", {}, t("verdict.labels")),
     el(
       "button",
       {
@@ -41,7 +42,7 @@ export function verdictForm(card, send) {
         onclick: () => give(judged.map((concept) => [concept, labels[concept].label])),
       },
       icon("correct"),
-      "Correct",
+      t("verdict.correct"),
     ),
     el(
       "button",
@@ -54,7 +55,7 @@ export function verdictForm(card, send) {
         },
       },
       icon("wrong"),
-      "Wrong",
+      t("verdict.wrong"),
     ),
     name,
     wrong,
@@ -89,9 +90,14 @@ export function remember(name) {
 
 /** What was said of an event's labels, as words: "Judged correct", or the labels they should have been. */
 export function verdictWords({ labels: right }, { labels }) {
-  const changed = Object.entries(right).filter(([concept, label]) => labels[concept].label !== label);
-  return changed.length ? `Corrected: ${changed.map(([concept, label]) => labelName(concept, label)).join(", ")}` : "Judged correct";
+  const changed = changes(right, labels);
+  return changed.length ? t("verdict.corrected", { labels: listed(changed.map(([concept, label]) => labelName(concept, label))) }) : t("verdict.judged");
 }
+
+const changes = (right, labels) => Object.entries(right).filter(([concept, label]) => labels[concept]?.label !== label);
+
+/** Whether a verdict changes any label of its event. */
+export const corrects = ({ labels: right }, { labels }) => changes(right, labels).length > 0;
 
 /** Send a verdict to the server; rejects with a sentence to show. */
 export async function post(verdict) {

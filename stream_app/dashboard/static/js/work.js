@@ -2,7 +2,8 @@
 // goes to the server as one line of the audit trail and comes back to all browsers by the stream.
 
 import { el, fill, icon } from "./dom.js";
-import { STATUSES, ago, clockTime, labelName, placeName } from "./words.js";
+import { t } from "./i18n.js";
+import { STATUSES, ago, clockTime, labelName, placeName, position } from "./words.js";
 import { remember, remembered } from "./verdict.js";
 
 const OVER = ["false", "closed"];
@@ -13,27 +14,27 @@ export const isOver = ({ work }) => OVER.includes(work?.status);
 /** Status and owner in a few words; "" for one that nobody has touched. */
 export function workWords({ work }) {
   if (!work) return "";
-  return [work.status !== "new" && STATUSES[work.status], work.owner, work.muted && "muted", work.parts.length && `${work.parts.length + 1} merged`].filter(Boolean).join(" · ");
+  return [work.status !== "new" && STATUSES[work.status], work.owner, work.muted && t("work.muted"), work.parts.length && t("work.merged", { n: work.parts.length + 1 })].filter(Boolean).join(" · ");
 }
 
-const named = (incident) => `${incident.place ? placeName(incident.place) : "Place unknown"}: ${labelName("humanitarian", incident.category)}`;
+const named = (incident) => t("work.named", { place: incident.place ? placeName(incident.place) : t("place.unknown"), label: labelName("humanitarian", incident.category) });
 
 /** What an act did, after the name of who did it. */
 function actWords(act, incidents, log) {
   const name = (id) => (incidents.has(id) ? named(incidents.get(id)) : id);
-  const place = ({ name: called, latitude, longitude }) => called || `${latitude.toFixed(3)}, ${longitude.toFixed(3)}`;
+  const place = ({ name: called, latitude, longitude }) => called || position({ latitude, longitude });
   return {
-    claim: () => "claimed it",
-    assign: () => `assigned it to ${act.to}`,
-    note: () => `noted: ${act.text}`,
-    status: () => `set it to “${STATUSES[act.status] ?? act.status}”`,
-    merge: () => `merged it into ${name(act.into)}`,
-    split: () => `split off ${act.posts.length} posts`,
-    place: () => `moved it to ${place(act.place)}`,
-    mute: () => (act.until ? `muted it until ${clockTime(Date.parse(act.until))}` : "muted it"),
+    claim: () => t("act.claim"),
+    assign: () => t("act.assign", { who: act.to }),
+    note: () => t("act.note", { text: act.text }),
+    status: () => t("act.status", { status: STATUSES[act.status] ?? act.status }),
+    merge: () => t("act.merge", { incident: name(act.into) }),
+    split: () => t("act.split", { n: act.posts.length }),
+    place: () => t("act.place", { place: place(act.place) }),
+    mute: () => (act.until ? t("act.mute_until", { time: clockTime(Date.parse(act.until)) }) : t("act.mute")),
     undo: () => {
       const undone = log.find(({ id }) => id === act.act);
-      return undone ? `took back: ${undone.by} ${actWords(undone.act, incidents, log)}` : "took an act back";
+      return undone ? t("act.undo", { who: undone.by, act: actWords(undone.act, incidents, log) }) : t("act.undo.unknown");
     },
   }[act.kind]?.() ?? act.kind;
 }
@@ -89,7 +90,7 @@ export class Work {
     if (!this.#incident) return void fill(this.#node);
     const may = this.#who.roles.includes("decide");
     this.#parts = { state: el("p", { className: "state" }), log: el("ol", { className: "log" }) };
-    fill(this.#node, this.#parts.state, may ? this.#forms() : el("p", { className: "faint" }, "You may look, not decide."), el("h3", {}, "What was done"), this.#parts.log);
+    fill(this.#node, this.#parts.state, may ? this.#forms() : el("p", { className: "faint" }, t("work.look_only")), el("h3", {}, t("work.done")), this.#parts.log);
     this.#update();
   }
 
@@ -100,8 +101,8 @@ export class Work {
     parts.into = el("select", { required: true });
     parts.posts = el("div", { className: "posts" });
     parts.name = el("input", { maxLength: 80, autocomplete: "nickname", value: remembered() || this.#who.name, onchange: () => remember(parts.name.value.trim()) });
-    const latitude = number("Latitude", -90, 90);
-    const longitude = number("Longitude", -180, 180);
+    const latitude = number(t("work.latitude"), -90, 90);
+    const longitude = number(t("work.longitude"), -180, 180);
     const called = el("input", { maxLength: 200, autocomplete: "off" });
     const take = () => ([latitude.input.value, longitude.input.value] = this.#options.centre().map((each) => each.toFixed(4)));
     const note = el("input", { maxLength: 2000, required: true, autocomplete: "off" });
@@ -112,20 +113,20 @@ export class Work {
       el(
         "div",
         { className: "row" },
-        el("button", { type: "button", className: "claim", onclick: () => this.#do({ kind: "claim" }) }, "I have this"),
-        el("label", {}, el("span", {}, "Status"), parts.status),
+        el("button", { type: "button", className: "claim", onclick: () => this.#do({ kind: "claim" }) }, t("work.mine")),
+        el("label", {}, el("span", {}, t("work.status")), parts.status),
         parts.mute,
       ),
-      this.#who.proven ? null : el("label", { className: "row" }, el("span", {}, "Your name"), parts.name),
-      this.#form("Note", note, "Add", () => ({ kind: "note", text: note.value })),
+      this.#who.proven ? null : el("label", { className: "row" }, el("span", {}, t("verdict.name")), parts.name),
+      this.#form(t("verdict.note"), note, t("work.add"), () => ({ kind: "note", text: note.value })),
       el(
         "details",
         {},
-        el("summary", {}, "Assign, merge, split, place"),
-        this.#form("Assign to", to, "Assign", () => ({ kind: "assign", to: to.value })),
-        this.#form("Merge into", parts.into, "Merge", () => ({ kind: "merge", into: parts.into.value })),
-        this.#form("Place", called, "Correct", () => ({ kind: "place", place: { name: called.value || null, latitude: Number(latitude.input.value), longitude: Number(longitude.input.value) } }), latitude.label, longitude.label, el("button", { type: "button", onclick: take }, "Middle of the map")),
-        this.#form("Split off", null, "Split", () => ({ kind: "split", posts: [...parts.posts.querySelectorAll("input:checked")].map(({ value }) => value) }), parts.posts),
+        el("summary", {}, t("work.more")),
+        this.#form(t("work.assign_to"), to, t("work.assign"), () => ({ kind: "assign", to: to.value })),
+        this.#form(t("work.merge_into"), parts.into, t("work.merge"), () => ({ kind: "merge", into: parts.into.value })),
+        this.#form(t("filters.place"), called, t("work.correct"), () => ({ kind: "place", place: { name: called.value || null, latitude: Number(latitude.input.value), longitude: Number(longitude.input.value) } }), latitude.label, longitude.label, el("button", { type: "button", onclick: take }, t("work.middle"))),
+        this.#form(t("work.split_off"), null, t("work.split"), () => ({ kind: "split", posts: [...parts.posts.querySelectorAll("input:checked")].map(({ value }) => value) }), parts.posts),
       ),
     );
   }
@@ -144,16 +145,16 @@ export class Work {
     const incident = this.#incident;
     const { state, log, status, mute, into, posts } = this.#parts;
     const work = incident.work ?? { status: "new", owner: null, notes: [], log: [], parts: [] };
-    fill(state, el("b", {}, STATUSES[work.status] ?? work.status), work.owner ? ` · ${work.owner} has it` : " · nobody has it yet", work.muted ? " · muted" : null, work.place ? " · place corrected" : null);
+    fill(state, el("b", {}, STATUSES[work.status] ?? work.status), ...[work.owner ? t("work.has", { who: work.owner }) : t("work.nobody"), work.muted && t("work.muted"), work.place && t("work.corrected")].filter(Boolean).map((words) => ` · ${words}`));
     fill(log, ...[...work.log].reverse().map((entry) => this.#line(entry, work.log)));
-    log.dataset.empty = work.log.length ? "" : "Nothing yet.";
+    log.dataset.empty = work.log.length ? "" : t("work.nothing");
     if (!status) return;
     if (document.activeElement !== status) status.value = work.status;
-    mute.textContent = work.muted ? "Unmute" : "Mute";
+    mute.textContent = t(work.muted ? "work.unmute" : "work.mute");
     if (document.activeElement !== into) {
       const others = [...this.#incidents.values()].filter(({ id, status: now }) => id !== incident.id && now === "open");
       const chosen = into.value;
-      fill(into, el("option", { value: "" }, "choose"), ...others.map((other) => el("option", { value: other.id }, named(other))));
+      fill(into, el("option", { value: "" }, t("work.choose")), ...others.map((other) => el("option", { value: other.id }, named(other))));
       into.value = chosen;
     }
     const ticked = new Set([...posts.querySelectorAll("input:checked")].map(({ value }) => value));
@@ -173,7 +174,7 @@ export class Work {
       { className: undone ? "undone" : "" },
       el("time", { dateTime: at }, ago(Date.parse(at))),
       el("span", { dir: "auto" }, el("b", {}, by), " ", actWords(act, this.#incidents, log)),
-      may ? el("button", { type: "button", className: "quiet", title: "Take this back", onclick: () => this.#do({ kind: "undo", act: id }) }, icon("wrong", "Take this back")) : null,
+      may ? el("button", { type: "button", className: "quiet", title: t("work.undo"), onclick: () => this.#do({ kind: "undo", act: id }) }, icon("wrong", t("work.undo"))) : null,
     );
   }
 
