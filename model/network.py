@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, Literal, Self
 
 import torch
@@ -111,7 +112,8 @@ class FusionNetwork(nn.Module):
             ValueError: a row without any modality.
             KeyError: a modality without a tensor (absent ones need a tensor too; its content has no effect).
         """
-        with torch.autocast(mask.device.type, self.dtype, enabled=self.dtype is not torch.float32):
+        lower = self.dtype is not torch.float32
+        with torch.autocast(mask.device.type, self.dtype) if lower else nullcontext():
             aligned = self.align([vectors[name] for name in self.config.modalities], mask)
             fused, weights = self.fusion(aligned, mask)
         fused = self.dropout(fused.to(self.trunk.weight.dtype))

@@ -114,6 +114,10 @@ class ModelInfo:
     """The languages whose texts it learned from, as primary subtags of BCP 47; empty where nobody said."""
 
 
+BATCH = 64
+"""Posts in a full batch where a scorer does not say otherwise in its ``batch``."""
+
+
 @runtime_checkable
 class Scorer(Protocol):
     """Scores posts. ``score`` and ``prepare`` are thread-safe: while one batch ends the next may begin."""

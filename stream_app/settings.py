@@ -217,7 +217,9 @@ class MediaSettings(Section):
 class LabellingSettings(Section):
     """How posts are gathered into batches for the model."""
 
-    batch_size: int = Field(64, ge=1)
+    batch_size: int | None = Field(
+        None, ge=1, description="posts in a full batch; 64 on a CPU and 256 on a GPU when unset"
+    )
     deadline_ms: float = Field(50.0, gt=0, description="scored when full or when its oldest post is this old")
     newest_first: bool = Field(
         False,

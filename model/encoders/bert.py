@@ -75,6 +75,8 @@ class ServedBert:
         config: What its ``config.json`` says; :meth:`fits` tells which will do.
         words: Rows [..., width] of word ids [...], where ``weights`` has no table of them.
         make: Makes the linear layers.
+        padded: Whether padding goes through all layers, so that no size depends on what rows hold: a GPU need not be
+            asked for it, and few sizes make few graphs.
     """
 
     def __init__(
@@ -83,7 +85,10 @@ class ServedBert:
         config: Mapping[str, Any],
         words: Callable[[Tensor], Tensor] | None = None,
         make: Make = linear,
+        *,
+        padded: bool = False,
     ) -> None:
+        self._tokens = _Padded if padded else _Tokens
         self.heads, eps = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
         if words is None:
             table = weights["embeddings.word_embeddings.weight"]
@@ -120,14 +125,14 @@ class ServedBert:
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The last layer's states [b, L, width] of token ids [b, L]; 0 past a row's length [b]."""
-        tokens = _Tokens(ids, lengths)
+        tokens = self._tokens(ids, lengths)
         x = self._norm(self._words(tokens.ids).to(self._added.dtype) + F.embedding(tokens.positions, self._added))
         for layer in self._layers:
             x = self._pass(layer, x, tokens)
         states = tokens.apart(x)
         return states if tokens.padding is None else states.masked_fill_(tokens.padding.unsqueeze(-1), 0)
 
-    def _pass(self, layer: _Layer, x: Tensor, tokens: _Tokens) -> Tensor:
+    def _pass(self, layer: _Layer, x: Tensor, tokens: _Tokens | _Padded) -> Tensor:
         heads = tokens.apart(layer.project(x))
         heads = heads.view(*heads.shape[:2], 3, self.heads, -1)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
@@ -180,3 +185,21 @@ class _Tokens:
         if self.padding is not None:
             x = x.index_select(0, self._sources)  # writing tokens between zeros takes eight times as long
         return x.view(self._rows, self._longest, -1)
+
+
+class _Padded:
+    """The same with padding left where it is: tokens [b * L, ...] are rows [b, L, ...]."""
+
+    def __init__(self, ids: Tensor, lengths: Tensor) -> None:
+        self._shape = ids.shape
+        positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        self.padding: Tensor | None = positions >= lengths.unsqueeze(1)
+        self.ids, self.positions = ids.flatten(), positions.flatten()
+
+    def together(self, x: Tensor) -> Tensor:
+        """Rows x [b, L, w] as tokens [b * L, w]."""
+        return x.flatten(0, 1)
+
+    def apart(self, x: Tensor) -> Tensor:
+        """Tokens x [b * L, w] as rows [b, L, w]."""
+        return x.view(*self._shape, -1)

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from model.kernels.device import Device, device_of, roomy
 from model.kernels.packed import Activation, Operation, convolution
 from model.kernels.precision import fastest_dtype
 
@@ -33,7 +34,6 @@ _BATCH_BYTES = 2**25
 """What the largest layer of one pass may take, 96 channels of 112 x 112: memory beyond this malloc asks of the system
 anew each time, and eight photos in float32 took 26 ms each where four take 19."""
 _LARGEST = 96 * 112 * 112
-_BATCH_GPU = 256
 _BLOCKS = 16
 _HALVING = frozenset({1, 3, 5, 11})
 """Blocks at stride 2: the first of stages 2, 3, 4 and 6."""
@@ -69,12 +69,16 @@ class ImageEncoder:
     width = WIDTH
 
     def __init__(
-        self, state: Mapping[str, Tensor], device: torch.device | None = None, dtype: torch.dtype | None = None
+        self,
+        state: Mapping[str, Tensor],
+        device: torch.device | Device | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        self.device = device or torch.device("cpu")
+        self.where = device_of(device)
+        self.device = self.where.torch
         self.dtype = dtype or fastest_dtype(self.device)
         at_once = 2 ** int(math.log2(_BATCH_BYTES / (_LARGEST * self.dtype.itemsize)))
-        self.batch = _BATCH_GPU if self.device.type == "cuda" else at_once
+        self.batch = self.where.photos(at_once)
         """Photos in one pass."""
 
         def layer(conv: str, norm: str, activation: Activation, stride: int = 1) -> Operation:
@@ -95,9 +99,10 @@ class ImageEncoder:
             steps.append(layer(f"{block}._project_conv", f"{block}._bn2", "none"))
             self._blocks.append(steps)
         self._head = layer("_conv_head", "_bn1", "relu6")
+        self._read = self.where.graphed(self)
 
     @classmethod
-    def load(cls, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Self:
+    def load(cls, device: torch.device | Device | None = None, dtype: torch.dtype | None = None) -> Self:
         """Load the packaged weights.
 
         Raises:
@@ -115,18 +120,21 @@ class ImageEncoder:
             x = y.add_(x) if y.shape == x.shape else y
         return self._head(x).mean((2, 3)).float()
 
-    @torch.inference_mode()
     def encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Vectors [n, 1280] float32 of photos made by :func:`prepare`."""
-        out = torch.empty(len(images), self.width, device=self.device)
-        for start in range(0, len(images), self.batch):
-            batch = torch.from_numpy(np.stack(images[start : start + self.batch]))
-            out[start : start + self.batch] = self(self._uploaded(batch))
-        return out.cpu()
+        return self.vectors(images).cpu()
 
-    def _uploaded(self, batch: Tensor) -> Tensor:
-        """On the device; a GPU takes it from pinned memory while it still works on the one before."""
-        return batch.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else batch
+    @torch.inference_mode()
+    def vectors(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        """The same, still on the device, which need not have them yet."""
+        parts = []
+        for start in range(0, len(images), self.batch):
+            batch = images[start : start + self.batch]
+            room = roomy(len(batch)) if self.where.padded else len(batch)
+            pixels = np.zeros((room, SIZE, SIZE, 3), np.uint8)
+            np.stack(batch, out=pixels[: len(batch)])
+            parts.append(self._read(self.where.up(torch.from_numpy(pixels)))[: len(batch)])
+        return torch.cat(parts) if parts else torch.empty(0, self.width, device=self.device)
 
 
 def packaged_state(path: Path | None = None) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from model.encoders import e5
 from model.encoders.bert import Make, ServedBert
 from model.encoders.clean import clean
+from model.kernels.device import Device, device_of, roomy
 from model.kernels.int8 import Watched
 from model.kernels.packed import linear
 from model.kernels.precision import Format, dtype_of, fastest_dtype
@@ -27,11 +28,8 @@ Any other name is a folder or a Hugging Face hub name.
 """
 LONGEST = 96
 """Word pieces read of a post: of a longer one the first and the last."""
-BUCKET_TOKENS = 1536
-"""Word pieces, padding included, in one pass: posts of like length go together, since attention sees the padding, and
-what a layer works on stays in a core's cache."""
-BUCKET_TOKENS_GPU = 16_384
-"""A GPU wants more to do at once."""
+_LENGTHS = 16
+"""Where sizes are rounded up, rows are this long or a multiple."""
 
 
 class TextEncoder(nn.Module):
@@ -48,6 +46,8 @@ class TextEncoder(nn.Module):
         self._characters: Mapping[int, str] = {}
         self._served: ServedBert | None = None
         self._quick: ServedBert | None = None
+        self.where = Device()
+        self._read = self.forward
 
     @classmethod
     def load(cls, name: str = PACKAGED, *, local: bool = False) -> Self:
@@ -76,7 +76,7 @@ class TextEncoder(nn.Module):
         cls,
         name: str = PACKAGED,
         tuned: Mapping[str, Tensor] | None = None,
-        device: torch.device | None = None,
+        device: torch.device | Device | None = None,
         number_format: Format | None = None,
     ) -> Self:
         """Load the encoder for service, with the ``tuned`` layers in place of its own if there are some.
@@ -88,25 +88,24 @@ class TextEncoder(nn.Module):
             OSError: ``name`` is no folder with a model in safetensors; nothing is fetched from a hub.
             ValueError: the layers are not those of this base encoder.
         """
-        device = device or torch.device("cpu")
-        dtype = dtype_of(number_format) if number_format else fastest_dtype(device)
+        where = device_of(device)
+        dtype = dtype_of(number_format) if number_format else fastest_dtype(where.torch)
         make = Watched if number_format == "int8" else linear
         if name == PACKAGED:
-            return cls._serve_e5(tuned, device, dtype, make)
+            return cls._serve_e5(tuned, where, dtype, make)
         folder = _folder(name)
         if not (config := _plain_bert(folder)):
             encoder = cls.load(name, local=True)
             if tuned:
                 encoder.load_tuned(tuned)
-            return encoder.to(device).for_service(dtype)
+            return encoder.to(where.torch).for_service(dtype)
         weights = load_file(folder / "model.safetensors")
         if tuned:
             _check_tuned(_layers(weights), tuned)
             weights |= tuned
         encoder = cls(_pieces(Tokenizer.from_file(str(folder / "tokenizer.json"))), None, int(config["hidden_size"]))
-        placed = {name: value.to(device, dtype) for name, value in weights.items()}
-        encoder._served = ServedBert(placed, config, make=make)
-        return encoder
+        placed = {name: value.to(where.torch, dtype) for name, value in weights.items()}
+        return encoder._on(where, ServedBert(placed, config, make=make, padded=where.padded))
 
     @classmethod
     def _e5(cls, read: e5.E5) -> Self:
@@ -121,9 +120,7 @@ class TextEncoder(nn.Module):
         return encoder
 
     @classmethod
-    def _serve_e5(
-        cls, tuned: Mapping[str, Tensor] | None, device: torch.device, dtype: torch.dtype, make: Make
-    ) -> Self:
+    def _serve_e5(cls, tuned: Mapping[str, Tensor] | None, where: Device, dtype: torch.dtype, make: Make) -> Self:
         read = e5.load()
         weights = dict(read.state)
         if tuned:
@@ -131,9 +128,14 @@ class TextEncoder(nn.Module):
             weights |= tuned
         encoder = cls(read.pieces, None, int(read.config["hidden_size"]))
         encoder._characters = read.normalised
-        placed = {name: value.to(device, dtype) for name, value in weights.items()}
-        encoder._served = ServedBert(placed, read.config, read.words.to(device), make)
-        return encoder
+        placed = {name: value.to(where.torch, dtype) for name, value in weights.items()}
+        words = read.words.to(where.torch)
+        return encoder._on(where, ServedBert(placed, read.config, words, make, padded=where.padded))
+
+    def _on(self, where: Device, served: ServedBert) -> Self:
+        self.where, self._served = where, served
+        self._read = where.graphed(self.forward)
+        return self
 
     def quicken(self, texts: Sequence[str]) -> None:
         """End the loading of an ``int8`` encoder: from what its layers are given for ``texts``, make 8-bit ones.
@@ -184,15 +186,22 @@ class TextEncoder(nn.Module):
         self._served = ServedBert(self.network.state_dict(), config, words) if ServedBert.fits(config) else None
         return self
 
-    @torch.inference_mode()
     def encode(self, texts: Sequence[str], *, quick: bool = False) -> Tensor:
         """Vectors [n, width] float32 in the order of ``texts``; ``quick`` in 8 bit, where there are such layers."""
-        rows = self.tokens(texts)
-        out = torch.empty(len(rows), self.width, device=self.device)
-        budget = BUCKET_TOKENS if self.device.type == "cpu" else BUCKET_TOKENS_GPU
-        for chosen in buckets([len(row) for row in rows], budget):
-            out[chosen] = self(*pad([rows[i] for i in chosen], self.device), quick=quick)
-        return out.cpu()
+        return self.vectors(self.tokens(texts), quick=quick).cpu()
+
+    @torch.inference_mode()
+    def vectors(self, rows: Sequence[list[int]], *, quick: bool = False) -> Tensor:
+        """The same of :meth:`tokens`, one text or more, still on the device, which need not have them yet."""
+        order: list[int] = []
+        parts = []
+        for chosen in buckets([len(row) for row in rows], self.where.tokens):
+            ids, lengths = pad([rows[i] for i in chosen], few_sizes=self.where.padded)
+            ids, lengths = self.where.up(ids), self.where.up(lengths)
+            read = self(ids, lengths, quick=True) if quick and self._quick else self._read(ids, lengths)
+            parts.append(read[: len(chosen)])
+            order += chosen
+        return torch.cat(parts).index_select(0, self.where.up(torch.tensor(order).argsort()))
 
     def tuned_state(self) -> dict[str, Tensor]:
         """The weights that fine-tuning changes: the transformer's layers, not its word embeddings."""
@@ -228,15 +237,22 @@ def _check_tuned(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> N
         raise ValueError("the fine-tuned text layers do not fit the base text encoder: another model was tuned")
 
 
-def pad(rows: Sequence[Sequence[int]], device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Token rows as ids [b, longest], padded with 0 on the right, and their lengths [b]."""
-    lengths = torch.tensor([len(row) for row in rows])
-    width = int(lengths.max())
-    ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
-    return ids.to(device), lengths.to(device)
+def pad(
+    rows: Sequence[Sequence[int]], device: torch.device | None = None, *, few_sizes: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Token rows as ids [b, longest], padded with 0 on the right, and their lengths [b].
+
+    With ``few_sizes`` both are rounded up; rows that nobody asked for have one token.
+    """
+    count, width = len(rows), max(map(len, rows))
+    if few_sizes:
+        count, width = roomy(count), -(-width // _LENGTHS) * _LENGTHS
+    filled = [*rows, *[(0,)] * (count - len(rows))]
+    ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in filled])
+    return ids.to(device), torch.tensor([len(row) for row in filled]).to(device)
 
 
-def buckets(lengths: Sequence[int], budget: int = BUCKET_TOKENS) -> Iterator[list[int]]:
+def buckets(lengths: Sequence[int], budget: int = Device.tokens) -> Iterator[list[int]]:
     """Indices in groups of like length, each with at most ``budget`` entries once padded to its longest."""
     chosen: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +80,11 @@ class TableData:
     def rows(self, part: str) -> Tensor:
         """Indices of a split: ``train``, ``dev`` or ``test``."""
         return torch.tensor([i for i, name in enumerate(self.split) if name == part], dtype=torch.long)
+
+    def on(self, device: torch.device) -> TableData:
+        """The same posts on a device."""
+        vectors, labels = ({name: each.to(device) for name, each in of.items()} for of in (self.vectors, self.labels))
+        return replace(self, vectors=vectors, mask=self.mask.to(device), labels=labels)
 
     @property
     def dims(self) -> dict[str, int]:

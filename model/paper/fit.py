@@ -104,13 +104,17 @@ def balancer_for(
 
 
 def fit_cell(method: Method, data: TableData, protocol: Protocol, seed: int) -> Cell:
-    """Train until the unweighted validation loss stops falling (``patience``); answer with the best weights."""
+    """Train until the unweighted validation loss stops falling (``patience``); answer with the best weights.
+
+    Where ``data`` lies there it is trained.
+    """
     started = time.monotonic()
     torch.manual_seed(seed)
     config = network_config(method, data, protocol)
-    network = FusionNetwork(config)
+    device = data.mask.device
+    network = FusionNetwork(config).to(device)
     dev = data.rows("dev")
-    balancer = balancer_for(method, config, _labels(data, data.rows("train")), protocol.at)
+    balancer = balancer_for(method, config, _labels(data, data.rows("train")), protocol.at).to(device)
     optimizer = torch.optim.Adam(network.parameters(), protocol.rate)
     best, best_epoch, best_state, epoch = math.inf, 0, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, protocol.epochs + 1):
@@ -162,9 +166,9 @@ def answer(network: FusionNetwork, data: TableData, rows: Tensor) -> tuple[dict[
     parts, seen = [], []
     for r in torch.split(rows, EVALUATED):
         output = network({n: v[r] for n, v in data.vectors.items()}, data.mask[r])
-        parts.append(network.probabilities(output.logits))
+        parts.append({concept: p.cpu() for concept, p in network.probabilities(output.logits).items()})
         if output.weights is not None:
             similarity = output.weights.similarity
-            seen.append(similarity[similarity > 0])
+            seen.append(similarity[similarity > 0].cpu())
     joined = {concept: torch.cat([part[concept] for part in parts]) for concept in parts[0]}
     return joined, torch.cat(seen) if seen else None

@@ -56,10 +56,12 @@ def run_tables(
     methods: Sequence[str] | None = None,
     sampled: int | None = None,
     extractors: Extractors = PACKAGED,
+    device: torch.device | None = None,
 ) -> Path:
     """Train every method from every seed (what is already in ``out`` is not trained again) and write the report.
 
     ``methods`` picks rows by name, ``focal`` adds the two focal rows, ``sampled`` takes about so many posts.
+    What is trained is trained on ``device``, the CPU when None.
     Returns the folder, which then holds ``results.json``, ``report.md``, ``report.png`` and a file of test
     probabilities a cell.
 
@@ -78,7 +80,7 @@ def run_tables(
     claim(out, {**about, **({"sampled": sampled} if sampled else {})})
     console = Console()
     posts = load_table_data(data, out, split, console.print, sampled, extractors)
-    _train(rows, range(seeds), posts, protocol, out)
+    _train(rows, range(seeds), posts.on(device) if device else posts, protocol, out)
     found = score_cells(rows, range(seeds), posts, out, resamples)
     write_report(out, found, summary(posts, rows, seeds, out))
     print((out / "report.md").read_text())

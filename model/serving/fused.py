@@ -4,6 +4,8 @@ On a CPU a batch is dealt out to threads that each take their share through the 
 Threads inside each operation would wait for one another hundreds of times a batch, and for a whole time slice each time
 the machine is busy with something else. On a GPU a batch goes through whole.
 
+A pass over a GPU is queued whole and waited for once (:mod:`model.kernels.device`); the next one is prepared meanwhile.
+
 In the format ``int8`` texts are read in 8 bit, and those that come out near the line between two labels once more in
 floats.
 """
@@ -29,7 +31,8 @@ from model.encoders.clean import clean
 from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.text import TextEncoder
-from model.fusion.base import FusionWeights
+from model.fusion.align import check_present
+from model.kernels.device import Device, device_of, roomy
 from model.kernels.heap import share_heap
 from model.kernels.precision import Format, dtype_of, fastest_format
 from model.network import FusionNetwork
@@ -77,27 +80,30 @@ class FusedScorer:
         bundle: Bundle,
         *,
         threads: int | None = None,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | Device = "cpu",
         number_format: Format | None = None,
     ) -> None:
         manifest = bundle.manifest
         check_manifest(manifest)
-        self.device = torch.device(device)
+        self.where = device_of(device)
+        self.device = self.where.torch
+        self.batch = self.where.posts
         self.number_format: Format = number_format or fastest_format(self.device)
         dtype = dtype_of(self.number_format)
         self.threads = (threads or len(os.sched_getaffinity(0))) if self.device.type == "cpu" else 1
         self._pool = ThreadPoolExecutor(self.threads, "score")
         self.manifest: Manifest = manifest
         self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256, frozenset(manifest.languages))
-        self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.device, self.number_format)
+        self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.where, self.number_format)
         if self.number_format == "int8":
             self.text.quicken(_sample())
-        self.image = ImageEncoder.load(self.device, dtype)
+        self.image = ImageEncoder.load(self.where, dtype)
         self.context = ContextEncoder()
         self.context.load_state_dict(bundle.part("context"))
         self.network = FusionNetwork(manifest.network, dtype)
         self.network.load_state_dict(bundle.part("network"))
         self.network.to(self.device).for_service()
+        self._fused = self.where.graphed(self._fuse)
         self.calibration = Calibration({c: len(names) for c, names in manifest.network.concepts.items()})
         self.calibration.load_state_dict(completed(bundle.part("calibration")))
 
@@ -150,57 +156,92 @@ class FusedScorer:
     @torch.inference_mode()
     def _score(self, posts: Sequence[PostInput]) -> list[Scored]:
         """Label the posts; those that 8 bits leave unsure are asked again with their texts in floats."""
-        vectors, mask = self.encode(posts)
-        scored = self._judge(vectors, mask)
+        words = self._words(posts)
+        with self.where.turn():
+            vectors, mask = self._encode(posts, words)
+            judged = self._judge(vectors, mask)
+        scored = self._told(judged, mask)
         if self.number_format != "int8":
             return scored
         if again := [i for i, each in enumerate(scored) if mask[i, 0] and close(each)]:
             some = {name: vector[again] for name, vector in vectors.items()}
             some["text"] = self.text.encode([posts[i].text for i in again])
-            for i, each in zip(again, self._judge(some, mask[again]), strict=True):
+            for i, each in zip(again, self._told(self._judge(some, mask[again]), mask[again]), strict=True):
                 scored[i] = each
         return scored
 
-    def _judge(self, vectors: Mapping[str, Tensor], mask: Tensor) -> list[Scored]:
-        """Label vectors [b, d] and, in the same pass, the text and the photos of each that has both by themselves."""
-        both = (mask[:, 0] & mask[:, 1]).nonzero().flatten()
-        count = len(mask)
-        rows = torch.cat((torch.arange(count), *(both for _ in _ALONE)))
-        shown = torch.cat((mask, *(mask[both] & torch.tensor(side) for side in _ALONE.values())))
-        answers, weights = self._labels({name: vector[rows] for name, vector in vectors.items()}, shown)
-        alone: list[dict[str, Answers]] = [{} for _ in mask]
-        sides = [name for name in _ALONE for _ in both]
-        for i, side, each in zip(rows[count:].tolist(), sides, answers[count:], strict=True):
-            alone[i][side] = each
-        return [Scored(*each) for each in zip(answers[:count], explain(weights, mask), alone, strict=True)]
+    def _judge(self, vectors: Mapping[str, Tensor], mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and weights [n, k] of vectors [b, d], of mask [b, 3] on the CPU; and what was shown of each [n, 3].
 
-    def _labels(self, vectors: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Answers], FusionWeights | None]:
-        output = self.network({name: vector.to(self.device) for name, vector in vectors.items()}, mask.to(self.device))
-        logits = {concept: z.cpu() for concept, z in output.logits.items()}
-        probabilities = self.calibration(logits, mask)
+        The first b rows are the posts; then come, in the same pass, the texts and the photos of those that have both
+        by themselves.
+        """
+        both = (mask[:, 0] & mask[:, 1]).nonzero().flatten()
+        rows = torch.cat((torch.arange(len(mask)), *(both for _ in _ALONE)))
+        shown = torch.cat((mask, *(mask[both] & torch.tensor(side) for side in _ALONE.values())))
+        check_present(shown)
+        index, count = self.where.up(_room(rows, self.where)), len(shown)
+        asked = self.where.up(torch.cat((shown, shown[:1].expand(len(index) - count, -1))))
+        given = [vectors[name].index_select(0, index) for name in MODALITIES]
+        return self.where.down(self._fused(*given, asked)[:count]), shown
+
+    def _fuse(self, *given: Tensor) -> Tensor:
+        """Logits of all concepts and, where the fusion has them, attention and pair weights, side by side [n, k]."""
+        *vectors, mask = given
+        output = self.network(dict(zip(MODALITIES, vectors, strict=True)), mask)
+        weights = (output.weights.attention, output.weights.pairs) if output.weights else ()
+        return torch.cat(
+            [each.float() for each in (*(output.logits[c] for c in self.manifest.network.concepts), *weights)], dim=1
+        )
+
+    def _told(self, judged: tuple[Tensor, Tensor], mask: Tensor) -> list[Scored]:
+        """The answers of :meth:`_judge` for posts of which ``mask`` [b, 3] was there."""
+        (numbers, shown), count = judged, len(mask)
+        config = self.manifest.network
+        widths = [config.columns(concept) for concept in config.concepts]
+        *columns, rest = torch.split(numbers, [*widths, numbers.shape[1] - sum(widths)], dim=1)
+        probabilities = self.calibration(dict(zip(config.concepts, columns, strict=True)), shown)
         tables = {concept: probabilities[concept].tolist() for concept in CONCEPTS}
-        rows = [{c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(mask[:, 1].tolist())]
-        return rows, output.weights
+        answers = [
+            {c: answer(c, tables[c][i], seen=seen) for c in CONCEPTS} for i, seen in enumerate(shown[:, 1].tolist())
+        ]
+        both = (mask[:, 0] & mask[:, 1]).nonzero().flatten().tolist()
+        alone: list[dict[str, Answers]] = [{} for _ in mask]
+        sides = [(i, side) for side in _ALONE for i in both]
+        for (i, side), each in zip(sides, answers[count:], strict=True):
+            alone[i][side] = each
+        attention, pairs = rest[:, : len(MODALITIES)], rest[:, len(MODALITIES) :]
+        return [Scored(*each) for each in zip(answers[:count], explain(attention, pairs, mask), alone, strict=True)]
 
     @torch.inference_mode()
     def encode(self, posts: Sequence[PostInput]) -> tuple[dict[str, Tensor], Tensor]:
         """A vector [b, d] for each modality and the mask [b, 3] of those a post has; several photos give their mean."""
-        texts = [post.text for post in posts]
-        with_text = [i for i, text in enumerate(texts) if clean(text)]
+        vectors, mask = self._encode(posts, self._words(posts))
+        return {name: vector.cpu() for name, vector in vectors.items()}, mask
+
+    def _words(self, posts: Sequence[PostInput]) -> dict[int, list[int]]:
+        """Word pieces of the posts that have a text."""
+        there = [i for i, post in enumerate(posts) if clean(post.text)]
+        return dict(zip(there, self.text.tokens([posts[i].text for i in there]), strict=True))
+
+    def _encode(self, posts: Sequence[PostInput], words: Mapping[int, list[int]]) -> tuple[dict[str, Tensor], Tensor]:
+        """As :meth:`encode`, the vectors still on the device."""
         with_image = [i for i, post in enumerate(posts) if post.images]
         mask = torch.zeros(len(posts), len(MODALITIES), dtype=torch.bool)
-        mask[with_text, 0] = True
+        mask[list(words), 0] = True
         mask[with_image, 1] = True
         mask[:, 2] = True
         vectors = {
-            "text": torch.zeros(len(posts), self.text.width),
-            "image": torch.zeros(len(posts), self.image.width),
-            "context": self.context([post.context for post in posts], texts),
+            "text": torch.zeros(len(posts), self.text.width, device=self.device),
+            "image": torch.zeros(len(posts), self.image.width, device=self.device),
+            "context": self.where.up(self.context([post.context for post in posts], [post.text for post in posts])),
         }
-        if with_text:
-            vectors["text"][with_text] = self.text.encode([texts[i] for i in with_text], quick=True)
+        if words:
+            read = self.text.vectors(list(words.values()), quick=True)
+            vectors["text"].index_copy_(0, self.where.up(torch.tensor(list(words))), read)
         if with_image:
-            vectors["image"][with_image] = self._photos([posts[i].images for i in with_image])
+            read = self._photos([posts[i].images for i in with_image])
+            vectors["image"].index_copy_(0, self.where.up(torch.tensor(with_image)), read)
         return vectors, mask
 
     def _photos(self, images: Sequence[Sequence[NDArray[np.uint8]]]) -> Tensor:
@@ -209,8 +250,14 @@ class FusedScorer:
         if wrong:
             raise ValueError(f"an image has shape {wrong}: make images with prepare()")
         owner = torch.tensor([i for i, several in enumerate(images) for _ in several])
-        sums = torch.zeros(len(images), self.image.width).index_add_(0, owner, self.image.encode(flat))
-        return sums / torch.bincount(owner).unsqueeze(1)
+        sums = torch.zeros(len(images), self.image.width, device=self.device)
+        sums.index_add_(0, self.where.up(owner), self.image.vectors(flat))
+        return sums / self.where.up(torch.bincount(owner).unsqueeze(1))
+
+
+def _room(rows: Tensor, where: Device) -> Tensor:
+    """Indices [n], the first of them again and again up to one of few sizes where the device wants few."""
+    return torch.cat((rows, rows[:1].expand(roomy(len(rows)) - len(rows)))) if where.padded else rows
 
 
 def close(scored: Scored) -> bool:
@@ -249,16 +296,16 @@ def answer(concept: Concept, probabilities: Sequence[float], *, seen: bool) -> C
     return ConceptScore(label, table[label], table)
 
 
-def explain(weights: FusionWeights | None, mask: Tensor) -> list[Explanation]:
-    """Attention and pair weights by name of the first rows, those of ``mask`` [b, 3], only for what was present.
+def explain(attention: Tensor, pairs: Tensor, mask: Tensor) -> list[Explanation]:
+    """Attention [n, 3] and pair weights [n, 3] by name of the first rows, those of ``mask`` [b, 3], where present.
 
-    Empty where the fusion has none.
+    Zeros where the fusion has none, whose weights have no column.
     """
-    pairs = list(combinations(range(len(MODALITIES)), 2))
-    attention = weights.attention[: len(mask)].tolist() if weights else [[0.0] * len(MODALITIES)] * len(mask)
-    shares = weights.pairs[: len(mask)].tolist() if weights else [[0.0] * len(pairs)] * len(mask)
+    names = list(combinations(range(len(MODALITIES)), 2))
+    if not attention.shape[1]:
+        attention, pairs = torch.zeros(len(mask), len(MODALITIES)), torch.zeros(len(mask), len(names))
     rows = []
-    for present, w, s in zip(mask.tolist(), attention, shares, strict=True):
+    for present, w, s in zip(mask.tolist(), attention[: len(mask)].tolist(), pairs[: len(mask)].tolist(), strict=True):
         used = [i for i, there in enumerate(present) if there]
         rows.append(
             Explanation(
@@ -266,7 +313,7 @@ def explain(weights: FusionWeights | None, mask: Tensor) -> list[Explanation]:
                 attention={MODALITIES[i]: w[i] for i in used},
                 pairs={
                     f"{MODALITIES[x]}+{MODALITIES[y]}": v
-                    for (x, y), v in zip(pairs, s, strict=True)
+                    for (x, y), v in zip(names, s, strict=True)
                     if {x, y} <= {*used}
                 },
             )

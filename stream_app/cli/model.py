@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from stream_app.cli.model_diff import diff
-from stream_app.cli.model_settings import DATA, PRESET, SET, recipe_of, with_setting
+from stream_app.cli.model_settings import DATA, DEVICE, PRESET, SET, device_of, recipe_of, with_setting
 from stream_app.cli.model_train import train
 
 PROTOCOLS = ("unified", "unseen-events", "official", "srilanka-5fold", "leave-one-event-out", "leave-one-source-out")
@@ -58,6 +58,7 @@ def command() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="InceptionV3's weights (safetensors), in place of the packaged photo encoder",
 )
+@DEVICE
 def tables(
     *,
     data: Path,
@@ -72,6 +73,7 @@ def tables(
     settings: tuple[str, ...],
     elmo: Path | None,
     inception: Path | None,
+    device: str,
 ) -> None:
     """Run the paper's experiment: eight methods, three concepts, F1, HL and MAP beside the paper's own figures."""
     from model.paper.data import Extractors
@@ -94,6 +96,7 @@ def tables(
             methods=methods,
             sampled=rows,
             extractors=Extractors(elmo, inception),
+            device=device_of(device),
         )
     except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error

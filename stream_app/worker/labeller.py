@@ -15,7 +15,7 @@ from typing import Protocol
 from aiokafka import ConsumerRecord
 from mode import Service
 
-from model.scorer import ModelInfo
+from model.scorer import BATCH, ModelInfo
 from stream_app.pipeline.events.build import DuplicateInfo, Made, Spent, first_version, make_event
 from stream_app.pipeline.events.dead_letter import Failure, Stage, dead_letter
 from stream_app.pipeline.events.publish import event_records
@@ -130,14 +130,15 @@ class Labeller(Service):
         self._waiting: set[asyncio.Task[None]] = set()
         labelling = settings.labelling
         self._batcher: Batcher[Work] = Batcher(
-            labelling.batch_size, labelling.deadline_ms / 1000, newest_first=labelling.newest_first
+            labelling.batch_size or BATCH, labelling.deadline_ms / 1000, newest_first=labelling.newest_first
         )
         self._on_the_way: dict[str, Work] = {}
         self._round = 0
         self._eased = asyncio.Event()
 
     async def on_start(self) -> None:
-        """Open the image fetcher."""
+        """Open the image fetcher; the model is there already and says how many posts it takes at once."""
+        self._batcher.size = self.settings.labelling.batch_size or self.models.batch
         self._fetcher = await self.add_async_context(self._make_fetcher())
 
     def drop(self) -> None:
@@ -158,14 +159,14 @@ class Labeller(Service):
         A photo's deadline runs from the moment that its post was read. So no post is read before there is a thread to
         decode its photo and a model to take it. How long hosts take plays no part in this: only their photos wait.
         """
-        batch = self.settings.labelling.batch_size
+        batch = self._batcher.size
         decoding = self._fetcher.decoding if self._fetcher else 0
         return len(self._batcher) >= _AHEAD * batch or decoding >= _DECODE_AHEAD * batch
 
     @property
     def _behind(self) -> bool:
         """Whether the model has so much before it that haste elsewhere would only cost it processor time."""
-        return len(self._batcher) >= _BEHIND * self.settings.labelling.batch_size
+        return len(self._batcher) >= _BEHIND * self._batcher.size
 
     def forget(self) -> None:
         """Forget what was labelled, since the model has changed."""

@@ -24,7 +24,7 @@ class Batcher(Generic[T]):
     """
 
     def __init__(self, size: int, deadline_s: float, *, newest_first: bool = False) -> None:
-        self._size, self._deadline_s, self._newest_first = size, deadline_s, newest_first
+        self.size, self._deadline_s, self._newest_first = size, deadline_s, newest_first
         self._lanes: OrderedDict[int, deque[tuple[float, float, T]]] = OrderedDict()
         self._waiting = 0
         self._changed = asyncio.Event()
@@ -38,7 +38,7 @@ class Batcher(Generic[T]):
         """Add one item, written at that moment of any clock, to the end of its lane; its age counts from now."""
         self._lanes.setdefault(lane, deque()).append((time.monotonic(), written, item))
         self._waiting += 1
-        if self._waiting == 1 or self._waiting >= self._size:
+        if self._waiting == 1 or self._waiting >= self.size:
             self._changed.set()
 
     def clear(self) -> None:
@@ -57,7 +57,7 @@ class Batcher(Generic[T]):
         Callers get their turns in order.
         """
         async with self._turn:
-            while self._waiting < self._size:
+            while self._waiting < self.size:
                 idle = self._waiting and not self._out
                 left = self._oldest() + self._deadline_s - time.monotonic() if idle else None
                 if left is not None and left <= 0:
@@ -68,7 +68,7 @@ class Batcher(Generic[T]):
                 except TimeoutError:
                     continue
             self._out += 1
-            return [self._next() for _ in range(min(self._size, self._waiting))]
+            return [self._next() for _ in range(min(self.size, self._waiting))]
 
     def _oldest(self) -> float:
         return min(lane[0][0] for lane in self._lanes.values())

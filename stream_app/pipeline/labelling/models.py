@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.load import load_scorer
-from model.scorer import CONCEPTS, Concept, DeviceError, ModelInfo, ModelRefusedError, PostInput, Scored, Scorer
+from model.scorer import BATCH, CONCEPTS, Concept, DeviceError, ModelInfo, ModelRefusedError, PostInput, Scored, Scorer
 from stream_app.pipeline.labelling.scoring import Answer, score_each
 from stream_app.settings import ModelSettings
 
@@ -56,6 +56,11 @@ class Models(Service):
         """The model in use."""
         assert self._current is not None, "models are loaded on start"
         return self._current
+
+    @property
+    def batch(self) -> int:
+        """Posts in a full batch: as many as suit the model in use where it runs."""
+        return int(getattr(self.current, "batch", BATCH))
 
     @property
     def entry(self) -> ModelInfo:

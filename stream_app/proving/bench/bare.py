@@ -13,10 +13,8 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from model.kernels.precision import Format
-from model.scorer import PostInput, Scorer
+from model.scorer import BATCH, PostInput, Scorer
 from stream_app.proving.bench.stream import PHOTOS, photo, text
-
-BATCH = 64
 
 
 def inputs(scorer: Scorer, count: int, photos: float, first: int = 10_000_000) -> list[PostInput]:
@@ -24,6 +22,11 @@ def inputs(scorer: Scorer, count: int, photos: float, first: int = 10_000_000) -
     prepared = [scorer.prepare(Image.open(io.BytesIO(photo(number)))) for number in range(PHOTOS if photos else 0)]
     step = round(1 / photos) if photos else 0
     return [PostInput(text(first + n), (prepared[n % PHOTOS],) if step and n % step == 0 else ()) for n in range(count)]
+
+
+def batch_of(scorer: Scorer) -> int:
+    """Posts in a full batch where it runs."""
+    return int(getattr(scorer, "batch", BATCH))
 
 
 def pass_s(scorer: Scorer, batch: Sequence[PostInput], repeats: int) -> tuple[float, float]:
@@ -61,15 +64,15 @@ def operations(scorer: Scorer, batch: Sequence[PostInput]) -> Work:
     return Work(float(counter.get_total_flops()) - integers, integers)
 
 
-def gemm_s(number_format: str, size: int, repeats: int = 10) -> tuple[float, float]:
+def gemm_s(number_format: str, size: int, device: str = "cpu", repeats: int = 10) -> tuple[float, float]:
     """Median seconds, clock and cores', of a ``size`` x ``size`` product in a number format.
 
-    On all cores, whatever number of threads the model leaves torch with.
+    On the GPU, or on all cores, whatever number of threads the model leaves torch with.
     """
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    product = _integer_product(size) if number_format == "int8" else _float_product(size, number_format)
+    product = _integer_product(size) if number_format == "int8" else _float_product(size, number_format, device)
     times = []
     with torch.inference_mode():
         for _ in range(repeats + 1):
@@ -81,11 +84,11 @@ def gemm_s(number_format: str, size: int, repeats: int = 10) -> tuple[float, flo
     return median(clock), median(cpu)
 
 
-def _float_product(size: int, number_format: str) -> Callable[[], object]:
+def _float_product(size: int, number_format: str, device: str) -> Callable[[], object]:
     import torch
 
-    a, b = (torch.randn(size, size).to(getattr(torch, number_format)) for _ in range(2))
-    return lambda: a @ b
+    a, b = (torch.randn(size, size).to(device, getattr(torch, number_format)) for _ in range(2))
+    return lambda: float((a @ b)[0, 0])  # a GPU is waited for
 
 
 def _integer_product(size: int) -> Callable[[], object]:
@@ -107,11 +110,15 @@ def _integer_product(size: int) -> Callable[[], object]:
     return lambda: torch.ops.onednn.qlinear_pointwise(a, 1.0, 0, b, *rest)
 
 
-def text_encoder(name: str, number_format: Format, texts: Sequence[str]) -> Callable[[Sequence[str]], object]:
+def text_encoder(
+    name: str, number_format: Format, device: str, texts: Sequence[str]
+) -> Callable[[Sequence[str]], object]:
     """A base text encoder as it is served, in a number format; it is shown ``texts`` where that needs some."""
+    import torch
+
     from model.encoders.text import TextEncoder
 
-    encoder = TextEncoder.serve(name, number_format=number_format)
+    encoder = TextEncoder.serve(name, None, torch.device(device), number_format)
     if number_format == "int8":
         encoder.quicken(texts)
     return partial(encoder.encode, quick=True)

@@ -7,13 +7,13 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import mean, median, quantiles
 
 from model.kernels.precision import Format
 from model.load import load_scorer
-from model.scorer import Scorer
-from stream_app.proving.bench.bare import BATCH, gemm_s, inputs, operations, pass_s, text_encoder
+from model.scorer import BATCH, Scorer
+from stream_app.proving.bench.bare import batch_of, gemm_s, inputs, operations, pass_s, text_encoder
 from stream_app.proving.bench.contender import WARM_UP, environment, raced, speed
 from stream_app.proving.bench.grouped import grouped
 from stream_app.proving.bench.pace import Pace
@@ -110,9 +110,10 @@ def _beside(one: Pace, other: Pace, what: str) -> str:
 
 
 def _bare(scorer: Scorer, photos: float, first: int) -> Pace:
-    posts = inputs(scorer, 8 * BATCH, photos, first)
+    size = batch_of(scorer)
+    posts = inputs(scorer, 8 * size, photos, first)
     clock, cpu = zip(*(pass_s(scorer, posts[i::8], 3) for i in range(8)), strict=True)
-    return Pace(BATCH / mean(clock), BATCH / mean(cpu))
+    return Pace(size / mean(clock), size / mean(cpu))
 
 
 async def worker_of_model(bench: Bench, photos: float = 0.0) -> Measured:
@@ -176,8 +177,10 @@ async def model_of_gemm(bench: Bench) -> Measured:
     Each product at the limit of its own format: in int8 what stays in floats is counted as such.
     """
     scorer, size = bench.scorer(), 2048
-    batch = inputs(scorer, BATCH, 0)
-    work = await asyncio.to_thread(operations, bench.scorer(threads=1), batch)
+    batch = inputs(scorer, batch_of(scorer), 0)
+    # Counted on a CPU: a CUDA graph is one operation.
+    one = bench if bench.device == "cpu" else replace(bench, device="cpu", format="float32")
+    work = await asyncio.to_thread(operations, one.scorer(threads=1), batch)
     floats = "bfloat16" if bench.format == "bfloat16" else "float32"
     rounds = []
     for _ in range(bench.rounds):
@@ -186,7 +189,7 @@ async def model_of_gemm(bench: Bench) -> Measured:
         rates = []
         for number_format, count in ((floats, work.floats), ("int8", work.integers)):
             if count:
-                gemm_clock, gemm_cpu = await asyncio.to_thread(gemm_s, number_format, size)
+                gemm_clock, gemm_cpu = await asyncio.to_thread(gemm_s, number_format, size, bench.device)
                 limit += count * gemm_clock / (2 * size**3)
                 limit_cpu += count * gemm_cpu / (2 * size**3)
                 rates.append(f"{count / 1e9:.0f} G in {number_format} at {2 * size**3 / gemm_clock / 1e9:.0f} G/s")
@@ -199,7 +202,7 @@ async def model_of_gemm(bench: Bench) -> Measured:
 async def latency(bench: Bench) -> Measured:
     """(g) Time from feed to subscriber at half load, 99th percentile, over deadline + one pass + 50 ms."""
     scorer = bench.scorer()
-    batch = inputs(scorer, BATCH, 0)
+    batch = inputs(scorer, batch_of(scorer), 0)
     rounds = []
     for n in range(bench.rounds):
         one_pass, _ = await asyncio.to_thread(pass_s, scorer, batch, 9)
@@ -249,7 +252,7 @@ async def encoder_cost(bench: Bench) -> Measured:
 
 def _encoder_cost(bench: Bench) -> Measured:
     texts = [text(number) for number in range(BATCH)]
-    ours, other = (text_encoder(name, bench.format, texts) for name in ("e5", "minilm"))
+    ours, other = (text_encoder(name, bench.format, bench.device, texts) for name in ("e5", "minilm"))
     rounds = [(_seconds(ours, texts), _seconds(other, texts)) for _ in range(2 * bench.rounds + 1)]
     mine, theirs = (median(side) / BATCH * 1000 for side in zip(*rounds, strict=True))
     parts = f"{mine:.2f} / {theirs:.2f} ms of one core a text, {bench.format}"

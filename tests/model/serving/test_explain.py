@@ -2,15 +2,13 @@
 
 import torch
 
-from model.fusion.base import FusionWeights
 from model.serving.fused import explain
 
 
 def test_the_weights_told_are_those_of_the_fusion_by_name():
     attention = torch.tensor([[0.7, 1.9, 0.4], [0.6, 0.0, 1.4]])
     pairs = torch.tensor([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
-    weights = FusionWeights(attention, pairs, torch.zeros(2, 3, 2), torch.zeros(2, 3))
-    both, text = explain(weights, torch.tensor([[True, True, True], [True, False, True]]))
+    both, text = explain(attention, pairs, torch.tensor([[True, True, True], [True, False, True]]))
     assert {name: round(w, 4) for name, w in both.attention.items()} == {"text": 0.7, "image": 1.9, "context": 0.4}
     told = {name: round(w, 4) for name, w in both.pairs.items()}
     assert told == {"text+image": 0.2, "text+context": 0.5, "image+context": 0.3}
