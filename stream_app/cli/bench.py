@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from rich.table import Table
 from stream_app.cli.options import placement_options
 from stream_app.proving.bench.measures import MEASURES, SHORT, Bench, Measured
 from stream_app.proving.bench.pace import ContenderError
+from stream_app.proving.bench.page import is_ours, put, table
 from stream_app.proving.bench.processor import in_words, machine
 from stream_app.proving.bench.stream import photo_host
 from stream_app.settings import KafkaSettings, Settings
@@ -33,6 +34,12 @@ _WITHOUT_KAFKA = frozenset({"gemm", "encoder", "incidents"})
 @placement_options
 @click.option("--bootstrap", metavar="HOST:PORT", help="measure on this Kafka; by default one is started for the run")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="write results here as well")
+@click.option(
+    "--markdown",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="write a table for people here; in a page with its marks, such as docs/performance.md, between them",
+)
 def command(
     only: tuple[str, ...],
     rounds: int,
@@ -41,6 +48,7 @@ def command(
     number_format: str | None,
     bootstrap: str | None,
     json_path: Path | None,
+    page: Path | None,
 ) -> None:
     """Measure the worker beside its own model, beside rivals doing equal work, and beside the machine's limit.
 
@@ -59,6 +67,8 @@ def command(
     on = machine(str(where), "none, no model" if short else multiplies_in)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     console.print(f"{in_words(on)}; load average {load}", highlight=False, soft_wrap=True)
+    if page and page.exists() and not is_ours(page):
+        raise click.ClickException(f"{page} is there and has no place marked for a table: name a new file")
     names = only or (SHORT if short else tuple(MEASURES))
     if json_path:
         json_path.write_text("")
@@ -82,13 +92,20 @@ def command(
                 shell_posts=10_000,
                 incident_posts=(100, 200),
             )
-        results = asyncio.run(_measure(bench, names, on, json_path, console))
+
+        def told(results: list[Measured]) -> None:
+            if json_path:
+                json_path.write_text("".join(f"{each.as_json(on)}\n" for each in results))
+            if page:
+                put(page, table(results, on, load, bench.rounds))
+
+        results = asyncio.run(_measure(bench, names, console, told))
     console.print(_table(results))
     console.print(in_words(on), highlight=False, soft_wrap=True)
 
 
 async def _measure(
-    bench: Bench, names: tuple[str, ...], on: Mapping[str, object], json_path: Path | None, console: Console
+    bench: Bench, names: tuple[str, ...], console: Console, written: Callable[[list[Measured]], None]
 ) -> list[Measured]:
     results = []
     async with photo_host() as photos_at:
@@ -104,9 +121,7 @@ async def _measure(
             results.append(result)
             told = f"{name} took {time.monotonic() - began:.0f} s: {result.value:.2f} ({result.goal}), {result.parts}"
             console.print(f"{time.strftime('%H:%M:%S')} {told}", highlight=False, soft_wrap=True)
-            if json_path:
-                with json_path.open("a") as file:
-                    file.write(f"{result.as_json(on)}\n")
+            written(results)
     return results
 
 

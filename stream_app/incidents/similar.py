@@ -12,9 +12,14 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 from itertools import pairwise
 
+import numpy as np
 from datasketch import MinHash, MinHashLSH
+from numpy.typing import NDArray
 
 from stream_app.pipeline.posts.identity import normalised_text
+
+Sketch = NDArray[np.uint32]
+"""MinHash of a text [128]: two agree in as many places as the Jaccard similarity of their texts says."""
 
 _NOT_WORDS = re.compile(r"https?://\S+|@\w+|\brt\b")
 _WORD = re.compile(r"\w+")
@@ -41,37 +46,65 @@ def text_key(text: str) -> str | None:
 
 
 class TextIndex:
-    """Texts by name, each counted as often as it was added."""
+    """Texts by name, each counted as often as it was added.
+
+    A sketch is cut into bands, and texts that share a band are candidates. datasketch chooses how many bands; its own
+    index keeps a set and two keys for each of them, 10 kB a text, where this keeps a number and a name.
+    """
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
-        self._lsh = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, weights=_RECALL)
-        self._hashes: dict[str, MinHash] = {}
+        plan = MinHashLSH(threshold=threshold, num_perm=_PERMUTATIONS, weights=_RECALL)
+        self._bands, self._rows = int(plan.b), int(plan.r)
+        self._sketches: dict[str, Sketch] = {}
+        self._of_band: dict[int, str | set[str]] = {}
         self._uses: Counter[str] = Counter()
 
     def add(self, key: str, text: str) -> None:
         """Index ``text`` under ``key``, its :func:`text_key`."""
         self._uses[key] += 1
-        if self._uses[key] == 1:
-            self._hashes[key] = _minhash(text)
-            self._lsh.insert(key, self._hashes[key])
+        if self._uses[key] > 1:
+            return
+        sketch = self._sketches[key] = _sketch(text)
+        for band in self._bands_of(sketch):
+            there = self._of_band.get(band)
+            if isinstance(there, set):
+                there.add(key)
+            else:
+                self._of_band[band] = key if there is None else {there, key}
 
     def discard(self, key: str) -> None:
         """Undo one :meth:`add` of ``key``."""
         self._uses[key] -= 1
-        if not self._uses[key]:
-            self._lsh.remove(key)
-            del self._uses[key], self._hashes[key]
+        if self._uses[key]:
+            return
+        for band in self._bands_of(self._sketches[key]):
+            there = self._of_band[band]
+            if isinstance(there, set):
+                there.discard(key)
+            if not there or there == key:
+                del self._of_band[band]
+        del self._uses[key], self._sketches[key]
 
     def similar(self, text: str) -> dict[str, float]:
         """Keys of indexed texts and their estimated Jaccard similarity to ``text``, where it reaches the threshold."""
-        mine = _minhash(text)
-        scores = {key: mine.jaccard(self._hashes[key]) for key in self._lsh.query(mine)}
+        mine = _sketch(text)
+        near: set[str] = set()
+        for band in self._bands_of(mine):
+            there = self._of_band.get(band)
+            if there is not None:
+                near |= there if isinstance(there, set) else {there}
+        scores = {key: float(np.mean(mine == self._sketches[key])) for key in near}
         return {key: score for key, score in scores.items() if score >= self._threshold}
 
     def __len__(self) -> int:
         """Distinct texts."""
-        return len(self._hashes)
+        return len(self._sketches)
+
+    def _bands_of(self, sketch: Sketch) -> list[int]:
+        """A number for each band; that two bands have the same by chance makes a candidate more."""
+        raw, width = sketch.tobytes(), self._rows * sketch.itemsize
+        return [hash((number, raw[number * width : (number + 1) * width])) for number in range(self._bands)]
 
 
 class PhotoIndex:
@@ -119,7 +152,7 @@ class PhotoIndex:
 
 
 @lru_cache(_RECENT)
-def _minhash(text: str) -> MinHash:
+def _sketch(text: str) -> Sketch:
     sketch = MinHash(num_perm=_PERMUTATIONS)
     sketch.update_batch([shingle.encode() for shingle in shingles(text)])
-    return sketch
+    return np.asarray(sketch.hashvalues, np.uint32)  # hashes of 32 bits, which datasketch keeps in 64

@@ -62,9 +62,9 @@ class Bench:
     photos_at: str
     model: str = "default"
     rounds: int = 3
-    posts: int = 5000
-    batch_posts: int = 2000
-    slow_posts: int = 300
+    posts: int = 3500
+    batch_posts: int = 1500
+    slow_posts: int = 250
     shell_posts: int = 40_000
     incident_posts: tuple[int, ...] = (10_000, 100_000)
     device: str = "auto"

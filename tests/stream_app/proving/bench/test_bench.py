@@ -129,7 +129,12 @@ def test_each_result_is_told_and_written_when_it_is_there_with_what_it_was_measu
         return at_least("a", 1.0, 0.5, "parts")
 
     monkeypatch.setitem(MEASURES, "encoder", slow)
+    page = tmp_path / "page.md"
+    page.write_text(
+        "before <!-- crisis-stream bench --markdown: begin --> old <!-- crisis-stream bench --markdown: end --> after"
+    )
     options = ["--only", "incidents", "--only", "encoder", "--short", "--device", "cpu", "--json", str(out)]
+    options += ["--markdown", str(page)]
     result = CliRunner().invoke(command, options, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert "1 of 2: incidents begins" in result.output
@@ -141,6 +146,21 @@ def test_each_result_is_told_and_written_when_it_is_there_with_what_it_was_measu
     assert second["device"] == "cpu"
     assert second["cores"] >= 1
     assert second["features"]
+    told = page.read_text()
+    assert told.startswith("before <!--")
+    assert told.endswith("--> after")
+    assert "old" not in told
+    assert "| a | 1.00 |  | >= 0.5 | yes | parts |" in told
+    assert "200 posts" in told
+
+
+def test_a_page_without_a_place_for_the_table_is_left_alone(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("mine")
+    result = CliRunner().invoke(command, ["--only", "incidents", "--short", "--markdown", str(page)])
+    assert result.exit_code == 1
+    assert "no place marked" in result.output
+    assert page.read_text() == "mine"
 
 
 def test_a_device_that_is_not_there_ends_the_bench_with_a_line(monkeypatch):
