@@ -233,13 +233,15 @@ def test_posts_of_all_sizes_do_not_fill_the_memory():
     assert int(subprocess.run(program, capture_output=True, text=True, check=True).stdout) < 2100
 
 
-@pytest.mark.parametrize("own", [None, "77"])
-def test_kernels_that_are_kept_are_bounded_unless_the_user_says(own):
-    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: own} if own else {})
-    code = f"import os; from model.load import load_scorer; load_scorer('default'); print(os.environ['{name}'])"
+def test_loading_bounds_the_kernels_that_are_kept_unless_the_user_says_and_needs_no_transformers():
+    ours, theirs = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"
+    environment = {key: value for key, value in os.environ.items() if key != ours} | {theirs: "77"}
+    code = (
+        "import os, sys; from model.load import load_scorer; load_scorer('default'); "
+        f"print(os.environ['{ours}'], os.environ['{theirs}'], 'transformers' in sys.modules)"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert run.stdout.split() == [own or str(KEPT_KERNELS)]
+    assert run.stdout.split() == [str(KEPT_KERNELS), "77", "False"]
 
 
 def test_what_is_answered_went_through_the_calibration(scorer, monkeypatch):
