@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 import uuid
@@ -14,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from model.serving.fused import FusedScorer
 from stream_app.kafka.broker import LocalBroker
 from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.topics import ensure_topics
@@ -42,6 +44,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
     """The one Kafka of the test run; don't stop it, start your own for that."""
     with LocalBroker(tmp_path_factory.mktemp("kafka")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def default_scorer() -> Callable[..., FusedScorer]:
+    """The default model, loaded once for each number format; one thread."""
+    return functools.cache(
+        lambda number_format="auto": FusedScorer.load("default", threads=1, number_format=number_format)
+    )
 
 
 @pytest.fixture

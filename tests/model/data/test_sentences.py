@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 
 from model.data.sentences import NEVER_LEARNED, load_sentences
-from model.load import load_scorer
 from model.scorer import LABELS, PostInput
 
 SENTENCES = list(load_sentences())
@@ -29,10 +28,10 @@ def test_no_sentence_is_on_two_sides():
 
 
 @pytest.fixture(scope="module")
-def answers():
+def answers(default_scorer):
     """The default model's labels of all sentences it did not learn from."""
     unseen = [each for each in SENTENCES if each.split != "train"]
-    scorer = load_scorer("default", threads=1)
+    scorer = default_scorer()
     scored = []
     for start in range(0, len(unseen), 64):
         scored += scorer.score([PostInput(each.text) for each in unseen[start : start + 64]])

@@ -23,8 +23,8 @@ TEXT = "Two people are missing after the flood, the bridge is gone"
 
 
 @pytest.fixture(scope="module")
-def scorer():
-    return FusedScorer.load("default", threads=1)
+def scorer(default_scorer):
+    return default_scorer()
 
 
 def test_each_side_alone_is_what_a_post_of_that_side_would_be_called(scorer):
@@ -178,11 +178,11 @@ def test_batches_may_be_scored_side_by_side(scorer):
 
 
 @pytest.fixture(scope="module")
-def in_both_formats():
+def in_both_formats(default_scorer):
     """The shipped model in floats and in 8 bit, and what the first says of some of our own sentences."""
     if not int8.works():
         pytest.skip("no 8-bit products on this processor")
-    exact, quick = (FusedScorer.load("default", threads=1, number_format=each) for each in ("float32", "int8"))
+    exact, quick = default_scorer("float32"), default_scorer()
     posts = [PostInput(each.text) for each in load_sentences() if each.split != "train"][::9]
     return exact.score(posts), quick, posts
 

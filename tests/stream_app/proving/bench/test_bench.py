@@ -89,9 +89,9 @@ def test_a_program_that_wrote_nothing_has_no_rate():
         pace(2.0, [1.0] * 100, [(0.0, 0.0), (1.0, 1.0)])
 
 
-def test_operations_are_counted_in_packed_layers_too(monkeypatch):
+def test_operations_are_counted_in_packed_layers_too(default_scorer, monkeypatch):
     batch = inputs(FixedScorer(), 8, 0)
-    counted = operations(load_scorer("default", threads=1, number_format="float32"), batch)
+    counted = operations(default_scorer("float32"), batch)
     monkeypatch.setattr(packed, "packs", lambda *_: False)
     assert counted == operations(load_scorer("default", threads=1, number_format="float32"), batch)
     assert counted.floats > 1e9
@@ -170,13 +170,12 @@ def test_a_device_that_is_not_there_ends_the_bench_with_a_line(monkeypatch):
     assert "torch sees no GPU here" in result.output
 
 
-def test_8_bit_operations_are_told_apart(monkeypatch):
+def test_8_bit_operations_are_told_apart(default_scorer, monkeypatch):
     if not int8.works():
         pytest.skip("no 8-bit products on this processor")
     monkeypatch.setattr(fused, "CLOSE", 0)
     batch = inputs(FixedScorer(), 8, 0)
-    work = operations(load_scorer("default", threads=1, number_format="int8"), batch)
-    exact = operations(load_scorer("default", threads=1, number_format="float32"), batch)
+    work, exact = (operations(default_scorer(each), batch) for each in ("auto", "float32"))
     assert exact.integers == 0
     assert 0.95 < (work.integers + work.floats) / exact.floats < 1.1
     assert work.integers > 2 * work.floats
