@@ -378,7 +378,8 @@ class Labeller(Service):
             pending.finished.outcomes.append(outcome)
             pending.left -= 1
         if pending.left == 0:
-            for each in pending.events:
+            events, pending.events = pending.events, []  # each work names its pending: a circle would outlive the post
+            for each in events:
                 self._note(*each)
             self.publisher.put(pending.finished, hurry=not self._behind)
 

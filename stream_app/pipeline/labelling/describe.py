@@ -56,6 +56,11 @@ def describe(
     return Labelling(post.id, labels, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model)
 
 
+def labels_in(shared: bytes) -> dict[Concept, ConceptScore]:
+    """The labels of which ``shared`` is :attr:`Labelling.shared`."""
+    return {concept: ConceptScore(**score) for concept, score in orjson.loads(b"{" + shared + b"}")["labels"].items()}
+
+
 UNSEEN_ROOT = "a repost without its root's text and photos, and the root was not seen here: nothing to label"
 
 

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from heapq import nlargest
+from itertools import takewhile
 
 TICK_S = 0.02
 """How often it asks: lateness shorter than this is mostly not seen, and costs an answer no more than itself."""
@@ -36,8 +37,9 @@ class Lateness:
         Each of these delays is one of the longest since; a loop that is a little late all the time excuses little.
         """
         now = self._clock()
-        late = [seconds for at, seconds in self._late if at > began]
-        return min(sum(nlargest(HEARD, [*late, max(now - self._due, 0.0)])), now - began)
+        lately = takewhile(lambda each: each[0] > began, reversed(self._late))
+        late = [max(now - self._due, 0.0), *(seconds for _, seconds in lately)]
+        return min(sum(nlargest(HEARD, late)), now - began)
 
     def expect(self) -> None:
         """From now on the loop is late if :meth:`expect` is not called again within a tick."""

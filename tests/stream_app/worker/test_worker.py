@@ -1,6 +1,7 @@
 """A replica on a real broker: every record of the feed comes to its one end."""
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from stream_app.pipeline.events.dead_letter import read_dead_letter
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.feed.history import HEADER
 from stream_app.pipeline.media.outcome import MediaOutcome
+from stream_app.worker.labeller import Work
 from stream_app.worker.service import Replica
 
 pytestmark = pytest.mark.kafka
@@ -124,6 +126,20 @@ async def test_posts_become_events_and_alerts(settings, send, replica, collect):
     assert sorted(int(each.post.id) for each in found) == list(range(300))
     assert len(alerts) == 300
     assert {each.labels.humanitarian.label for each in found} == {"infrastructure_and_utility_damage"}
+
+
+async def test_a_post_that_is_done_with_is_freed_without_the_garbage_collector(settings, send, replica):
+    """Which would hold up the next ones, and comes late: a post may have its photos with it."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with replica() as running:
+            await send([a_post(i) for i in range(600)])
+            await eventually(lambda: running.publisher.commits and not running.room.taken)
+            left = sum(isinstance(each, Work) for each in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left <= 3 * settings.labelling.batch_size  # who scores and who publishes still hold their last
 
 
 async def test_a_successor_goes_on_where_the_first_stopped(settings, send, replica, collect):

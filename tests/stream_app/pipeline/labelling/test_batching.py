@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from model.scorer import PostInput, Scored
 from model.serving.fixed import FixedScorer
 from stream_app.pipeline.labelling.batcher import Batcher
+from stream_app.pipeline.labelling.describe import describe
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.scoring import ModelBrokenError, score_each
+from stream_app.pipeline.posts.post import Post
 
 
 async def test_a_full_batch_does_not_wait():
@@ -85,16 +87,24 @@ async def test_the_newest_goes_first_where_that_is_asked_for():
 def test_memory_forgets_what_was_not_used_for_longest():
     memory = Memory(2)
     for name in "abc":
-        memory.remember((f"root:{name}", f"same:{name}"), Known(name))
+        memory.remember((f"root:{name}", f"same:{name}"), Known(labelled(name)))
     assert memory.find(["root:a"]) is None
-    assert memory.find(["nothing", "same:b"]).labelling == "b"
+    assert memory.find(["nothing", "same:b"]).labelling == labelled("b")
     assert len(memory) == 4
 
 
 def test_a_memory_of_nothing_remembers_nothing():
     memory = Memory(0)
-    memory.remember(("a",), Known("x"))
+    memory.remember(("a",), Known(labelled("x")))
     assert memory.find(["a"]) is None
+
+
+def labelled(name):
+    post = Post(
+        network="other", id=name, root_id=name, text=f"the bridge collapsed {name}", created_at="2026-03-01T00:00:00Z"
+    )
+    scorer = FixedScorer()
+    return describe(post, (), *scorer.score([PostInput(post.text)]), scorer.info)
 
 
 class Picky(FixedScorer):
