@@ -15,7 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from model.serving.fused import FusedScorer
+from model.scorer import Scorer
 from stream_app.kafka.broker import LocalBroker
 from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.topics import ensure_topics
@@ -47,11 +47,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
 
 
 @pytest.fixture(scope="session")
-def default_scorer() -> Callable[..., FusedScorer]:
+def default_scorer() -> Callable[..., Scorer]:
     """The default model, loaded once for each number format; one thread."""
-    return functools.cache(
-        lambda number_format="auto": FusedScorer.load("default", threads=1, number_format=number_format)
-    )
+    from model.load import load_scorer  # torch takes seconds, and most tests need none
+
+    return functools.cache(lambda number_format="auto": load_scorer("default", threads=1, number_format=number_format))
 
 
 @pytest.fixture
