@@ -171,34 +171,34 @@ def facts_in(text: str, *, country: str | None = None, language: str | None = No
     ``country`` (ISO 3166-1 alpha-2), or else ``language``, says how a telephone number without country code is read.
     """
     text = text[:_LONGEST]
-    words = [(match.start(), match.end(), match[0].lower()) for match in _WORD.finditer(text)]
-    figures = [(match.start(), match.end(), _value(match[0])) for match in _FIGURES.finditer(text)]
-    counts = _counts(text, words, figures) if _tells(text, words) else {}
+    words = [word.lower() for word in _WORD.findall(text)]
+    digit, spelled = _DIGIT.search(text), not _WORDS.keys().isdisjoint(words)
+    counts = _counts(text, spelled=spelled) if (digit or spelled) and _tells(text, words) else {}
     return Facts(
         **counts,
-        addresses=_addresses(text) if _DIGIT.search(text) and _names_a_street(words) else (),
-        phones=_phones(text, country or _REGION_OF.get(language or "")),
+        addresses=_addresses(text) if digit and _names_a_street(words) else (),
+        phones=_phones(text, country or _REGION_OF.get(language or "")) if digit else (),
     )
 
 
-Found = tuple[int, int, int]
-"""A number: where it begins and ends in the text, and its value."""
-
-
-def _tells(text: str, words: Sequence[tuple[int, int, str]]) -> bool:
+def _tells(text: str, words: Sequence[str]) -> bool:
     """Whether a text may say anything of people: quick, and wrong in one direction only."""
-    return any(word[:length] in _BEGIN for *_, word in words for length in (4, 3, 2)) or bool(_UNSPACED.search(text))
+    begin = any(not _BEGIN.isdisjoint([word[:length] for word in words]) for length in (4, 3, 2))
+    return begin or bool(_UNSPACED.search(text))
 
 
-def _names_a_street(words: Sequence[tuple[int, int, str]]) -> bool:
-    return any(word in _STREET_WORDS or word.endswith(_STREET_ENDS) for *_, word in words)
+def _names_a_street(words: Sequence[str]) -> bool:
+    return not _STREET_WORDS.isdisjoint(words) or any([word.endswith(_STREET_ENDS) for word in words])  # noqa: C419
 
 
-def _counts(text: str, words: Sequence[tuple[int, int, str]], figures: Sequence[Found]) -> dict[str, int]:
+def _counts(text: str, *, spelled: bool) -> dict[str, int]:
     """The largest number of each kind; one that counts what follows it is not that of what stands before it."""
     counts: dict[str, int] = {}
-    spelled = [(start, end, _WORDS[word]) for start, end, word in words if word in _WORDS]
-    for start, end, value in (*figures, *spelled):
+    numbers = [(match.start(), match.end(), _value(match[0])) for match in _FIGURES.finditer(text)]
+    if spelled:
+        told = ((match.start(), match.end(), _WORDS.get(match[0].lower())) for match in _WORD.finditer(text))
+        numbers += [(start, end, value) for start, end, value in told if value is not None]
+    for start, end, value in numbers:
         kind = next((kind for kind, pattern in _COUNTED.items() if pattern.match(text, end)), None)
         if kind is None:
             before = max(0, start - _BACK)
