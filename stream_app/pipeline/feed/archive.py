@@ -37,6 +37,8 @@ _NO_POSTS = frozenset({".jpg", ".jpeg", ".png", ".gif", ".mp4", ".webp", ".html"
 _QUOTED = re.compile(r'"[^"]*"')
 _COLUMN = re.compile(r"[A-Za-z_][\w .#-]{0,40}")
 _TEXT = re.compile(r"(?i)text|tweet|content|body|message")
+_NO_CELL = frozenset({"", "NaN", "nan", "NULL", "\\N"})
+"""How tables write that a cell is empty."""
 _BOM = b"\xef\xbb\xbf"
 _WIDE_JSON = (b"\0{\0", b"\0[\0", b"\0\0\0{", b"\0\0\0[")
 """JSON in UTF-16 and UTF-32, high byte first."""
@@ -256,7 +258,7 @@ def _rows(raw: io.BufferedReader, separator: str) -> Iterator[tuple[bytes, int]]
     for row in csv.DictReader(text, delimiter=separator):
         made: dict[str, Any] = {}
         for column, cell in row.items():
-            if isinstance(column, str) and isinstance(cell, str) and cell:
+            if isinstance(column, str) and isinstance(cell, str) and cell not in _NO_CELL:
                 _put(made, column.strip().split("."), _cell(cell))
         value = orjson.dumps(made)
         yield value, len(value)

@@ -39,8 +39,10 @@ def is_activity(value: Fields) -> bool:
     kind = _kind(value)
     if kind == "Tombstone":
         return "id" in value
-    return (kind in _ACTS and "object" in value and ("actor" in value or "@context" in value)) or (
-        kind in _NOTES and ("attributedTo" in value or "@context" in value)
+    return (
+        (kind in _ACTS and "object" in value and ("actor" in value or "@context" in value))
+        or (kind in _NOTES and ("attributedTo" in value or "@context" in value))
+        or (kind == "Note" and "content" in value and "published" in value)
     )
 
 
@@ -56,9 +58,8 @@ def read(activity: Fields) -> Fields | Withdrawal:
         return _gone(activity, activity)
     if kind in _NOTES:
         return _note(activity, activity)
-    if kind in ("Create", "Update") and _kind(mapping(about)) in _NOTES:
-        fields = _note(mapping(about), activity)
-        return fields | {"edited": content_token(fields)} if kind == "Update" else fields
+    if kind in ("Create", "Update"):
+        return _made(kind, about, activity)
     if kind == "Announce":
         return _announce(activity, about)
     if kind == "Delete" or (kind == "Undo" and mapping(about).get("type") == "Announce"):
@@ -66,14 +67,41 @@ def read(activity: Fields) -> Fields | Withdrawal:
     raise NotAPost(f"{_NAME}: a {kind} of a {str(mapping(about).get('type'))[:40]} is not a post.")
 
 
+def _made(kind: str, about: object, activity: Fields) -> Fields:
+    """A note that was made or changed, of whatever type it is: a review of BookWyrm has a content too.
+
+    Raises:
+        NotAPost: it is none, such as a person.
+        PostError: only its address is given.
+    """
+    note = mapping(about) or next(iter(rows(about)), {})
+    if not note and isinstance(about, str):
+        raise PostError(f"{_NAME}: a {kind} that gives the address of its object only.")
+    if _kind(note) not in _NOTES and not (isinstance(note.get("content"), str) and "id" in note):
+        raise NotAPost(f"{_NAME}: a {kind} of a {str(note.get('type'))[:40]} is not a post.")
+    fields = _note(note, activity)
+    return fields | {"edited": content_token(fields)} if kind == "Update" else fields
+
+
 def _kind(thing: Fields) -> str | None:
-    """Its type; of several the first that is known here."""
-    kinds = [each for each in _several(thing.get("type")) if isinstance(each, str)]
+    """Its type, without its vocabulary; of several the first that is known here."""
+    kinds = [
+        each.rpartition("#")[2].removeprefix("as:") for each in _several(thing.get("type")) if isinstance(each, str)
+    ]
     return next((each for each in kinds if each in _ACTS or each in _NOTES), kinds[0] if kinds else None)
 
 
-def _announce(activity: Fields, about: object) -> Fields:
+def _announce(activity: Fields, about: object) -> Fields | Withdrawal:
+    """A note passed on; groups (Lemmy) pass on the activity that made it, changed it or took it back."""
     root = mapping(about)
+    act = _kind(root)
+    if act == "Delete":
+        return _gone(root, root.get("object"))
+    if act in ("Create", "Update"):
+        root = mapping(root.get("object"))
+        about = root or about
+    elif act in _ACTS:
+        raise NotAPost(f"{_NAME}: an Announce of a {act} is not a post.")
     root_id = required_id(root.get("id") or string(about), "object", _NAME)
     passed_on = _note(root, activity) if _kind(root) in _NOTES else {"network": "mastodon", "author": {}}
     return passed_on | {
@@ -122,7 +150,11 @@ def _note(note: Fields, activity: Fields) -> Fields:
         "author": {
             "key": author_key("mastodon", _address(note.get("attributedTo")) or _address(activity.get("actor")))
         },
-        "media": [link for row in _attachments(note) for link in media_link(_link(row.get("url")), row.get("name"))],
+        "media": [
+            link
+            for row in _attachments(note)
+            for link in media_link(_link(row.get("url")) or _link(row.get("href")), row.get("name"))
+        ],
         "links": page.links,
         "mentions": kinds.count("Mention"),
         "hashtags": hashtags(tag.get("name") for tag in tags if tag.get("type") == "Hashtag"),
@@ -148,7 +180,10 @@ def _content(note: Fields) -> tuple[str | None, object]:
 
 
 def _quotes(note: Fields) -> bool:
-    return any(note.get(name) for name in ("quote", "quoteUrl", "quoteUri", "_misskey_quote"))
+    links = (str(tag.get("rel")) for tag in rows(note.get("tag")) if tag.get("type") == "Link")
+    return any(note.get(name) for name in ("quote", "quoteUrl", "quoteUri", "_misskey_quote")) or any(
+        "quote" in rel for rel in links
+    )
 
 
 def _attachments(note: Fields) -> list[Fields]:

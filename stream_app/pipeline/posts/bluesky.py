@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import quote
@@ -31,6 +32,8 @@ _SENSITIVE = frozenset({"porn", "sexual", "nudity", "graphic-media", "gore", "!w
 """Authors' labels that veil photos: https://docs.bsky.app/docs/advanced-guides/moderation"""
 _FIRST_WORDS = {"c": "create", "u": "update", "d": "delete"}
 """How the first Jetstream named operations."""
+_CREATED = ("createdAt", "created_at", "created", "timestamp", "date")
+_TAG = re.compile(r"[A-Za-z]{2,3}")
 _EMBEDS = frozenset({"images", "video", "external", "record", "recordWithMedia", "gallery"})
 
 
@@ -47,14 +50,17 @@ def read(event: Fields) -> Fields | Withdrawal:
     if event.get("kind") == "account" or (not commit and "account" in event):
         return _account(event)
     if event.get("kind", "commit") != "commit" or not commit:
-        if isinstance(event.get("text"), str):
+        if isinstance(event.get("text"), str) or _is_flat(event):
             return read_flat(event)
+        kind = (string(event.get("$type")) or "").partition("#")[2]
+        if kind == "tombstone" or (kind == "account" and event.get("active") is False):
+            return _account(event | {"account": {"active": False, **event}})
         raise NotAPost(f"Bluesky Jetstream: an event of kind {event.get('kind')!r:.40} is not a post.")
     collection = commit.get("collection")
     operation = commit.get("operation") or _FIRST_WORDS.get(str(commit.get("type")))
     record = commit.get("record")
     if collection not in (_POST, _REPOST):
-        if isinstance(record, dict) and string(record.get("text")):
+        if isinstance(record, dict) and (string(record.get("text")) or string(record.get("content"))):
             raise PostError(f"{_NAME}: {collection!r:.80} has a text and is a kind of record not known here.")
         raise NotAPost(f"{_NAME}: {operation!r:.40} in {collection!r:.80} is not a post.")
     did = required_id(event.get("did"), "did", _NAME)
@@ -67,6 +73,17 @@ def read(event: Fields) -> Fields | Withdrawal:
     if operation == "update" and collection == _POST:
         fields["edited"] = content_token(fields)
     return fields
+
+
+def _is_flat(event: Fields) -> bool:
+    """Whether its address says that it is a post or a repost."""
+    address = string(event.get("uri")) or string(event.get("at_uri")) or ""
+    return address.startswith("at://") and (f"/{_POST}/" in address or f"/{_REPOST}/" in address)
+
+
+def is_page(value: Fields) -> bool:
+    """Whether it is a page of what is about a post (its quotes, likes, reposts), not the post."""
+    return any(isinstance(value.get(name), list) for name in ("posts", "likes", "repostedBy"))
 
 
 def read_op(op: Fields) -> Fields | Withdrawal:
@@ -139,9 +156,16 @@ def read_view(view: Fields) -> Fields:
     record = mapping(view.get("record")) or mapping(view.get("value"))
     if not record:
         return read_flat(view)
-    if "embed" not in record and isinstance(view.get("embed"), dict):
-        record = {**record, "embed": view["embed"]}
+    if not _is_flat(view) and uri.count("/") == 4 and not string(record.get("text")):
+        raise NotAPost(f"{_VIEW}: a record of {uri.split('/')[3]:.60} is not a post.")
+    shown = mapping(view.get("embed"))
+    if "embed" not in record and shown:
+        record = {**record, "embed": shown}
     fields = _record(record, uri, view.get("indexedAt"), _VIEW)
+    if not fields.get("media") and shown:
+        fields["media"] = list(_media(_media_embed(shown), uri.removeprefix("at://").partition("/")[0]))
+    if any(row.get("val") in _SENSITIVE for row in rows(view.get("labels"))):
+        fields["sensitive"] = True
     fields["favourites"], fields["reposts"] = count(view.get("likeCount")), count(view.get("repostCount"))
     return fields
 
@@ -152,9 +176,12 @@ def read_flat(flat: Fields) -> Fields:
     if uri is None:
         did = required_id(flat.get("did") or flat.get("author"), "uri", _VIEW)
         uri = f"at://{did}/{_POST}/{required_id(flat.get('rkey') or flat.get('cid'), 'uri', _VIEW)}"
-    created = flat.get("createdAt") or flat.get("created_at") or flat.get("created")
+    created = next((flat[name] for name in _CREATED if flat.get(name)), None)
     seen = flat.get("time_us") or flat.get("indexed_at") or flat.get("indexedAt")
     fields = _record({**flat, "createdAt": created}, uri, seen, _VIEW)
+    images = flat.get("images") if not fields.get("media") else None
+    if isinstance(images, list) and fields["kind"] != "repost":
+        fields["media"] = [link for each in images for link in media_link(each)]
     fields["favourites"] = count(flat.get("like_count", flat.get("likeCount")))
     fields["reposts"] = count(flat.get("repost_count", flat.get("repostCount")))
     return fields
@@ -197,17 +224,19 @@ def _repost(record: Fields) -> Fields:
 
 
 def _post(record: Fields, did: str, key: str, post_id: str, name: str) -> Fields:
-    text = record.get("text")
+    text, embed = record.get("text"), mapping(record.get("embed"))
+    media = list(_media(_media_embed(embed), did))
+    if text is None and media:
+        text = ""
     if not isinstance(text, str):
         raise PostError(f"{name}: commit.record.text is missing or is not a string.")
-    embed = mapping(record.get("embed"))
     features = [feature for facet in rows(record.get("facets")) for feature in rows(facet.get("features"))]
     kinds = [(string(feature.get("$type")) or "").partition("#")[2] for feature in features]
     tags = record.get("tags")
     inline = [feature.get("tag") for feature, kind in zip(features, kinds, strict=True) if kind == "tag"]
     languages = record.get("langs")
-    media = _media_embed(embed)
-    card = string(mapping(media.get("external")).get("uri"))
+    shown = _media_embed(embed)
+    card = string(mapping(shown.get("external")).get("uri"))
     linked = {
         feature.get("uri")
         for feature, kind in zip(features, kinds, strict=True)
@@ -219,14 +248,21 @@ def _post(record: Fields, did: str, key: str, post_id: str, name: str) -> Fields
         "kind": "quote" if mapping(embed.get("record")) else "reply" if reply else "original",
         "url": f"https://bsky.app/profile/{did}/post/{key}",
         "text": text,
-        "language": network_language(languages[0] if isinstance(languages, list) and languages else languages),
-        "media": list(_media(media, did)),
+        "language": _language(languages),
+        "media": media,
         "links": len(linked | ({card} if card else set())),
         "mentions": kinds.count("mention"),
         "hashtags": hashtags(inline + (tags if isinstance(tags, list) else [])),
-        "degraded": _unknown(embed, media),
+        "degraded": _unknown(embed, shown),
         "sensitive": any(row.get("val") in _SENSITIVE for row in rows(mapping(record.get("labels")).get("values"))),
     }
+
+
+def _language(languages: object) -> str | None:
+    """The first of some languages; of a list as Python prints it too."""
+    if isinstance(languages, str) and languages.startswith("["):
+        languages = _TAG.findall(languages)
+    return network_language(languages[0] if isinstance(languages, list) and languages else languages)
 
 
 def _media_embed(embed: Fields) -> Fields:

@@ -15,14 +15,17 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from stream_app.pipeline.posts.errors import PostError
+from stream_app.pipeline.posts.errors import NotAPost, PostError
 
 _ASSIGNED = re.compile(r"\s*(?:(?:var|const|let)\s+)?[A-Za-z_$][\w$.]*\s*=\s*(?=[\[{])")
 _HALF = re.compile("[\ud800-\udfff]")
 _JSON_STARTS = b'{["'
 _LONG = 25
-_FRAMES = ((b"\x01", 17), (b"\x03", 18))
-"""Of Confluent's newer frame, with a schema's GUID, and of AWS Glue's: a version, a compression, a schema's UUID."""
+_FRAMES = ((b"\x01", 17), (b"\x03", 18), (b"\0", 9), (b"\0\0\0\0", 36))
+"""Of Confluent's newer frame, with a schema's GUID; of AWS Glue's: a version, a compression, a schema's UUID; of
+Apicurio's with 8 bytes of id; and of Azure's first."""
+_GLUE_ZLIB = b"\x03\x05"
+_STREAMED = ("data:", "event:", "id:", "retry:", ":")
 _BLANK = re.compile(r"[\s\0,]*")
 _MOST_BYTES = 16 * 1024 * 1024
 
@@ -33,7 +36,7 @@ class FramedError(PostError):
     def __init__(self, schema_id: int, payload: bytes) -> None:
         super().__init__(
             f"A Schema Registry frame (schema id {schema_id}) before something that is not JSON, such as Avro or "
-            "Protobuf: a worker reads those where feed.registry.url says who knows the schema."
+            "Protobuf: those are read where feed.registry.url says who knows the schema."
         )
         self.schema_id, self.payload = schema_id, payload
 
@@ -43,6 +46,7 @@ def decode(value: bytes) -> Any:
 
     Raises:
         FramedError: a Schema Registry frame before something that is not JSON.
+        NotAPost: it is a comment of an event stream.
         PostError: it is no JSON, however kindly read.
     """
     try:
@@ -54,7 +58,7 @@ def decode(value: bytes) -> Any:
 def _leniently(value: bytes, why: str) -> Any:
     text = _text(_unframed(_unzipped(value))).strip("\0\x1e \t\r\n\ufeff")
     text = text[found.end() :].rstrip("; \r\n") if (found := _ASSIGNED.match(text)) else text
-    text = _event_stream(text) if text.startswith(("data:", "event:")) else text
+    text = _event_stream(text) if text.startswith(_STREAMED) else text
     if text[:1] not in ("{", "[", '"'):
         raise PostError(f"The value is not valid JSON: {why}.")
     try:
@@ -76,8 +80,10 @@ def _unframed(value: bytes) -> bytes:
         return codecs.BOM_UTF16_BE + value
     if value[:2] in (b"{\0", b"[\0") and value[3:4] == b"\0":
         return codecs.BOM_UTF16_LE + value
+    if value[:2] == _GLUE_ZLIB:
+        value = value[:18] + _inflated(value[18:], zlib.MAX_WBITS)
     for version, length in _FRAMES:
-        if value[:1] == version and value[length : length + 1] in (b"{", b"["):
+        if value.startswith(version) and value[length : length + 1] in (b"{", b"["):
             return value[length:]
     if value[:1] != b"\0" or len(value) <= 5:
         return value
@@ -104,6 +110,8 @@ def _all_of(text: str) -> Any:
 def _event_stream(text: str) -> str:
     """A Server-Sent Event's data, with its kind as Mastodon's websocket has it (WHATWG HTML, section 9.2)."""
     lines = [line.partition(":") for line in text.splitlines()]
+    if all(name not in ("data", "event") for name, _, _ in lines):
+        raise NotAPost("A comment keeps a stream alive and is not a post.")
     data = "\n".join(rest.removeprefix(" ") for name, _, rest in lines if name == "data")
     kind = next((rest.strip() for name, _, rest in lines if name == "event"), None)
     return json.dumps({"event": kind, "payload": data}) if kind in ("update", "status.update", "delete") else data
@@ -112,8 +120,12 @@ def _event_stream(text: str) -> str:
 def _unzipped(value: bytes) -> bytes:
     if value[:2] != b"\x1f\x8b":
         return value
+    return _inflated(value, zlib.MAX_WBITS | 16)
+
+
+def _inflated(value: bytes, bits: int) -> bytes:
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(value, _MOST_BYTES)
+        return zlib.decompressobj(bits).decompress(value, _MOST_BYTES)
     except zlib.error:
         return value
 

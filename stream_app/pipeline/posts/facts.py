@@ -7,6 +7,7 @@ cannot do without (its id, its time) goes through :func:`required_id` and :func:
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -41,6 +42,7 @@ Fields = dict[str, Any]
 """A JSON object, or the fields of a :class:`~stream_app.pipeline.posts.post.Post` before validation."""
 
 _MAX_COUNT = 2**53
+_ROUNDED = re.compile(r"\d[.,]\d+E\+\d+")
 _MAX_ID = 1_000
 _MAX_ADDRESS = 4_096
 _NOTHING: Fields = {}
@@ -67,6 +69,8 @@ def count(value: object) -> int | None:
         return value if 0 <= value < _MAX_COUNT else None
     if type(value) is str and value.isascii() and value.isdigit() and len(value) < 16:
         return int(value)
+    if type(value) is float and value.is_integer():
+        return count(int(value))
     return None
 
 
@@ -150,6 +154,8 @@ def required_id(value: object, field: str, network: str) -> str:
     found = identifier(value)
     if found is None:
         raise PostError(f"{network}: {field} is missing or is not a string.")
+    if "E+" in found and _ROUNDED.fullmatch(found):
+        raise PostError(f"{network}: {field} is {found:.40}: a spreadsheet has rounded it, and many posts may have it.")
     if len(found) > _MAX_ID:
         raise PostError(f"{network}: {field} has {len(found):,} characters, which is no id.")
     return found

@@ -75,6 +75,24 @@ def read_misskey(note: Fields) -> Fields:
     }
 
 
+def is_notification(value: Fields) -> bool:
+    """Whether it is a notification of the REST API: about an account, and perhaps a status."""
+    return isinstance(value.get("type"), str) and "content" not in value and "visibility" not in value
+
+
+def read_notification(notification: Fields) -> Fields:
+    """The fields of the status that a notification is about.
+
+    Raises:
+        NotAPost: it is about none that is public.
+        PostError: the status cannot be read.
+    """
+    status = mapping(notification.get("status"))
+    if not status:
+        raise NotAPost(f"Mastodon: a notification {notification['type']!r:.40} without a status.")
+    return read(status)
+
+
 def read(status: Fields) -> Fields:
     """The fields of a Post from a status; a boost carries the facts of its ``reblog``.
 
@@ -88,9 +106,13 @@ def read(status: Fields) -> Fields:
         raise NotAPost(f"{_NAME}: visibility {status.get('visibility')!r:.40} is not public.")
     root = mapping(status.get("reblog"))
     body = root or status
+    if body.get("visibility") not in _PUBLIC:
+        raise NotAPost(f"{_NAME}: visibility {body.get('visibility')!r:.40} of what it boosts is not public.")
     post_id = required_id(status.get("uri") or status.get("id"), "id", _NAME)
     root_id = required_id(root.get("uri") or root.get("id"), "reblog.id", _NAME) if root else post_id
-    content = body.get("content")
+    content, media = body.get("content"), _media(body)
+    if content is None and media:
+        content = ""
     if not isinstance(content, str):
         raise PostError(f"{_NAME}: content is missing or is not a string.")
     page = HtmlText(content)
@@ -110,7 +132,7 @@ def read(status: Fields) -> Fields:
         "language": network_language(body.get("language")),
         "created_at": required_time(moment(status.get("created_at")), "created_at", _NAME),
         "author": _author(mapping(body.get("account"))),
-        "media": _media(body),
+        "media": media,
         "links": page.links,
         "mentions": len(rows(body.get("mentions"))),
         "hashtags": hashtags(row.get("name") for row in rows(body.get("tags"))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -33,6 +33,8 @@ _KINDS = frozenset(get_args(PostKind))
 _NETWORKS = frozenset(get_args(Network))
 _AS_GIVEN = ("text", "edited", "edit_of", "local_id", "degraded")
 _GONE = frozenset({"__deleted", "__op", "deleted", "deleted_at"})
+_CALLED = {**{name: name for name in _NETWORKS}, "twitter": "x", "bsky": "bluesky", "fediverse": "mastodon"}
+"""Networks by the names that people give them."""
 _KEY = re.compile(r"[0-9a-f]{16}")
 
 
@@ -49,10 +51,11 @@ def read(value: Fields) -> Fields | Withdrawal:
         return _withdrawal(value)
     post_id = required_id(value.get("id"), "id", _NAME)
     network = value.get("network")
+    network = _CALLED.get(network.lower(), network) if isinstance(network, str) else network
     if not _GONE.isdisjoint(value) and network in _NETWORKS and _gone(value):
         when = moment(value.get("deleted_at")) or moment(value.get("deleted"))
         return Withdrawal(network=network, id=post_id, reason="deleted", at=when)
-    author = mapping(value.get("author"))
+    author = mapping(value.get("author")) or {"key": identifier(value.get("author"))}
     key = author.get("key")
     if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
         author = {**author, "key": author_key(str(network), key)}
@@ -69,11 +72,11 @@ def read(value: Fields) -> Fields | Withdrawal:
         "created_at": required_time(moment(value.get("created_at")), "created_at", _NAME),
         "language": network_language(value.get("language")),
         "author": _author(author) if author else {},
-        "place": _place(value["place"]) if isinstance(value.get("place"), dict) else None,
+        "place": _place(value["place"]) if value.get("place") else None,
         "media": _media(value["media"]) if value.get("media") else (),
         "links": count(value.get("links")) or 0,
         "mentions": count(value.get("mentions")) or 0,
-        "hashtags": hashtags(tags) if isinstance(tags, list) else (),
+        "hashtags": hashtags(tags if isinstance(tags, list) else [tags]),
         "sensitive": value.get("sensitive") is True,
         "favourites": count(value.get("favourites")),
         "reposts": count(value.get("reposts")),
@@ -123,8 +126,9 @@ def _author(author: Fields) -> Fields:
     }
 
 
-def _place(place: Fields) -> Fields | None:
-    """The place without what is wrong in it; without ``source`` a position is a point."""
+def _place(place: Any) -> Fields | None:
+    """The place, or its name, without what is wrong in it; without ``source`` a position is a point."""
+    place = {"name": place} if isinstance(place, str) else mapping(place)
     longitude, latitude = _degrees(place.get("longitude")), _degrees(place.get("latitude"))
     found = position(longitude, latitude) if longitude is not None and latitude is not None else None
     name, code = string(place.get("name")), country(place.get("country_code"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -15,8 +14,9 @@ from pydantic_core import ErrorDetails
 from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
 from stream_app.pipeline.posts.facts import Fields, NoTime, moment
+from stream_app.pipeline.posts.named import named
 from stream_app.pipeline.posts.post import Post, Withdrawal
-from stream_app.pipeline.posts.shapes import Mapping, Part, at_once, parts
+from stream_app.pipeline.posts.shapes import NO_ROW, Mapping, Part, at_once, parts
 
 __all__ = ["MAX_TEXT", "NotAPost", "Parsed", "PostError", "parse_post", "parse_record", "time_us"]
 
@@ -26,7 +26,6 @@ MAX_TOGETHER = 8_000_000
 """Characters of all posts of a record. A page may name one long post thousands of times: 1 MB would become 500."""
 
 _NEEDED = frozenset({"network", "id", "root_id", "text", "created_at"})
-_DIGITS = re.compile(rb"\d{5,20}")
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -43,9 +42,9 @@ class Parsed(NamedTuple):
     problems: tuple[PostError, ...] = ()
 
 
-def parse_record(
+def parse_record(  # noqa: PLR0911 - one kind of nothing after the other
     value: bytes | None,
-    headers: Headers = (),  # noqa: ARG001 - what a CloudEvent's headers say is in its data too
+    headers: Headers = (),
     timestamp: float | None = None,
     key: bytes | None = None,
     mapped: Mapping | None = None,
@@ -54,20 +53,27 @@ def parse_record(
 
     Args:
         value: The record's value, or a line of a file; None takes back the post that ``key`` names.
-        headers: The record's headers.
+        headers: The record's headers; a CloudEvent's (binary) tell its time.
         timestamp: The record's own time in seconds since 1970, for a post that has none.
         key: The record's key.
         mapped: Reads JSON in a format of somebody's own; tried before the formats known here.
     """
     if value is None and key:
-        return Parsed(withdrawals=(_tombstone(key),))
+        return _tombstone(key)
     if not value or value.isspace():
         return Parsed(notices=("A blank line keeps a stream alive and is not a post.",))
     seen = datetime.fromtimestamp(timestamp, UTC) if timestamp and 0 < timestamp < 1e11 else None
+    if headers and (said := dict(headers).get("ce_time")) is not None:
+        seen = moment(said.decode("ascii", "replace")) or seen
     try:
         whole = decode(value)
         reader = at_once(whole) if mapped is None and type(whole) is dict else None
-        return _gather(parts(whole, mapped) if reader is None else (Part(reader, whole, alone=True),), seen)
+        if reader is not None:
+            return _gather((Part(reader, whole, alone=True),), seen)
+        found = _gather(parts(whole, mapped), _happened(whole) or seen)
+        return _tombstone(key) if key and found.notices == (NO_ROW,) else found
+    except NotAPost as notice:
+        return Parsed(notices=(notice.reason,))
     except PostError as error:
         return Parsed(problems=(error,))
     except RecursionError:
@@ -100,17 +106,18 @@ def time_us(value: bytes) -> datetime | None:
     return moment(whole.get("time_us")) if isinstance(whole, dict) else None
 
 
-def _tombstone(key: bytes) -> Withdrawal:
-    """What the key of an emptied record names: ``network/id``, or an id that tells its network."""
-    name = key.decode("utf-8", "replace")
-    network, _, rest = name.partition("/")
-    if network in ("x", "bluesky", "mastodon", "other") and rest:
-        return Withdrawal(network=network, id=rest, reason="deleted")
-    if name.startswith("at://"):
-        return Withdrawal(network="bluesky", id=name, reason="deleted")
-    if name.startswith(("https://", "http://")):
-        return Withdrawal(network="mastodon", id=name, reason="deleted")
-    return Withdrawal(network="x" if _DIGITS.fullmatch(key) else "other", id=name, reason="deleted")
+def _happened(whole: Any) -> datetime | None:
+    """When a structured CloudEvent happened."""
+    return moment(whole.get("time")) if isinstance(whole, dict) and "specversion" in whole else None
+
+
+def _tombstone(key: bytes) -> Parsed:
+    """What the key of an emptied record names; a key may be JSON, with an envelope and a frame."""
+    try:
+        named_by: Any = decode(key) if key[:1] in (b"{", b'"', b"\0") else key.decode("utf-8", "replace")
+        return Parsed(withdrawals=(named(named_by),))
+    except PostError:
+        return Parsed(withdrawals=(Withdrawal(network="other", id=key.decode("utf-8", "replace"), reason="deleted"),))
 
 
 def _gather(found: Iterable[Part], seen: datetime | None) -> Parsed:

@@ -11,6 +11,7 @@ from stream_app.pipeline.posts import activitypub, bluesky, mastodon, own, tabul
 from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
 from stream_app.pipeline.posts.facts import Fields, content_token, mapping, rows, string
+from stream_app.pipeline.posts.named import named
 from stream_app.pipeline.posts.post import Withdrawal
 
 Reader = Callable[[Fields], Fields | Withdrawal | Iterable[Withdrawal]]
@@ -18,17 +19,20 @@ Reader = Callable[[Fields], Fields | Withdrawal | Iterable[Withdrawal]]
 _DEPTH = 6
 """Envelopes within envelopes that are opened."""
 _LISTS = ("statuses", "posts", "feed", "tweets", "results", "records", "items", "orderedItems", "hits", "events",
-          "messages", "data", "notifications", "Records", "ancestors", "descendants")  # fmt: skip
+          "messages", "data", "notifications", "Records", "ancestors", "descendants",
+          "bookmarks", "rows", "documents")  # fmt: skip
 """Where pages keep their posts."""
 _WRAPPERS = ("payload", "data", "tweet", "status", "post", "value", "message", "record", "body", "_source", "after",
              "detail", "Message", "object", "toot", "item", "hits", "event", "document", "fullDocument", "kinesis",
-           "tweetResult", "tweet_results", "result")  # fmt: skip
+           "tweetResult", "tweet_results", "result", "first", "log")  # fmt: skip
 """What envelopes call what they carry, tried in this order once no format was recognised."""
 _NOTICES = frozenset({*x_v1.CONTROL, "errors", "info", "heartbeat"})
 _MASTODON_EVENTS = frozenset(
     {"update", "status.update", "delete", "notification", "filters_changed", "conversation", "announcement",
      "announcement.reaction", "announcement.delete", "encrypted_message", "notifications_merged"}
 )  # fmt: skip
+NO_ROW = "Debezium: a deletion without a row."
+"""Which row it was is in the record's key."""
 _CHANGES = frozenset({"c", "r", "u", "d", "t", "m"})
 """Debezium's words for what became of a row."""
 _NOT_ALONE = frozenset(
@@ -92,6 +96,8 @@ def parts(value: Any, mapped: Mapping | None = None, *, alone: bool = True, dept
         yield from parts(value, mapped, alone=alone, depth=depth + 1)
     elif isinstance(value, dict):
         yield from _of_object(value, mapped, alone, depth)
+    elif value == []:
+        raise NotAPost("An empty page holds no post.")
     elif isinstance(value, list) and depth < _DEPTH and any(map(_holds, value)):
         for each in value:
             yield from _of_item(each, mapped, depth + 1, alone=alone and len(value) == 1)
@@ -126,6 +132,8 @@ def _of_object(value: Fields, mapped: Mapping | None, alone: bool, depth: int) -
         yield Part(reader, value, alone)
         return
     if (found := _several(value)) is not None:
+        if not found:
+            raise NotAPost("A list without a post.")
         yield from (Part(read, each, len(found) == 1 and alone) for read, each in found)
         return
     inside = _inside(value) if depth < _DEPTH else None
@@ -149,7 +157,18 @@ def _several(value: Fields) -> list[tuple[Reader, Fields]] | None:
         return [(bluesky.read_op, op) for op in ops]
     if value.get("op") in _CHANGES and ("before" in value or "after" in value):
         return [(_changed, value)]
+    if value.get("operationType") == "delete" and "documentKey" in value:  # MongoDB
+        return [(lambda change: named(change["documentKey"]), value)]
+    if value.get("type") in ("delete", "DELETE") and {"database", "table"} & value.keys():  # Maxwell, Canal
+        gone = value.get("data")
+        return [(_gone, row) for row in (rows(gone) if isinstance(gone, list) else [mapping(gone)])]
     return None
+
+
+def _gone(row: Fields) -> Withdrawal:
+    """What a deleted row was, or else what its key names."""
+    fields = _read_or_none(row)
+    return named(row) if fields is None else _withdrawn(fields)
 
 
 def _changed(change: Fields) -> Fields | Withdrawal:
@@ -162,15 +181,19 @@ def _changed(change: Fields) -> Fields | Withdrawal:
     gone = change["op"] == "d"
     row = change.get("before" if gone else "after")
     if row is None:
-        raise NotAPost(f"Debezium: a change {change['op']!r:.10} without a row.")
+        raise NotAPost(NO_ROW if gone else f"Debezium: a change {change['op']!r:.10} without a row.")
+    if gone:
+        return _gone(mapping(row) or mapping(_read_json(row)))
     fields = _read_one(row)
-    if isinstance(fields, Withdrawal) or not gone:
-        if isinstance(fields, dict) and change["op"] == "u" and not fields.get("edited"):
-            before = _read_or_none(change.get("before"))
-            if before is None or content_token(before) != content_token(fields):
-                fields["edited"] = content_token(fields)
-        return fields
-    return _withdrawn(fields)
+    if isinstance(fields, dict) and change["op"] == "u" and not fields.get("edited"):
+        before = _read_or_none(change.get("before"))
+        if before is None or content_token(before) != content_token(fields):
+            fields["edited"] = content_token(fields)
+    return fields
+
+
+def _read_json(row: object) -> object:
+    return decode(row.encode("utf-8", "replace")) if isinstance(row, str) else row
 
 
 def _withdrawn(fields: Fields) -> Withdrawal:
@@ -224,11 +247,11 @@ def reader_of(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - a table 
     if "did" in value:
         return bluesky.read
     if (string(value.get("uri")) or string(value.get("at_uri")) or "").startswith("at://"):
-        return bluesky.read_view
+        return None if bluesky.is_page(value) else bluesky.read_view
     if (string(mapping(value.get("post")).get("uri")) or "").startswith("at://"):
         return bluesky.read_feed_view
     if "account" in value:
-        return mastodon.read
+        return mastodon.read_notification if mastodon.is_notification(value) else mastodon.read
     if "verb" in value and ("actor" in value or "object" in value):
         return _gnip(value)
     if activitypub.is_activity(value):
@@ -241,6 +264,8 @@ def reader_of(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - a table 
 def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - as above
     if x_notices.is_batch_line(value):
         return x_notices.read_batch_line
+    if x_forms.is_scraped_elsewhere(value):
+        return x_forms.read_scraped_elsewhere
     if x_forms.is_scraped(value):
         return x_forms.read_scraped
     if x_forms.is_connect(value):
@@ -257,8 +282,6 @@ def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - as above
         return x_forms.read_note
     if isinstance(value.get("legacy"), dict) and "rest_id" in value:
         return x_forms.read_web
-    if "content" in value and str(value.get("_type")).startswith("snscrape."):
-        return x_forms.read_scraped_elsewhere
     if any(isinstance(value.get(name), dict) for name in x_notices.V1):
         return x_notices.read_v1
     if "StatusId" in value and "UserId" in value:
@@ -329,7 +352,7 @@ def _inside(value: Fields) -> Any:  # noqa: PLR0911 - one kind of envelope after
             return value[name]
     for name in _WRAPPERS:
         found = value.get(name)
-        if isinstance(found, dict) and found:
+        if (isinstance(found, dict) and found) or (isinstance(found, list) and any(map(_holds, found))):
             return found
         if isinstance(found, str):
             if found.lstrip()[:1] in ("{", "["):
@@ -339,9 +362,10 @@ def _inside(value: Fields) -> Any:  # noqa: PLR0911 - one kind of envelope after
     return None
 
 
-def _unpacked(packed: Any) -> str | None:
+def _unpacked(packed: Any) -> Any:
+    """The JSON value in base64; None where there is none."""
     try:
-        return base64.b64decode(packed, validate=True).decode("utf-8", "replace")
+        return decode(base64.b64decode(packed, validate=True))
     except (binascii.Error, ValueError, TypeError):
         return None
 
@@ -356,7 +380,8 @@ def _nothing(value: Fields) -> Fields:
     if control := sorted(_NOTICES & value.keys()):
         raise NotAPost(f"X stream: a {control[0]} notice is not a post.")
     lists = [name for name in _LISTS if value.get(name) == []]
-    if lists or mapping(value.get("meta")).get("result_count") == 0 or (value and _EMPTY_PAGE.issuperset(value)):
+    empty = mapping(value.get("meta")).get("result_count") == 0 or (value and _EMPTY_PAGE.issuperset(value))
+    if lists or empty or str(value.get("type")).endswith(("Collection", "CollectionPage")):
         raise NotAPost("An empty page holds no post.")
     if ("payload" in value and value["payload"] is None) or ("specversion" in value and value.get("data") is None):
         raise NotAPost("An envelope without a payload holds no post.")

@@ -20,18 +20,23 @@ _TEXT = (
     "full_text",
     "text",
     "post_text",
+    "rawcontent",
     "content",
     "body",
     "message",
     "title",
 )
 _TIME = ("created_at", "tweet_created_at", "tweet_created", "createdat", "datetime", "date_time", "date", "timestamp",
-         "posted_at", "posttime", "created", "time")  # fmt: skip
-_PHOTO = ("image_url", "media_url", "photo_url", "image", "photo", "media")
+         "posted_at", "posttime", "created", "post_created", "created_utc", "unix_timestamp", "time")  # fmt: skip
+_PHOTO = ("image_url", "media_url", "photo_url", "image", "photo", "photos", "images", "media")
 _LANGUAGE = ("lang", "language", "tweet_lang")
 _AUTHOR = ("user_id", "author_id", "from_user_id_str", "user_id_str", "author", "username", "user", "from_user")
 _LATITUDE, _LONGITUDE = ("latitude", "lat"), ("longitude", "lon", "lng", "long")
 _OF_X = ("tweet", "retweet", "from_user", "screen_name")
+_LINK = ("url", "post_link", "permalink", "link", "tweet_permalink")
+_X_PAGE = re.compile(r"https?://(?:\w+\.)?(?:x|twitter)\.com/.+/status(?:es)?/(\d+)")
+_ADDRESS = re.compile(r"(?:fullUrl='|(?<!previewUrl=')(?=https?://))(https?://[^\s'\"\],|;]+)")
+"""Addresses in a cell: one, several, or a list as Python prints it."""
 
 
 def read(row: Fields) -> Fields | Withdrawal:
@@ -47,9 +52,12 @@ def read(row: Fields) -> Fields | Withdrawal:
         "created_at": _first(named, _TIME),
         "lang": _first(named, _LANGUAGE),
     }
-    author, photo = identifier(_first(named, _AUTHOR)), string(_first(named, _PHOTO))
-    if _is_of_x(named, row):
-        media = [{"media_url_https": photo}] if photo else []
+    author, photos = identifier(_first(named, _AUTHOR)), _addresses(_first(named, _PHOTO))
+    page = _X_PAGE.match(string(_first(named, _LINK)) or "")
+    if page or _is_of_x(named, row):
+        media = [{"media_url_https": photo} for photo in photos]
+        if page and not str(found["id"]).isdigit():
+            found["id"] = page[1]
         # Without an author it is told by its first words whether it is a retweet.
         user = {"user": {"id": author}} if author and not str(found["text"]).startswith("RT @") else {}
         return x_v1.read({**found, **user, "entities": {"media": media}}, "row about X")
@@ -60,10 +68,16 @@ def read(row: Fields) -> Fields | Withdrawal:
             **{name: found[name] for name in ("id", "text", "created_at")},
             "language": found["lang"],
             "author": {"key": author} if author else None,
-            "media": photo,
+            "media": photos,
             "place": place if all(each is not None for each in place.values()) else None,
         }
     )
+
+
+def _addresses(cell: object) -> list[str]:
+    if isinstance(cell, list):
+        return [each for each in cell if isinstance(each, str)]
+    return _ADDRESS.findall(cell) if isinstance(cell, str) else []
 
 
 def is_row(value: Fields) -> bool:

@@ -13,6 +13,10 @@ _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 _SLASHES = re.compile(r"(\d{4})/(\d\d?)/(\d\d?)", re.ASCII)
 _HALF_DAY = re.compile(r"(.*\D|)(\d\d?)(:\d\d(?::\d\d)?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
 _ZONE_NAME = re.compile(r"\[[\w/+-]+\]$", re.ASCII)
+_COMPACT = re.compile(r"20\d{10}(?:\d\d)?", re.ASCII)
+_DOTS = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})", re.ASCII)
+_NET = re.compile(r"/Date\((\d{9,16})(?:[+-]\d{4})?\)/", re.ASCII)
+_HOUR_FIRST = re.compile(r"(\d\d?:\d\d(?::\d\d)?(?: ?[AaPp]\.?[Mm]\.?)?) [·-] (.+)")
 _LEAP = re.compile(r"(\d\d:\d\d):60")
 _FIRST = 946_684_800.0  # 2000-01-01
 _DAY = 86_400.0
@@ -30,11 +34,41 @@ def moment(value: object) -> datetime | None:
         found = _written(value)
     elif type(value) in (int, float):
         found = _counted(value)  # type: ignore[arg-type]
-    elif type(value) is dict and len(value) == 1:  # MongoDB's extended JSON
-        return moment(value.get("$date", value.get("$numberLong")))
+    elif type(value) is dict:
+        return _wrapped(value)
+    elif type(value) is list:
+        found = _listed(value)
     else:
         return None
-    return found if found is not None and _FIRST <= found.timestamp() <= time.time() + _DAY else None
+    if found is not None and _FIRST <= found.timestamp() <= time.time() + _DAY:
+        return found
+    return _digits(value) if type(value) in (int, str) and _COMPACT.fullmatch(str(value)) else None
+
+
+def _wrapped(value: dict[str, object]) -> datetime | None:
+    """MongoDB's extended JSON, Firestore's and Protobuf's seconds."""
+    if len(value) == 1 and (inner := value.get("$date", value.get("$numberLong"))) is not None:
+        return moment(inner)
+    return moment(value.get("seconds", value.get("_seconds")))
+
+
+def _listed(parts: list[object]) -> datetime | None:
+    """Year, month, day, hour, minute, second: as Java's serialisers write a time without a zone."""
+    numbers = [part for part in parts[:6] if type(part) is int]
+    try:
+        whole = 3 <= len(numbers) == len(parts[:6])
+        return datetime(*numbers).replace(tzinfo=UTC) if whole else None  # type: ignore[arg-type]  # noqa: DTZ001
+    except (ValueError, OverflowError):
+        return None
+
+
+def _digits(value: object) -> datetime | None:
+    """``20260603100000``, with or without seconds, which no count since 1970 within reason looks like."""
+    digits = str(value)
+    try:
+        return moment(datetime.strptime(digits, "%Y%m%d%H%M%S"[: len(digits) - 2]).replace(tzinfo=UTC).isoformat())
+    except ValueError:
+        return None
 
 
 def _written(value: str) -> datetime | None:
@@ -58,6 +92,12 @@ def _written(value: str) -> datetime | None:
 def _other(value: str) -> datetime | None:
     if _NUMBER.fullmatch(value):
         return _counted(float(value))
+    if net := _NET.fullmatch(value):
+        return _counted(float(net[1]))
+    value = value.replace("\u2212", "-").replace(" · ", " - ")
+    if first := _HOUR_FIRST.fullmatch(value):  # as X's pages have it
+        value = f"{first[2]} {first[1]}"
+    value = _DOTS.sub(lambda found: f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}", value)
     value = _ZONE_NAME.sub("", _LEAP.sub(r"\1:59", value))
     value = _SLASHES.sub(lambda found: f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}", value)
     if half := _HALF_DAY.fullmatch(value):

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stream_app.pipeline.posts import own, x_v1, x_v2
+from stream_app.pipeline.posts.errors import NotAPost
 from stream_app.pipeline.posts.facts import Fields, identifier, mapping, rows, string
 from stream_app.pipeline.posts.html_text import HtmlText
 from stream_app.pipeline.posts.post import Withdrawal
@@ -21,6 +22,10 @@ BARE_V2 = frozenset(
     }
 )  # fmt: skip
 """Fields of a v2 post without its ``data``; v1.1 shares the last but one, and has ``user`` or ``id_str`` beside it."""
+
+
+_ENTITIES = frozenset({"media_entities", "hashtag_entities", "user_mention_entities", "url_entities"})
+"""Of twitter4j's names, with underscores, those that nobody else has."""
 
 
 def read_flattened(post: Fields) -> Fields:
@@ -55,18 +60,20 @@ def _with_keys(post: Fields) -> Fields:
     changed = dict(post)
     if media:
         changed["attachments"] = {**attachments, "media_keys": [row.get("media_key") for row in media]}
+    if (geo := mapping(post.get("geo"))) and "place_id" not in geo:
+        changed["geo"] = {**geo, "place_id": geo.get("id")}
     if "author_id" not in post and "author" in post:
         changed["author_id"] = mapping(post["author"]).get("id")
     return changed
 
 
 def read_connect(record: Fields) -> Fields:
-    """The fields of a Post from twitter4j's names, in TitleCase or camelCase."""
+    """The fields of a Post from twitter4j's names, in TitleCase, camelCase or with underscores."""
     return x_v1.read(_connect(record), "Kafka Connect Twitter record")
 
 
 def _connect(record: Fields) -> Fields:
-    get = {str(name)[:1].upper() + str(name)[1:]: value for name, value in record.items()}.get
+    get = _Names(record).get
     user, named, point = _titled(get("User")), _titled(get("Place")), _titled(get("GeoLocation"))
     answered = identifier(get("InReplyToStatusId"))
     status: Fields = {
@@ -89,7 +96,7 @@ def _connect(record: Fields) -> Fields:
             "hashtags": [{"text": _titled(row).get("Text")} for row in rows(get("HashtagEntities"))],
             "user_mentions": rows(get("UserMentionEntities")),
             "urls": [{"display_url": _titled(row).get("DisplayURL")} for row in rows(get("URLEntities"))],
-            "media": [_photo(_titled(row)) for row in rows(get("MediaEntities"))],
+            "media": [_photo(_titled(row)) for row in rows(get("ExtendedMediaEntities")) or rows(get("MediaEntities"))],
         },
         "place": {
             "full_name": named.get("FullName"),
@@ -99,6 +106,7 @@ def _connect(record: Fields) -> Fields:
         if named
         else None,
         "geo": {"coordinates": [point.get("Latitude"), point.get("Longitude")]} if point else None,
+        "possibly_sensitive": get("PossiblySensitive"),
     }
     if root := mapping(get("RetweetedStatus")):
         status["retweeted_status"] = _connect(root)
@@ -107,15 +115,30 @@ def _connect(record: Fields) -> Fields:
     return status
 
 
-def _photo(row: Fields) -> Fields:
+class _Names(dict[str, Any]):
+    """An object looked up by names in TitleCase, however it writes them."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__({_plain(name): each for name, each in mapping(value).items()})
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value, or the default where there is none."""
+        return super().get(_plain(name), default)
+
+
+def _plain(name: object) -> str:
+    return str(name).replace("_", "").lower()
+
+
+def _photo(row: _Names) -> Fields:
     return {
-        "media_url_https": row.get("MediaURLHttps") or row.get("MediaURLHTTPS") or row.get("MediaURL"),
+        "media_url_https": row.get("MediaURLHttps") or row.get("MediaURL"),
         "ext_alt_text": row.get("ExtAltText"),
     }
 
 
-def _titled(value: object) -> Fields:
-    return {str(name)[:1].upper() + str(name)[1:]: each for name, each in mapping(value).items()}
+def _titled(value: object) -> _Names:
+    return _Names(value)
 
 
 def read_gnip(activity: Fields) -> Fields:
@@ -244,25 +267,42 @@ def is_flattened(value: Fields) -> bool:
 
 def is_connect(value: Fields) -> bool:
     """Whether it has twitter4j's names."""
-    if "Text" in value and "Id" in value:
+    if ("Text" in value and "Id" in value) or ("text" in value and not _ENTITIES.isdisjoint(value)):
         return True
     return "createdAt" in value and "text" in value and "user" in value and "userId" not in value
 
 
 def read_scraped_elsewhere(line: Fields) -> Fields | Withdrawal:
     """The fields of a Post from a line of snscrape about another network: Telegram, Facebook, Mastodon, ..."""
-    fediverse = "mastodon" in str(line.get("_type"))
+    kind = str(line.get("_type"))
+    if kind.endswith(("Tombstone", "TweetRef")) and "twitter" in kind:
+        if kind.endswith("TweetRef") or identifier(line.get("id")) is None:
+            raise NotAPost(f"snscrape: a {kind.rpartition('.')[2]} is not a post.")
+        return Withdrawal(network="x", id=str(line["id"]), reason="tombstone")
+    fediverse = "mastodon" in kind
     page = HtmlText(line["content"]) if fediverse and isinstance(line.get("content"), str) else None
     return own.read(
         {
             "network": "mastodon" if fediverse else "other",
             "id": line.get("url") or line.get("cleanUrl") or line.get("id"),
             "url": line.get("url") or line.get("cleanUrl"),
-            "text": page.text if page else line.get("content") or line.get("title"),
-            "created_at": line.get("date") or line.get("created"),
+            "text": page.text if page else _said(line),
+            "created_at": line.get("date") or line.get("created") or line.get("createdAt"),
             "media": line.get("image"),
         }
     )
+
+
+def _said(line: Fields) -> str:
+    """The text: of Telegram and others ``content``, of Reddit a title and a body, of Weibo ``text``."""
+    parts = (line.get("title"), line.get("content") or line.get("selftext") or line.get("body") or line.get("text"))
+    return "\n\n".join(part for part in parts if isinstance(part, str) and part)
+
+
+def is_scraped_elsewhere(value: Fields) -> bool:
+    """Whether it is a line of snscrape about another network, or about a post of X that is not there."""
+    kind = string(value.get("_type")) or ""
+    return kind.startswith("snscrape.") and ("twitter" not in kind or kind.endswith(("Tombstone", "TweetRef")))
 
 
 def read_note(line: Fields) -> Fields:
@@ -284,17 +324,20 @@ def _web(result: Fields) -> Fields:
     user = mapping(mapping(mapping(result.get("core")).get("user_results")).get("result"))
     note = mapping(mapping(mapping(result.get("note_tweet")).get("note_tweet_results")).get("result"))
     status = {**legacy, "id_str": legacy.get("id_str") or result.get("rest_id")}
+    control = mapping(result.get("edit_control"))
+    versions = mapping(control.get("edit_control_initial")).get("edit_tweet_ids") or control.get("edit_tweet_ids")
+    status["edit_history"] = {"edit_tweet_ids": versions}
     status["user"] = {**mapping(user.get("legacy")), "id_str": user.get("rest_id")}
     if string(note.get("text")):
         status["full_text"] = note["text"]
     if root := mapping(mapping(legacy.get("retweeted_status_result")).get("result")):
-        status["retweeted_status"] = _web(root)
+        status["retweeted_status"] = _web(mapping(root.get("tweet")) or root)
     return status
 
 
 def is_scraped(value: Fields) -> bool:
     """Whether it is a line of snscrape or twscrape about X."""
     kind = string(value.get("_type")) or ""
-    if kind.startswith("snscrape.") and "twitter" not in kind:
+    if "id" not in value and "id_str" not in value:
         return False
     return "twitter" in kind or "rawContent" in value or ("date" in value and "content" in value and "user" in value)

@@ -44,10 +44,13 @@ def read(status: Fields, name: str = _NAME) -> Fields:
     root_id = required_id(root.get("id_str") or root.get("id"), "retweeted_status.id_str", name) if root else post_id
     full = mapping(body.get("extended_tweet"))
     text = string(full.get("full_text")) or string(body.get("full_text")) or body.get("text")
+    entities = mapping(full.get("entities")) or mapping(body.get("entities"))
+    media = _media(body, full, entities)
+    if text is None and media:
+        text = ""
     if not isinstance(text, str):
         raise PostError(f"{name}: none of full_text, extended_tweet.full_text and text is a string.")
-    entities = mapping(full.get("entities")) or mapping(body.get("entities"))
-    created_at = moment(status.get("created_at")) or snowflake_time(post_id)
+    created_at = moment(status.get("created_at")) or snowflake_time(post_id) or moment(status.get("timestamp_ms"))
     return {
         "network": "x",
         "id": post_id,
@@ -59,15 +62,21 @@ def read(status: Fields, name: str = _NAME) -> Fields:
         "created_at": required_time(created_at, "created_at", name),
         "place": _place(body),
         "author": _author(mapping(body.get("user"))),
-        "media": _media(body, full, entities),
+        "media": media,
         "links": links(entities.get("urls")),
         "mentions": len(rows(entities.get("user_mentions"))),
         "hashtags": hashtags(row.get("text") for row in rows(entities.get("hashtags"))),
         "sensitive": body.get("possibly_sensitive") is True,
         "favourites": count(body.get("favorite_count")),
         "reposts": count(body.get("retweet_count")),
-        **versions(post_id, mapping(status.get("edit_history")).get("edit_tweet_ids")),
+        **versions(post_id, _history(status)),
     }
+
+
+def _history(status: Fields) -> object:
+    """The ids of all versions, as the API gives them, or a personal archive."""
+    archived = mapping(mapping(mapping(status.get("edit_info")).get("edit")).get("editControlInitial"))
+    return mapping(status.get("edit_history")).get("edit_tweet_ids") or archived.get("editTweetIds")
 
 
 def _retweets(status: Fields) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from stream_app.pipeline.posts.errors import PostError
 from stream_app.pipeline.posts.facts import (
@@ -26,6 +26,7 @@ from stream_app.pipeline.posts.language import network_language
 from stream_app.pipeline.posts.x import links, place, snowflake_time, unescape, url, versions, without_retweet_prefix
 
 _NAME = "X API v2 line"
+_TABLES = (("tweets", "id"), ("users", "id"), ("media", "media_key"), ("places", "id"), ("polls", "id"))
 _KINDS = {"retweeted": "repost", "quoted": "quote", "replied_to": "reply"}
 
 
@@ -55,7 +56,7 @@ def read(line: Fields) -> Fields:
         "root_id": root_id if kind == "repost" else post_id,
         "kind": kind,
         "url": url(post_id),
-        "text": unescape(text),
+        "text": "\n\n".join(part for part in (unescape(text), _choices(body, includes)) if part),
         "language": network_language(body.get("lang")),
         "created_at": required_time(created_at, "data.created_at", _NAME),
         "place": _place(mapping(body.get("geo")), includes),
@@ -74,35 +75,49 @@ def read(line: Fields) -> Fields:
 def posts_of_page(page: Fields) -> Iterator[Fields]:
     """Each post of a page (``data`` is a list) as a line of its own, with what it refers to out of ``includes``."""
     includes = mapping(page.get("includes"))
-    tables = {
-        name: {key: row for row in rows(includes.get(name)) if isinstance(key := row.get(field), str)}
-        for name, field in (("tweets", "id"), ("users", "id"), ("media", "media_key"), ("places", "id"))
+    tables: dict[str, dict[str | None, Fields]] = {
+        name: {key: row for row in rows(includes.get(name)) if (key := identifier(row.get(field))) is not None}
+        for name, field in (
+            ("tweets", "id"),
+            ("users", "id"),
+            ("media", "media_key"),
+            ("places", "id"),
+            ("polls", "id"),
+        )
     }
     for data in page["data"]:
         yield {"data": data, "includes": _referred(data, tables)} if isinstance(data, dict) else {"data": data}
 
 
-def _referred(data: Fields, tables: dict[str, dict[str, Fields]]) -> Fields:
+def _referred(data: Fields, tables: dict[str, dict[str | None, Fields]]) -> Fields:
     """Rows of ``includes`` that a post refers to, itself or by the posts it repeats, quotes or answers."""
     tweets = _rows_of(tables["tweets"], [row.get("id") for row in rows(data.get("referenced_tweets"))])
     posts = [data, *tweets]
-    keys = [mapping(post.get("attachments")).get("media_keys") for post in posts]
+    keys, polls = _attached(posts, "media_keys"), _attached(posts, "poll_ids")
     return {
         "tweets": tweets,
         "users": _rows_of(tables["users"], [post.get("author_id") for post in posts]),
-        "media": _rows_of(tables["media"], [key for each in keys if isinstance(each, list) for key in each]),
+        "media": _rows_of(tables["media"], keys),
+        "polls": _rows_of(tables["polls"], polls),
         "places": _rows_of(tables["places"], [mapping(post.get("geo")).get("place_id") for post in posts]),
     }
 
 
-def _rows_of(table: dict[str, Fields], wanted: list[object]) -> list[Fields]:
-    return [table[key] for key in dict.fromkeys(key for key in wanted if isinstance(key, str)) if key in table]
+def _rows_of(table: Mapping[str | None, Fields], wanted: list[object]) -> list[Fields]:
+    return [table[key] for key in dict.fromkeys(map(identifier, wanted)) if key in table]
+
+
+def _attached(posts: list[Fields], name: str) -> list[object]:
+    """The ids of what posts have attached."""
+    found = (mapping(post.get("attachments")).get(name) for post in posts)
+    return [key for each in found if isinstance(each, list) for key in each]
 
 
 def _find(table: object, field: str, wanted: object) -> Fields | None:
-    if wanted is None:
+    name = identifier(wanted)
+    if name is None:
         return None
-    return next((row for row in rows(table) if row.get(field) == wanted), None)
+    return next((row for row in rows(table) if identifier(row.get(field)) == name), None)
 
 
 def _kind(data: Fields) -> tuple[str, str | None]:
@@ -143,6 +158,14 @@ def _media(body: Fields, includes: Fields) -> list[Fields]:
         for row in found
         for link in media_link(row.get("url") or row.get("preview_image_url"), row.get("alt_text"))
     ]
+
+
+def _choices(body: Fields, includes: Fields) -> str:
+    """The options of a poll, a line each."""
+    wanted = {identifier(each) for each in _attached([body], "poll_ids")}
+    polls = [row for row in rows(includes.get("polls")) if identifier(row.get("id")) in wanted] if wanted else []
+    labels = (string(option.get("label")) for poll in polls for option in rows(poll.get("options")))
+    return "\n".join(f"- {label}" for label in labels if label)
 
 
 def _place(geo: Fields, includes: Fields) -> Fields | None:

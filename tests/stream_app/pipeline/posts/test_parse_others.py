@@ -204,7 +204,8 @@ def test_every_post_survives_our_own_format(samples, name):
     [
         (b"not json", "The value is not valid JSON: expected"),
         (b'{"text": "\xff"', "The value is not valid JSON"),
-        (b"[]", "The value is a JSON list; one object with one post was expected."),
+        (b"[1]", "The value is a JSON list; one object with one post was expected."),
+        (b"[]", "An empty page holds no post."),
         (b"3", "The value is a JSON number"),
         (b"null", "The value is a JSON null"),
         (b"NaN", "The value is not valid JSON"),

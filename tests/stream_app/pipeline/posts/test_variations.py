@@ -5,6 +5,7 @@ import base64
 import gzip
 import io
 import json
+import zlib
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_app.pipeline.feed.archive import items
 from stream_app.pipeline.posts.html_text import HtmlText
-from stream_app.pipeline.posts.parse import parse_record
+from stream_app.pipeline.posts.parse import Parsed, parse_record
 from stream_app.pipeline.posts.times import moment
 
 T, NOW = "2026-06-03T10:00:00Z", 1_780_480_800.0
@@ -120,6 +121,66 @@ POSTS = {
     "JSON text sequence": (b"\x1e" + json.dumps(OWN).encode(), {"id": "c1"}),
     "data set's names": ({"tweet_id": TWEET["id"], "tweet_text": "Water"}, {"network": "x", "text": "Water"}),
     "float id of a table with gaps": (OWN | {"id": 17.0}, {"id": "17"}),
+    "X page with ids as numbers": (
+        {"data": [TWEET | {"author_id": 22}], "includes": {"users": [{"id": 22, "public_metrics": {"followers_count": 5}}]}},
+        lambda post: post.author.followers == 5,
+    ),
+    "X poll": ({"data": TWEET | {"attachments": {"poll_ids": ["1"]}},
+                "includes": {"polls": [{"id": "1", "options": [{"label": "Boats"}, {"label": "None"}]}]}},
+               {"text": "Water over the bridge\n\n- Boats\n- None"}),
+    "X archive, edited": (
+        {"tweet": V1 | {"edit_info": {"edit": {"editControlInitial": {"editTweetIds": ["1", V1["id_str"]]}}}}},
+        {"edited": V1["id_str"], "edit_of": "1"},
+    ),
+    "X v1.1 by its milliseconds": ({"id": 5, "text": "Water", "user": {}, "timestamp_ms": "1780480800000"}, {"created_at": TEN}),
+    "X photos without a word": ({"id": 5, "text": None, "user": {}, "entities": {"media": [{"media_url_https": "https://a/1.jpg"}]}}, photos(1)),
+    "X web client, retweet and edit": (
+        {"rest_id": "146", "edit_control": {"edit_tweet_ids": ["140", "146"]},
+         "legacy": V1 | {"id_str": "146", "retweeted_status_result": {"result": {"tweet": {"rest_id": "9", "legacy": V1 | {"id_str": "9"}}}}}},
+        {"root_id": "9", "edited": "146"},
+    ),
+    "Kafka Connect's names with underscores": (
+        {"id": 20, "text": "Road", "created_at": 1780480800000, "media_entities": [{"media_url_https": "https://a/1.jpg"}], "possibly_sensitive": True},
+        lambda post: len(post.media) == 1 and post.sensitive,
+    ),
+    "snscrape of Reddit": (
+        {"_type": "snscrape.modules.reddit.Submission", "id": "t3", "date": T, "title": "Flood", "selftext": "Bridge gone"},
+        {"network": "other", "text": "Flood\n\nBridge gone"},
+    ),
+    "snscrape of Weibo": ({"_type": "snscrape.modules.weibo.Post", "id": "44", "text": "Flood", "createdAt": T}, {"network": "other"}),
+    "view whose record lacks the card's picture": (
+        VIEW | {"record": RECORD | {"embed": {"$type": "app.bsky.embed.external", "external": {"uri": "https://a"}}},
+                "embed": {"$type": "app.bsky.embed.external#view", "external": {"thumb": "https://t/1"}}},
+        photos(1),
+    ),
+    "view with a moderator's label": (VIEW | {"labels": [{"val": "graphic-media"}]}, {"sensitive": True}),
+    "quotes of a post": ({"uri": f"{URI}q", "cid": "c", "posts": [VIEW]}, {"id": URI}),
+    "bookmark": ({"bookmarks": [{"createdAt": T, "item": VIEW}]}, {"id": URI}),
+    "flat repost": ({"uri": f"at://{DID}/app.bsky.feed.repost/1", "did": DID, "subject": URI, "created_at": T}, {"kind": "repost", "root_id": URI}),
+    "flat record with addresses": ({"uri": URI, "did": DID, "text": "River", "timestamp": T, "images": ["https://a/1.jpg"]}, photos(1)),
+    "languages as Python prints them": ({"uri": URI, "did": DID, "text": "River", "created_at": T, "langs": "['pt', 'en']"}, {"language": "pt"}),
+    "photo without a word": (op("create", record={k: v for k, v in RECORD.items() if k != "text"} | {"embed": image({"$link": "b1"})}), photos(1)),
+    "Mastodon photo without a word": (STATUS | {"content": None, "media_attachments": [{"type": "image", "url": "https://a/1.jpg"}]}, photos(1)),
+    "Mastodon notification, REST": ({"id": "1", "type": "mention", "account": {"id": "7"}, "status": STATUS}, {"id": STATUS["uri"]}),
+    "event stream with its id first": (b"id: 5\nevent: update\ndata: " + json.dumps(STATUS).encode(), {"text": "The dam broke"}),
+    "event stream after a comment": (b":thump\nevent: update\ndata: " + json.dumps(STATUS).encode(), {"text": "The dam broke"}),
+    "review": ({"type": "Create", "actor": "https://m.example/a", "object": NOTE | {"type": "Review"}}, {"text": "Dam"}),
+    "note in a list": ({"type": "Create", "actor": "https://m.example/a", "object": [NOTE]}, {"text": "Dam"}),
+    "note passed on by a group": (
+        {"type": "Announce", "id": "https://g/1", "actor": "https://g", "object": {"type": "Create", "actor": "a", "object": NOTE}, "published": T},
+        {"kind": "repost", "root_id": NOTE["id"], "text": "Dam"},
+    ),
+    "type with its vocabulary": (NOTE | {"type": "https://www.w3.org/ns/activitystreams#Note"}, {"network": "mastodon", "text": "Dam"}),
+    "quote by a tag": (NOTE | {"tag": [{"type": "Link", "rel": "https://misskey-hub.net/ns#_misskey_quote", "href": "x"}]}, {"kind": "quote"}),
+    "outbox": ({"@context": "x", "type": "OrderedCollection", "first": {"orderedItems": [{"type": "Create", "actor": "a", "object": NOTE}]}}, {"text": "Dam"}),
+    "Connect, list": ({"schema": {}, "payload": [OWN]}, {"id": "c1"}),
+    "CloudEvent, gzip in base64": ({"specversion": "1.0", "data_base64": base64.b64encode(gzip.compress(json.dumps(OWN).encode())).decode()}, {"id": "c1"}),
+    "CloudEvent's time": ({"specversion": "1.0", "time": T, "data": {"network": "other", "id": "c1", "text": "x"}}, {"created_at": TEN}),
+    "Apicurio's frame": (b"\0" * 8 + b"*" + json.dumps(OWN).encode(), {"id": "c1"}),
+    "Azure's frame": (b"\0" * 4 + b"a" * 32 + json.dumps(OWN).encode(), {"id": "c1"}),
+    "Glue's frame, packed": (b"\x03\x05" + b"u" * 16 + zlib.compress(json.dumps(OWN).encode()), {"id": "c1"}),
+    "own names": (OWN | {"network": "Twitter", "author": "bob", "place": "Colombo", "hashtags": "flood", "favourites": 12.0},
+                  lambda post: (post.network, post.place.name, post.hashtags, post.favourites, bool(post.author.key)) == ("x", "Colombo", ("flood",), 12, True)),
 }  # fmt: skip
 
 
@@ -159,6 +220,14 @@ GONE = {
     "Jetstream's first words": ({"did": DID, "commit": {"type": "d", "collection": "app.bsky.feed.post", "rkey": "3k"}}, ("bluesky", URI)),
     "tombstone of a note": ({"@context": "x", "id": NOTE["id"], "type": "Tombstone", "deleted": T}, ("mastodon", NOTE["id"])),
     "Mastodon by event stream": (b"event: delete\ndata: 113", ("mastodon", "113")),
+    "Debezium, deleted, key only": ({"before": {"id": "c1"}, "after": None, "op": "d"}, ("other", "c1")),
+    "MongoDB, deleted": ({"operationType": "delete", "documentKey": {"_id": "c1"}}, ("other", "c1")),
+    "Maxwell, deleted": ({"database": "d", "table": "t", "type": "delete", "data": OWN}, ("other", "c1")),
+    "snscrape's tombstone": ({"_type": "snscrape.modules.twitter.Tombstone", "id": 123, "text": "deleted"}, ("x", "123")),
+    "deletion passed on by a group": (
+        {"type": "Announce", "id": "https://g/1", "actor": "https://g", "object": {"type": "Delete", "actor": "a", "object": NOTE["id"]}},
+        ("mastodon", NOTE["id"]),
+    ),
     "batch line without a reason": ({"id": "117", "action": "delete", "created_at": T}, ("x", "117")),
 }  # fmt: skip
 
@@ -170,6 +239,60 @@ def test_it_is_withdrawn(case):
     [gone] = found.withdrawals
     assert (gone.network, gone.id) == wanted
     assert not found.posts
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted"),
+    [(b'{"id": "c1"}', ("other", "c1")), (b'"1460323737035677698"', ("x", "1460323737035677698")),
+     (b'{"schema": {}, "payload": "x/55555"}', ("x", "55555")), (b'\0\0\0\0*{"id": "c1", "network": "mastodon"}', ("mastodon", "c1"))],
+)  # fmt: skip
+def test_a_key_in_json_names_what_was_emptied_and_what_a_change_does_not(key, wanted):
+    for value in (None, json.dumps({"payload": {"before": None, "after": None, "op": "d"}}).encode()):
+        [gone] = parse_record(value, key=key).withdrawals
+        assert (gone.network, gone.id) == wanted
+
+
+NOTICES = {
+    "comment of an event stream": b":thump\n",
+    "empty list": b"[]",
+    "like": json.dumps({"uri": f"at://{DID}/app.bsky.feed.like/1", "value": {"$type": "app.bsky.feed.like", "createdAt": T}}).encode(),
+    "boost of a private status": json.dumps(STATUS | {"reblog": STATUS | {"visibility": "private"}}).encode(),
+    "follow": json.dumps({"id": "2", "type": "follow", "account": {"id": "7"}}).encode(),
+    "chat": json.dumps({"type": "Create", "actor": "a", "object": NOTE | {"type": "ChatMessage", "to": ["https://b"]}}).encode(),
+    "like passed on": json.dumps({"type": "Announce", "id": "x", "actor": "g", "object": {"type": "Like", "object": "y"}}).encode(),
+    "thread that is gone": json.dumps({"thread": {"notFound": True, "uri": URI}}).encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NOTICES)
+def test_it_is_a_notice(case):
+    found = parse_record(NOTICES[case], timestamp=NOW)
+    assert found._replace(notices=()) == Parsed()
+    assert found.notices
+
+
+def test_an_address_of_what_was_made_is_no_notice_and_an_account_that_is_gone_takes_its_posts():
+    made = {"type": "Create", "actor": "a", "@context": "x", "object": "https://m.example/1"}
+    assert "address of its object only" in parse_record(json.dumps(made).encode()).problems[0].reason
+    gone = {
+        "$type": "com.atproto.sync.subscribeRepos#account",
+        "did": DID,
+        "active": False,
+        "status": "deleted",
+        "time": T,
+    }
+    assert parse_record(json.dumps(gone).encode()).withdrawals[0].author_key
+
+
+def test_a_cloud_events_header_tells_the_time():
+    headers = [("ce_specversion", b"1.0"), ("ce_time", T.encode())]
+    [post] = parse_record(b'{"network": "other", "id": "c1", "text": "x"}', headers, NOW + 500).posts
+    assert post.created_at == TEN
+
+
+def test_an_id_that_a_spreadsheet_has_rounded_is_none():
+    [problem] = parse_record(b'{"tweet_id": "1.46032E+18", "tweet_text": "Water"}', timestamp=NOW).problems
+    assert "a spreadsheet has rounded it" in problem.reason
 
 
 def test_a_row_that_changed_is_an_edit_where_its_words_did():
@@ -191,6 +314,8 @@ def test_a_place_in_a_thread_without_its_post_is_a_notice(about):
     "written",
     [
         "2026/06/03 10:00:00", "2026-06-03T10:00:00.000Z[UTC]", "2026-06-03t10:00:00z", "Jun 3, 2026 10:00 AM",
+        "20260603100000", 202606031000, [2026, 6, 3, 10, 0], [2026, 6, 3, 10, 0, 0, 5], {"seconds": 1780480800, "nanos": 0},
+        "/Date(1780480800000+0200)/", "10:00 AM · Jun 3, 2026", "03.06.2026 10:00", "2026-06-03T05:00:00\u221205:00",
         "2026-06-03 12:00:00+02:00", 1780480800.0, "1780480800.0", {"$date": {"$numberLong": "1780480800000"}},
     ],
     ids=str,
@@ -211,6 +336,9 @@ TABLES = {
     "bar.csv": b'tweet_id|tweet_text\r\n348351442404376578|"Floods, in \nCalgary"\r\n',
     "utf16.csv": 'tweet_id,tweet_text\n348351442404376578,"Floods, in \nCalgary"\n'.encode("utf-16"),
     "crisismmd.tsv": b'tweet_id\ttweet_text\timage_url\n348351442404376578\t"Floods, in \nCalgary"\thttps://a/1.jpg\n',
+    "twint.csv": b"id,date,tweet,photos,lang\n348351442404376578,2013-06-22,\"Floods, in \nCalgary\",\"['https://a/1.jpg']\",NaN\n",
+    "scraped.csv": b'url,date,rawContent\nhttps://twitter.com/a/status/348351442404376578,2013-06-22,"Floods, in \nCalgary"\n',
+    "page.csv": b'Post id,Date,Post text,Post Link\n348351442404376578,x,"Floods, in \nCalgary",https://x.com/a/status/348351442404376578\n',
     "no name": b'id,text\n348351442404376578,"Floods, in \nCalgary"\n',
 }  # fmt: skip
 
@@ -220,7 +348,7 @@ def test_tables_of_well_known_data_sets(name):
     [item] = items(io.BytesIO(TABLES[name]), name)
     [post] = parse_record(item.value, timestamp=NOW).posts
     assert (post.network, post.id, post.text) == ("x", "348351442404376578", "Floods, in \nCalgary")
-    assert len(post.media) == (name == "crisismmd.tsv")
+    assert len(post.media) == (name in ("crisismmd.tsv", "twint.csv"))
     assert post.created_at.year == 2013
 
 
