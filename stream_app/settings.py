@@ -329,6 +329,9 @@ class DashboardSettings(Section):
     cap_status: Literal["Actual", "Exercise", "System", "Test", "Draft"] = "Exercise"
     cap_scope: Literal["Public", "Restricted"] = "Restricted"
     allowed_hosts: tuple[str, ...] = Field((), description="names it may be reached by, beside loopback's own")
+    notice: str = Field(
+        "", max_length=500, description="said at the top of the page: an exercise, say, or whom to call"
+    )
     history_minutes: float = Field(60.0, ge=0, description="how far back a fresh dashboard reads events")
     posts_per_label: int = Field(200, ge=1, description="posts kept on show for each humanitarian label")
     incidents: int = Field(500, ge=1, description="incidents kept on show")

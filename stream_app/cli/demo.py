@@ -21,8 +21,8 @@ import click
 def command(once: bool, data: Path | None, model: str) -> None:
     """Start a Kafka, a picture host, a worker, the incidents and the dashboard; replay a history and show the result.
 
-    The bundled history is invented. It is replayed at 60 times its own pace, with --once flat out. Logs of the commands
-    are in var/demo. Ctrl-C stops everything.
+    The bundled history is the invented story of one flood, in three languages. It takes three minutes; with --once it
+    goes flat out. Logs of the commands are in var/demo. Ctrl-C stops everything.
     """
     from rich.console import Console
 

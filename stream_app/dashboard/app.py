@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -54,7 +55,7 @@ def build_app(desk: Desk) -> web.Application:
     app[DESK] = desk
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_let_go)
-    app.router.add_get("/", page.answer)
+    app.router.add_get("/", partial(page.answer, notice=desk.settings.notice))
     app.router.add_get("/health", _health)
     app.router.add_get("/stream", _stream)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}", _photo)

@@ -30,14 +30,15 @@ def catalogue(language: str) -> Mapping[str, Any]:
 
 
 @cache
-def page(language: str) -> str:
-    """The page in ``language``, with its catalogue for the scripts."""
+def page(language: str, notice: str = "") -> str:
+    """The page in ``language``, with its catalogue for the scripts; ``notice`` is plain text to stand above all."""
     words = catalogue(language)
     inert = json.dumps(words, ensure_ascii=False).replace("<", "\\u003c")
     fixed = {
         "lang": language,
         "dir": "rtl" if language in _RIGHT_TO_LEFT else "ltr",
         "catalogue": inert,
+        "notice": f'<p class="notice" role="note" dir="auto">{html.escape(notice)}</p>' if notice else "",
         "languages": "".join(_option(each, chosen=each == language) for each in LANGUAGES),
     }
 
@@ -68,8 +69,8 @@ def _ranged(part: str) -> tuple[float, str]:
     return (float(value[1]) if value else 0.0 if weight else 1.0), tag.strip().lower().partition("-")[0]
 
 
-async def answer(request: web.Request) -> web.Response:
+async def answer(request: web.Request, notice: str = "") -> web.Response:
     """The page, in the language of who asks."""
     language = language_of(request.query.get("lang"), request.headers.get("Accept-Language", ""))
     headers = {"Content-Language": language, "Vary": "Accept-Language"}
-    return web.Response(text=page(language), content_type="text/html", headers=headers)
+    return web.Response(text=page(language, notice), content_type="text/html", headers=headers)

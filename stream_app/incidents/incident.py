@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from stream_app.pipeline.posts.post import Frozen, Network, PlaceSource
+from stream_app.pipeline.posts.post import AuthorKind, Frozen, Network, PlaceSource
 
 INCIDENT_TYPE = "io.crisis-stream.incident.updated.v1"
 
@@ -82,6 +82,10 @@ class Incident(Frozen):
         (), description="root posts it holds, as network:id; the latest 1,000 by creation where there are more"
     )
     author_count: int = Field(ge=0, description="independent authors: near-duplicates and reposts add none")
+
+    author_kinds: dict[AuthorKind, int] = Field(
+        {}, description="of its root posts' authors, how many are known to be official, media, aid groups, eyewitnesses"
+    )
 
     def without_texts(self) -> Self:
         """The next version, in which its posts are named only."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from stream_app.incidents.lives import lives
 from stream_app.pipeline.events.event import Event, Label
-from stream_app.pipeline.posts.post import Frozen, Network, Place
+from stream_app.pipeline.posts.post import AuthorKind, Frozen, Network, Place
 from stream_app.pipeline.posts.reported import facts_in
 from stream_app.settings import IncidentSettings
 
@@ -51,6 +51,7 @@ class Sighting(Frozen):
     arrived_at: datetime = Field(description="when it was labelled: a clock that no post can set")
     place: Place | None = None
     author: str | None = None
+    author_kind: AuthorKind | None = None
     photos: tuple[Photo, ...] = ()
 
 
@@ -77,6 +78,7 @@ def sighting_of(event: Event, rules: IncidentSettings) -> Sighting | None:
         arrived_at=event.timings.produced_at,
         place=post.place if located else None,
         author=post.author_key,
+        author_kind=post.author_kind,
         photos=tuple(Photo(url=m.url, hash=m.perceptual_hash) for m in event.media if m.status == "used"),
     )
 

@@ -13,7 +13,7 @@ from stream_app.incidents.incident import Incident, IncidentPlace, Severity, Sup
 from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import GRAVEST_FIRST, Sighting
 from stream_app.incidents.taken import Losses
-from stream_app.pipeline.posts.post import PlaceSource
+from stream_app.pipeline.posts.post import AuthorKind, PlaceSource
 from stream_app.settings import IncidentSettings
 
 _EXCERPT = 200
@@ -86,6 +86,7 @@ def summarise(
         repost_count=sum(root.reposts for root in roots.values()),
         near_duplicate_count=len(roots) - len(copies),
         author_count=len(witnesses),
+        author_kinds=_kinds(best.values()),
     )
 
 
@@ -150,6 +151,14 @@ def _category(said: Sequence[str]) -> str:
 
 def _author(sighting: Sighting) -> frozenset[str]:
     return frozenset() if sighting.author is None else frozenset({f"author:{sighting.author}"})
+
+
+def _kinds(roots: Iterable[Sighting]) -> dict[AuthorKind, int]:
+    """Authors of each kind, each once; those without a key count once a post."""
+    kinds = {
+        each.author or each.root: each.author_kind for each in sorted(roots, key=lambda s: s.root) if each.author_kind
+    }
+    return dict(sorted(Counter(kinds.values()).items()))
 
 
 def _components(marks: Mapping[str, frozenset[str]]) -> list[list[str]]:

@@ -8,9 +8,12 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
+from typing import get_args
 from xml.etree import ElementTree as ET
 
 from stream_app.decisions.shown import Shown
+from stream_app.pipeline.posts.post import AuthorKind
 from stream_app.render.cap import cap_element
 from stream_app.render.geojson import collection, feature
 from stream_app.render.page import SUBTITLE, TITLE, Page, summary
@@ -129,6 +132,10 @@ def table(page: Page) -> str:
     return out.getvalue()
 
 
+def _of_kind(item: Shown, kind: AuthorKind) -> int:
+    return item.incident.author_kinds.get(kind, 0)
+
+
 _COLUMNS: dict[str, Callable[[Shown], object]] = {
     "id": lambda item: item.incident.id,
     "revision": lambda item: item.revision,
@@ -145,6 +152,7 @@ _COLUMNS: dict[str, Callable[[Shown], object]] = {
     "last_seen": lambda item: _iso(item.incident.last_seen),
     "posts": lambda item: item.incident.post_count,
     "authors": lambda item: item.incident.author_count,
+    **{kind: partial(_of_kind, kind=kind) for kind in get_args(AuthorKind)},
     "place": lambda item: item.incident.place and item.incident.place.name,
     "country_code": lambda item: item.incident.place and item.incident.place.country_code,
     "latitude": lambda item: item.incident.place and item.incident.place.latitude,

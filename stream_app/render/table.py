@@ -14,6 +14,7 @@ from stream_app.render.printable import one_line
 
 WIDTHS = (8, 34, 15, 5)
 HEADER = f"{'time':8}  {'label':34}  {'place':15}  {'sure':5}  text"
+_KINDS = {"official": "[official] ", "media": "[media] ", "aid_group": "[aid group] ", "eyewitness": "[eyewitness] "}
 _STYLES = {"severe": "bold red", "moderate": "yellow", "minor": "green"}
 
 
@@ -41,10 +42,11 @@ def _event(event: Event, concept: Concept) -> Text:
     others = [each for each in (human, damage) if each is not asked and each.label]
     label = ", ".join(_short(each) for each in (asked, *others))
     place = event.post.place.name if event.post.place else None
+    kind = _KINDS.get(event.post.author_kind or "", "")
     told = (("✎ ", event.supersedes is not None), ("⚠ ", event.review), ("◐ ", event.degraded))
     marks = "".join(mark for mark, on in told if on)
     style = "bold red" if damage.label == "severe_damage" else "" if informative else "dim"
-    return _columns(event.post.created_at, label, place, asked.probability, marks + event.post.text, style=style)
+    return _columns(event.post.created_at, label, place, asked.probability, marks + kind + event.post.text, style=style)
 
 
 def _incident(incident: Incident) -> Text:

@@ -1,5 +1,5 @@
 """What a command loads when it works: imported once by the process that :mod:`commands` forks from."""
 
-from stream_app.pipeline.posts.enrich import warm_up
+from stream_app.pipeline.posts.enrich import Enricher
 
-warm_up()
+Enricher().warm_up()

@@ -99,6 +99,7 @@ def _event_post(post: Post) -> Fields:
         "kind": post.kind,
         "place": post.place.model_dump() if post.place else None,
         "author_key": post.author.key,
+        "author_kind": post.author.kind,
         "edited": post.edited,
         "local_id": post.local_id,
         "sensitive": post.sensitive,

@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import Field
 
 from stream_app.pipeline.media.outcome import Status
-from stream_app.pipeline.posts.post import Frozen, Network, Place, PostKind
+from stream_app.pipeline.posts.post import AuthorKind, Frozen, Network, Place, PostKind
 from stream_app.pipeline.posts.reported import Facts
 
 EVENT_TYPE = "io.crisis-stream.post.labelled.v1"
@@ -39,6 +39,10 @@ class EventPost(Frozen):
     kind: PostKind
     place: Place | None = None
     author_key: str | None = None
+    author_kind: AuthorKind | None = Field(
+        None,
+        description="official, media, aid_group, eyewitness where profile or words say so; else null",
+    )
     edited: str | None = Field(None, description="token of this version; null for the first one")
     local_id: str | None = Field(
         None, description="of Mastodon: id on the server it was read from, by which that server's stream deletes it"

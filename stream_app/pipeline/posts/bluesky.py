@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import quote
 
+from stream_app.pipeline.posts.author_kind import profile_kind
 from stream_app.pipeline.posts.errors import NotAPost, PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
@@ -167,6 +168,9 @@ def read_view(view: Fields) -> Fields:
     if any(row.get("val") in _SENSITIVE for row in rows(view.get("labels"))):
         fields["sensitive"] = True
     fields["favourites"], fields["reposts"] = count(view.get("likeCount")), count(view.get("repostCount"))
+    who = mapping(view.get("author"))
+    if fields["author"]:
+        fields["author"]["kind"] = profile_kind(who.get("displayName"), who.get("handle"))
     return fields
 
 

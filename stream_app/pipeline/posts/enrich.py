@@ -1,4 +1,4 @@
-"""Language and place: what a post's text tells where its network does not."""
+"""Language, place and eyewitnesses: what a post's text tells where its network does not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from stream_app.pipeline.posts.atlas.atlas import Atlas, atlas
 from stream_app.pipeline.posts.atlas.own import OwnAtlas, read_gazetteer
+from stream_app.pipeline.posts.author_kind import is_eyewitness
 from stream_app.pipeline.posts.language import detected_language
 from stream_app.pipeline.posts.place import place_in
 from stream_app.pipeline.posts.post import Place, Post
@@ -26,7 +27,7 @@ def _recent(read: Callable[..., T]) -> Callable[..., T]:
 
 
 class Enricher:
-    """Fills in the language and place of posts. Calls take microseconds after :meth:`warm_up`.
+    """Fills in the language and place of posts, and who was there. Calls take microseconds after :meth:`warm_up`.
 
     Raises:
         GazetteerError: the user's own gazetteer cannot be read.
@@ -37,9 +38,10 @@ class Enricher:
         self._atlas: Atlas = OwnAtlas(read_gazetteer(path)) if path else atlas()
         self._language_of = _recent(detected_language)
         self._place_of = _recent(self._place)
+        self._seen_by = _recent(is_eyewitness)
 
     def __call__(self, post: Post) -> Post:
-        """The post with ``language`` and ``place`` filled in where its text tells them; what the network gave stays.
+        """The post with language, place and kind of author where its text tells them; what the network gave stays.
 
         Every post passes here, a copy or one delivered again too: its event stands for itself, whoever labelled it.
         """
@@ -49,6 +51,8 @@ class Enricher:
             told["language"] = language
         if post.place is None and (place := self._place_of(post.text, language)) is not None:
             told["place"] = place
+        if post.author.kind is None and self._seen_by(post.text):
+            told["author"] = post.author.model_copy(update={"kind": "eyewitness"})
         return post.model_copy(update=told) if told else post
 
     def warm_up(self) -> None:

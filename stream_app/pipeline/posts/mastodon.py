@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream_app.pipeline.posts.author_kind import profile_kind
 from stream_app.pipeline.posts.errors import NotAPost, PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
@@ -157,7 +158,14 @@ def _author(account: Fields) -> Fields:
         "friends": count(account.get("following_count")),
         "statuses": count(account.get("statuses_count")),
         "created_at": moment(account.get("created_at")),
+        "kind": profile_kind(account.get("display_name"), _host(account), account.get("note")),
     }
+
+
+def _host(account: Fields) -> str | None:
+    """Of the server that has the account."""
+    parts = (string(account.get("uri")) or string(account.get("url")) or "").split("/", 3)
+    return parts[2] if len(parts) > 2 else None
 
 
 def _media(body: Fields) -> list[Fields]:

@@ -272,6 +272,9 @@ def _unparted(run: str, at: int, length: int, found: Found, *, tag: bool) -> Men
 def _no_place(words: Words, at: int, length: int, capital: bool) -> bool:
     """A person, the Gulf of Mexico, or another word in small letters."""
     key, tag = words.keys[at], words.tag(at)
+    if key == "the" and length > 1:  # "The bridge has gone" speaks of no town called The Bridge
+        noun = words.keys[at + 1]
+        return noun in KINDS_OF_PLACE or noun in CRISIS or (words.upper(at) and not words.upper(at + 1))
     if length == 1 and (key in CRISIS or (not capital and not tag and key in SMALL_OTHERWISE)):
         return True
     before = words.before(at)

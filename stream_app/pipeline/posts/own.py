@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from stream_app.pipeline.posts.author_kind import profile_kind
 from stream_app.pipeline.posts.errors import PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
@@ -26,7 +27,7 @@ from stream_app.pipeline.posts.facts import (
     web_address,
 )
 from stream_app.pipeline.posts.language import network_language
-from stream_app.pipeline.posts.post import Network, PostKind, Withdrawal
+from stream_app.pipeline.posts.post import AuthorKind, Network, PostKind, Withdrawal
 
 _NAME = "normalised post"
 _KINDS = frozenset(get_args(PostKind))
@@ -123,6 +124,9 @@ def _author(author: Fields) -> Fields:
         "statuses": count(author.get("statuses")),
         "verified": flag(author.get("verified")),
         "created_at": moment(author.get("created_at")),
+        "kind": author.get("kind")
+        if author.get("kind") in get_args(AuthorKind)
+        else profile_kind(author.get("name"), author.get("username"), author.get("description")),
     }
 
 

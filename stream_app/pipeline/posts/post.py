@@ -55,6 +55,9 @@ class MediaLink(Frozen):
     alt_text: str | None = None
 
 
+AuthorKind = Literal["official", "media", "aid_group", "eyewitness"]
+
+
 class Author(Frozen):
     """What is known of the author; counts are None where the network does not say."""
 
@@ -64,6 +67,7 @@ class Author(Frozen):
     statuses: int | None = Field(None, ge=0)
     verified: bool | None = None
     created_at: datetime | None = None
+    kind: AuthorKind | None = Field(None, description="where the profile or the text says so, else null")
 
 
 class Post(Frozen):

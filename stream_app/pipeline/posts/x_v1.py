@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stream_app.pipeline.posts.author_kind import x_user_kind
 from stream_app.pipeline.posts.errors import PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
@@ -108,6 +109,7 @@ def _author(user: Fields) -> Fields:
         "statuses": count(user.get("statuses_count")),
         "verified": flag(user.get("verified")),
         "created_at": moment(user.get("created_at")),
+        "kind": x_user_kind(user),
     }
 
 

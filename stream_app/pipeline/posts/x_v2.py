@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from stream_app.pipeline.posts.author_kind import x_user_kind
 from stream_app.pipeline.posts.errors import PostError
 from stream_app.pipeline.posts.facts import (
     Fields,
@@ -143,6 +144,7 @@ def _author(author_id: object, includes: Fields) -> Fields:
         "statuses": count(metrics.get("tweet_count")),
         "verified": flag(user.get("verified")),
         "created_at": moment(user.get("created_at")),
+        "kind": x_user_kind(user),
     }
 
 

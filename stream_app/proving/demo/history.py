@@ -1,4 +1,4 @@
-"""The demo's history: invented posts about three invented disasters and about nothing much, in all five formats.
+"""The demo's history: the invented story of one flood and of people who talk of other things, in all five formats.
 
 Made by rule from a seed, so there is no data file to ship: 45 in 100 lines are reposts; there are copies, control
 lines, broken lines, and links to pictures that are missing, broken, slow, refused or no pictures at all.
@@ -10,12 +10,14 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+from stream_app.proving.demo.pictures import VARIANTS
+from stream_app.proving.demo.story import CHAPTERS, CHATTER, END, PLACES, Chapter, Told, chapter_at
 
 Line = dict[str, Any]
 
-START = datetime(2026, 3, 14, 6, 0, tzinfo=UTC)
 REPOST_SHARE = 0.45
 POISON = (
     b"{ this is not JSON",
@@ -32,75 +34,6 @@ CONTROL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What people write about: places with latitude and longitude, texts by the picture that suits them."""
-
-    tag: str
-    language: str
-    places: tuple[tuple[str, str, float, float], ...]
-    texts: tuple[tuple[str, str], ...]
-
-
-STORIES = (
-    Story(
-        "TamselFlood",
-        "en",
-        (
-            ("Korvale", "NZ", -41.42, 173.96),
-            ("Upper Tamsel", "NZ", -41.51, 173.85),
-            ("Marrow Bay", "NZ", -41.28, 174.02),
-        ),
-        (
-            ("flood", "Water is over the windows in {place}, families wait on roofs and the road to the coast is gone"),
-            ("flood", "The Tamsel burst its banks at {place}, dozens of houses flooded and the power station is off"),
-            ("road", "The bridge at {place} has been swept away, two villages are cut off from the hospital"),
-            (
-                "boat",
-                "Volunteers with boats took {n} people from their roofs in {place} this morning, more boats needed",
-            ),
-            ("boat", "Rescue teams reached {place}, {n} people evacuated, an elderly man still missing"),
-            ("aid", "Drop off blankets, water and baby food for {place} at the town hall, we have room for {n} beds"),
-            ("camp", "{n} families from {place} sleep in the sports hall tonight, they lost everything"),
-            ("collapse", "Mudslide behind the school in {place}, two buildings collapsed, people may be trapped"),
-        ),
-    ),
-    Story(
-        "SierraBlanca",
-        "es",
-        (("Pinar Alto", "ES", 40.86, -4.02), ("Villa Roble", "ES", 40.79, -4.11)),
-        (
-            ("fire", "El incendio baja hacia {place}, {n} vecinos evacuados y varias casas quemadas"),
-            ("fire", "Fuego fuera de control en {place}, los bomberos piden que nadie use la carretera"),
-            ("camp", "En el polideportivo de {place} hay {n} camas para quien ha tenido que dejar su casa"),
-            ("aid", "Necesitamos agua y mascarillas en {place}, recogemos donaciones en la escuela"),
-            ("collapse", "Ha caído el techo del almacén de {place} tras el incendio, hay heridos"),
-        ),
-    ),
-    Story(
-        "CostaMareQuake",
-        "en",
-        (("Port Lisle", "PH", 11.24, 124.98), ("San Aurelio", "PH", 11.08, 124.88)),
-        (
-            ("collapse", "Earthquake in {place}: the market building has collapsed, we hear voices under the rubble"),
-            ("collapse", "Strong shaking in {place}, at least {n} houses destroyed, hospital is damaged but open"),
-            ("road", "The coast road near {place} is split open, ambulances have to go round by the hills"),
-            ("aid", "First trucks with water and tents arrived in {place}, {n} families registered for help"),
-            ("boat", "Coast guard brings {n} injured people from {place} to the mainland"),
-            ("camp", "People in {place} sleep outside after the aftershocks, doctors and medicine are missing"),
-        ),
-    ),
-)
-CHATTER = (
-    ("cat", "My cat has decided that the keyboard is hers, day {n}"),
-    ("food", "Lunch of champions, recipe number {n} in the thread"),
-    ("beach", "Nothing beats a quiet morning by the sea, {n} shells found"),
-    ("food", "New café on the corner, {n} kinds of cake, somebody stop me"),
-    ("cat", "Adopted this one today, {n} weeks old, name suggestions please"),
-    ("beach", "Weekend plans: sun, book, repeat. {n} pages to go"),
-    ("", "Who else is watching the match tonight? I say {n} goals"),
-    ("", "Exam number {n} done, now sleep"),
-)
 ODD_PICTURES = ("missing.jpg", "broken.jpg", "page.jpg", "slow.jpg")
 HOSTILE = (
     "http://169.254.169.254/latest/meta-data.jpg",
@@ -123,18 +56,16 @@ class Draft:
     when: datetime
 
 
-def history(images: str, posts: int = 400, seed: int = 7) -> Iterator[bytes]:
+def history(images: str, posts: int = 360, seed: int = 7) -> Iterator[bytes]:
     """The lines, oldest first; ``images`` is the address of the picture host, as in ``http://127.0.0.1:8099``."""
     rng = random.Random(seed)
     originals: list[tuple[Draft, int]] = []
-    when = START
     odd = {posts * (i + 1) // (len(POISON) + len(CONTROL) + 1): line for i, line in enumerate((*POISON, *CONTROL))}
-    for number in range(posts):
-        when += timedelta(seconds=rng.expovariate(1 / 20))
+    for number, when in enumerate(_times(posts, rng)):
         if number in odd:
             yield odd[number]
         elif originals and rng.random() < REPOST_SHARE:
-            draft, form = rng.choice(originals[-60:])
+            draft, form = rng.choice(originals[-20:])
             yield _line(REPOSTS[form](draft, number, rng.randrange(400), when))
         else:
             draft, form = _draft(number, images, originals, rng, when), rng.randrange(len(FORMATS))
@@ -142,26 +73,36 @@ def history(images: str, posts: int = 400, seed: int = 7) -> Iterator[bytes]:
             yield _line(FORMATS[form](draft))
 
 
+def _times(posts: int, rng: random.Random) -> list[datetime]:
+    """When each is written, in order: more where more happens."""
+    ends = [chapter.begins for chapter in CHAPTERS[1:]] + [END]
+    weights = [chapter.busy * (end - chapter.begins) for chapter, end in zip(CHAPTERS, ends, strict=True)]
+    within = rng.choices(range(len(CHAPTERS)), [weight.total_seconds() for weight in weights], k=posts)
+    spans = [(CHAPTERS[each].begins, (ends[each] - CHAPTERS[each].begins).total_seconds()) for each in within]
+    return sorted(begins + timedelta(seconds=rng.random() * length) for begins, length in spans)
+
+
 def _line(post: Line) -> bytes:
     return json.dumps(post, ensure_ascii=False).encode()
 
 
 def _draft(number: int, images: str, originals: list[tuple[Draft, int]], rng: random.Random, when: datetime) -> Draft:
+    author = rng.randrange(400)
     if originals and rng.random() < 0.06:  # somebody copies a text without reposting it
-        copied, _ = rng.choice(originals[-40:])
-        return Draft(number, copied.text, copied.language, copied.tag, rng.randrange(400), copied.picture, None, when)
-    if rng.random() < 0.3:
-        scene, text = rng.choice(CHATTER)
-        story, place = Story("today", "en", (), ()), None
-    else:
-        story = rng.choice(STORIES)
-        place = rng.choice(story.places)
-        scene, text = rng.choice(story.texts)
-    text = text.format(place=place[0] if place else "", n=rng.randint(2, 60))
-    picture = f"{images}/{scene}-{rng.randrange(3)}.jpg" if scene and rng.random() < 0.6 else None
+        copied, _ = rng.choice(originals[-20:])
+        return Draft(number, copied.text, copied.language, copied.tag, author, copied.picture, None, when)
+    told, place, tag = _told(chapter_at(when), rng), None, "today"
+    if told not in CHATTER:
+        place, tag = rng.choice(PLACES), "TamselFlood"
+    text = told.text.format(place=place[0] if place else "", n=rng.randint(2, 60))
+    picture = f"{images}/{told.scene}-{rng.randrange(VARIANTS)}.jpg" if told.scene and rng.random() < 0.7 else None
     if picture and rng.random() < 0.08:
         picture = rng.choice([*(f"{images}/{name}" for name in ODD_PICTURES), *HOSTILE])
-    return Draft(number, f"{text} #{story.tag}", story.language, story.tag, rng.randrange(400), picture, place, when)
+    return Draft(number, f"{text} #{tag}", told.language, tag, author, picture, place, when)
+
+
+def _told(chapter: Chapter, rng: random.Random) -> Told:
+    return rng.choice(CHATTER if rng.random() < chapter.chatter else chapter.told)
 
 
 def _iso(when: datetime) -> str:

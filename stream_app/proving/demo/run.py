@@ -8,7 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,14 +23,15 @@ from stream_app.pipeline.posts.parse import NotAPost, PostError, parse_post
 from stream_app.proving.demo.history import history
 from stream_app.proving.demo.host import picture_host
 from stream_app.proving.demo.stage import Stage, free_port
+from stream_app.proving.demo.story import TOUR
 from stream_app.proving.demo.tally import Tally
 from stream_app.replay import replay
 from stream_app.replay.files import FileHistory
 from stream_app.settings import Settings
 
 _LOGS = Path("var/demo")
-_PACE = 60.0
-"""The invented history spans about two hours; sixty times its pace makes that two minutes."""
+_PACE = 120.0
+"""The invented history spans six hours; 120 times its pace makes that three minutes."""
 
 
 async def run(*, once: bool, data: Path | None, model: str, console: Console) -> None:
@@ -55,7 +56,7 @@ async def run(*, once: bool, data: Path | None, model: str, console: Console) ->
         images = await stack.enter_async_context(picture_host(photos))
         console.print("Starting Kafka (the first time its jars are downloaded) ...")
         broker = stack.enter_context(LocalBroker(folder / "kafka"))
-        settings = _settings(broker.bootstrap_servers, images, model)
+        settings = _settings(broker.bootstrap_servers, images, model, TOUR if not rows else "")
         await ensure_topics(settings)
         stage = Stage(settings, _LOGS)
         stack.push_async_callback(stage.stop)
@@ -68,9 +69,21 @@ async def run(*, once: bool, data: Path | None, model: str, console: Console) ->
         tally = Tally(settings.topics, sent=len(lines), control=sum(map(_is_control, lines)))
         flat_out = once or bool(rows) or "CI" in os.environ
         address = None if rows else f"http://127.0.0.1:{port}"
+        if not flat_out:
+            await _until_it_answers(port, stage)  # else the story begins before anybody can see it
         await _show(settings, stage, tally, lines, folder, console, address, once=once, flat_out=flat_out)
         if rows:
             console.print(real.report(rows, tally.events))
+
+
+async def _until_it_answers(port: int, stage: Stage) -> None:
+    while True:
+        stage.check()
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(0.25)
 
 
 async def _show(
@@ -130,7 +143,7 @@ async def _read(settings: Settings, tally: Tally) -> None:
         tally.add(record)
 
 
-def _settings(bootstrap_servers: str, images: str, model: str) -> Settings:
+def _settings(bootstrap_servers: str, images: str, model: str, notice: str) -> Settings:
     """The user's settings on the demo's Kafka; its picture host is the one private address that may be fetched."""
     mine = Settings()
     port = urlsplit(images).port or 80
@@ -144,6 +157,7 @@ def _settings(bootstrap_servers: str, images: str, model: str) -> Settings:
                 },
             ),
             "model": mine.model.model_copy(update={"source": model}),
+            "dashboard": mine.dashboard.model_copy(update={"notice": notice}),
         }
     )
 

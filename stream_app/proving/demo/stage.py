@@ -85,4 +85,5 @@ def _as_environment(settings: Settings) -> dict[str, str]:
         "CRISIS_STREAM_MEDIA__DEADLINE_S": str(media.deadline_s),
         "CRISIS_STREAM_MODEL__SOURCE": model.source,
         "CRISIS_STREAM_WORKER__REPLICA": "demo",
+        "CRISIS_STREAM_DASHBOARD__NOTICE": settings.dashboard.notice,
     }

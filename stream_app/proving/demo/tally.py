@@ -12,6 +12,7 @@ from rich.text import Text
 from stream_app.kafka.subscribe import Received
 from stream_app.pipeline.events.dead_letter import PREFIX
 from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
+from stream_app.proving.demo.story import chapter_at
 from stream_app.render.printable import cell
 from stream_app.render.table import HEADER, line
 from stream_app.settings import TopicSettings
@@ -64,6 +65,9 @@ class Tally:
         table = Table.grid()
         table.add_row(Text(f"crisis-stream demo   {address or ''}", style="bold"))
         table.add_row(Text(self._counts(), style="cyan"))
+        if self.latest and address:
+            chapter = chapter_at(max(event.post.created_at for event in self.latest))
+            table.add_row(Text(f"{chapter.name}: {chapter.look}", style="bold yellow"))
         table.add_row(Text(HEADER, style="underline"))
         for event in reversed(self.latest):
             table.add_row(line(event))

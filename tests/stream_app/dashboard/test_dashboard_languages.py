@@ -107,7 +107,7 @@ def test_every_key_that_is_asked_for_is_there_and_none_is_left_over():
     fixed = set(re.findall(r'\bt\(\s*"([\w.]+)"', code)) | set(re.findall(r"\{\{([\w.]+)\}\}", PAGE.read_text()))
     begun = re.findall(r"`([a-z_]+\.)\$\{", code) + re.findall(r'(?:named|table)\("([\w.]+)"', code)
     words = catalogue("en")
-    assert fixed - words.keys() == {"lang", "dir", "catalogue", "languages"}
+    assert fixed - words.keys() == {"lang", "dir", "catalogue", "languages", "notice"}
     assert [start for start in begun if not any(key.startswith(start) for key in words)] == []
     quoted = {text.strip("\"`'") for text in LITERAL.findall(code)} | fixed | {"language"}
     assert [key for key in words if key not in quoted and not key.startswith((*begun, *TO_COME))] == []
@@ -158,3 +158,8 @@ def test_the_styles_know_no_left_and_right():
         r"(?:margin|padding|border)-(?:left|right)|text-align: (?:left|right)|[ {;](?:left|right):", styles
     )
     assert physical == []
+
+
+def test_a_notice_stands_above_all_and_is_plain_text():
+    assert '<p class="notice" role="note" dir="auto">Call &lt;b&gt;112&lt;/b&gt;</p>' in page("ar", "Call <b>112</b>")
+    assert "notice" not in page("ar").partition("<main")[0].partition("<body>")[2]

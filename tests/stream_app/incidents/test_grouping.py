@@ -170,6 +170,17 @@ def test_independent_witnesses_raise_the_severity():
     assert only(*seen).severity == "severe"
 
 
+def test_authors_are_counted_by_what_they_are():
+    def told(event, kind):
+        return event.model_copy(update={"post": event.post.model_copy(update={"author_kind": kind})})
+
+    kinds = ["official", "eyewitness", "eyewitness", None]
+    events = [make_event(f"k{n}", f"Water, quay {n}", author=f"a{n}", place=COLOMBO) for n in range(4)]
+    events.append(make_event("again", "Water at the quay once more", author="a1", place=COLOMBO))
+    incident = only(*(told(event, kind) for event, kind in zip(events, [*kinds, "eyewitness"], strict=True)))
+    assert incident.author_kinds == {"eyewitness": 2, "official": 1}
+
+
 def test_a_repost_before_its_root_gives_way_to_it():
     repost = make_event("r", A.post.text, root="a", author="A", place=COLOMBO, minutes=5)
     incident = only(repost, A)

@@ -24,7 +24,7 @@ from stream_app.offline.label import Line
 from stream_app.pipeline.events.event import Label
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.proving.demo.history import CONTROL, POISON, history
-from stream_app.proving.demo.pictures import SCENES, picture
+from stream_app.proving.demo.pictures import SCENES, VARIANTS, picture
 
 
 def post(number, text="Bridge collapsed", **more):
@@ -191,7 +191,7 @@ def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     (folder / "posts.jsonl").write_bytes(b"\n".join(history("http://pictures.example", posts=60)))
     for scene in SCENES:
-        for number in range(3):
+        for number in range(VARIANTS):
             (folder / f"{scene}-{number}.jpg").write_bytes(picture(scene, number))
     return folder
 

@@ -40,6 +40,7 @@ def test_a_v2_line_in_full(samples):
         "statuses": 3961,
         "verified": False,
         "created_at": datetime(2013, 12, 14, 4, 35, 55, tzinfo=UTC),
+        "kind": None,
     }
     assert "2244994945" not in post.model_dump_json(), "raw author ids never travel on"
     assert post.place.source == "place"

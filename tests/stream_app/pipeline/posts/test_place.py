@@ -106,6 +106,7 @@ def test_found(text, name, country):
         "Springfield storm",
         "https://Paris.example/Nepal @Nepal @Houston",
         "THE ROAD IS CUT",
+        "The bridge has been swept away",  # there is a town that somebody calls so
         "Kathmndu",  # misspelt, and nothing speaks for a place
     ],
 )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
+from datetime import timedelta
 
 import aiohttp
 import pytest
 from PIL import Image
 
+from model.scorer import PostInput
 from stream_app.pipeline.posts.parse import PostError, parse_post
 from stream_app.proving.demo.history import history
 from stream_app.proving.demo.host import picture_host
+from stream_app.proving.demo.pictures import VARIANTS, picture
+from stream_app.proving.demo.story import CHAPTERS, chapter_at
 
 
 def parsed():
@@ -42,7 +47,29 @@ def test_it_runs_forward():
     assert times == sorted(times)
 
 
-@pytest.mark.parametrize("name", ["flood-0", "cat-2"])
+def test_one_flood_is_told_in_order_and_in_three_languages():
+    told = [(chapter.name, re.split(r"\{\w+\}", text.text)) for chapter in CHAPTERS for text in chapter.told]
+    posts = [post for post in parsed() if post.kind == "original"]
+    said = [(name, post) for post in posts for name, pieces in told if all(piece in post.text for piece in pieces)]
+    assert {name for name, _ in said} == {"before", "warning", "peak", "aftermath"}
+    late = timedelta(minutes=60)  # a copy repeats what was said before it
+    assert all(
+        chapter_at(post.created_at).name == name or chapter_at(post.created_at - late).name == name
+        for name, post in said
+    )
+    assert {"en", "es", "fr"} <= {post.language for _, post in said}
+
+
+def test_the_model_tells_severe_from_mild_damage_and_from_none(default_scorer):
+    scorer, shown = default_scorer(), {"wreck": "mild_damage", "flood": "severe_damage", "slide": "severe_damage"}
+    names = [(scene, seed) for scene in (*shown, "street") for seed in range(VARIANTS)] + [("boat", 0), ("camp", 0)]
+    photos = [scorer.prepare(Image.open(io.BytesIO(picture(*name))).convert("RGB")) for name in names]
+    answers = scorer.score([PostInput("The river has burst its banks", (photo,)) for photo in photos])
+    found = {name: answer.labels["damage"].label for name, answer in zip(names, answers, strict=True)}
+    assert found == {name: shown.get(name[0], "little_or_no_damage") for name in names}
+
+
+@pytest.mark.parametrize("name", ["camp-0", "cat-1"])
 async def test_pictures_are_served(name):
     async with picture_host() as address, aiohttp.ClientSession() as session:
         answer = await session.get(f"{address}/{name}.jpg")
