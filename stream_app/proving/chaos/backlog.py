@@ -33,7 +33,8 @@ async def backlog(settings: Settings, logs: Path, *, posts: int, fresh: int, mod
                 sent[number] = time.time()
                 await producer.send_and_wait(topic, a_post(number), partition=1)
                 await asyncio.sleep(_FRESH_EVERY_S)
-            done = await truth.wait(posts + fresh, START_S + posts / 100, fleet.revive)
+            async with probe.watching(fleet):
+                done = await truth.wait(posts + fresh, START_S + posts / 100, fleet.revive)
             seconds = round(time.monotonic() - began, 1)
             wrong = [] if done else ["not all posts came to an end in time"]
             wrong += ["the worker was restarted"] if fleet.restarts else []
@@ -48,5 +49,6 @@ async def backlog(settings: Settings, logs: Path, *, posts: int, fresh: int, mod
                 "backlog_when_they_came": f"{waiting[0]} to {waiting[-1]}",
                 "backlog_when_they_were_out": f"{overtaken[0]} to {overtaken[-1]}",
                 "seconds": seconds,
+                "worker_peak_mb": round(probe.most["rss_mb"]),
             }
             return await the_end(fleet, truth, [str(n) for n in range(posts + fresh)], wrong=wrong, figures=figures)

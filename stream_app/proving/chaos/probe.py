@@ -35,18 +35,18 @@ class Probe:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def healthy(self) -> bool | None:
-        """Whether ``/healthz`` is green; None where nobody answers."""
+    async def green(self, page: str) -> bool | None:
+        """Whether ``page`` is; None where nobody answers."""
         with suppress(ClientError, TimeoutError):
-            async with self._session.get("/healthz") as answer:
+            async with self._session.get(page) as answer:
                 return answer.status == 200
         return None
 
-    async def health_turns(self, green: bool, timeout_s: float) -> float | None:
-        """Seconds until ``/healthz`` is green, or red; None if that did not come about in time."""
+    async def turns(self, green: bool, timeout_s: float, page: str = "/healthz") -> float | None:
+        """Seconds until ``page`` is green, or red; None if that did not come about in time."""
         began = time.monotonic()
         while (took := time.monotonic() - began) < timeout_s:
-            if await self.healthy() is green:
+            if await self.green(page) is green:
                 return took
             await asyncio.sleep(_EVERY_S)
         return None

@@ -1,10 +1,11 @@
-"""Somebody deletes a topic that is written to: that is seen from outside, and the worker neither hangs nor forgets."""
+"""Somebody deletes a topic that is written to, or the feed: that is seen, and nothing hangs or is forgotten."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from stream_app.kafka.clients import admin_client
@@ -19,25 +20,31 @@ from stream_app.settings import Settings
 _SLACK_S = 15.0
 """Beyond ``stall_s``: the watchdog looks now and then, and so do we, on a machine that others use."""
 _SIGTERM_S = 10.0
+_FEED_S = 30.0
+"""``kafka.metadata_max_age_s`` and half of it, at most."""
 
 
 async def stall(settings: Settings, logs: Path, *, posts: int, stall_s: float) -> Verdict:
-    """Delete a topic of alerts under load, make it again, delete it again and end the worker: /healthz tells of it."""
+    """Delete a topic of alerts under load, make it again, delete it again and end the worker: /healthz tells of it.
+
+    Then the same with the feed, of which /readyz tells.
+    """
     deleted = settings.topics.alerts("informativeness")
     # Fewer each time: a reader that stands where the deleted topic ended then stands beyond the new one's end,
     # is told so, and begins anew; otherwise it would miss what comes first.
-    parts = [range(posts), range(posts, posts + posts // 4), range(posts + posts // 4, posts + posts // 4 + posts // 8)]
+    ends = [0, posts, posts + posts // 4, posts + posts // 4 + posts // 8, posts + posts // 2]
+    parts = [range(*each) for each in pairwise(ends)]
     wrong: list[str] = []
     async with Probe() as probe, Truth(settings) as truth:
         told = {"CRISIS_STREAM_WORKER__STALL_S": str(stall_s), **probe.environment}
         with Fleet(settings, 1, logs, environment=told) as fleet:
             await feed(settings, numbered(parts[0]))
             await truth.wait(len(parts[0]), START_S, fleet.revive)
-            wrong += [] if await probe.health_turns(True, _SLACK_S) is not None else ["/healthz was red with all well"]
+            wrong += [] if await probe.turns(True, _SLACK_S) is not None else ["/healthz was red with all well"]
 
             await _delete(settings, deleted)
             await feed(settings, numbered(parts[1]))
-            red_s = await probe.health_turns(False, stall_s + _SLACK_S)
+            red_s = await probe.turns(False, stall_s + _SLACK_S)
             wrong += (
                 [] if red_s is not None else [f"/healthz was not red {stall_s + _SLACK_S:g} s after {deleted} went"]
             )
@@ -46,27 +53,45 @@ async def stall(settings: Settings, logs: Path, *, posts: int, stall_s: float) -
             resumed = await truth.wait(parts[1].stop, START_S, fleet.revive)
             resumed_s = time.monotonic() - began
             wrong += [] if resumed else ["nothing came out after the topic was there again"]
-            green = await probe.health_turns(True, _SLACK_S)
+            green = await probe.turns(True, _SLACK_S)
             wrong += [] if green is not None else ["/healthz stayed red after the topic was there again"]
             restarts = fleet.restarts
 
             await _delete(settings, deleted)
             await feed(settings, numbered(parts[2]))
-            await probe.health_turns(False, stall_s + _SLACK_S)
-            try:
-                sigterm_s, _ = await asyncio.to_thread(fleet.stop, "r0", START_S)
-            except subprocess.TimeoutExpired:
-                sigterm_s = START_S
-            wrong += [] if sigterm_s < _SIGTERM_S else [f"SIGTERM took {sigterm_s:.1f} s"]
+            await probe.turns(False, stall_s + _SLACK_S)
+            sigterm_s = await _end(fleet)
             fleet.start("r0")  # it makes the topic
             await truth.wait(parts[2].stop, START_S, fleet.revive)
+
+            await probe.turns(True, START_S, "/readyz")
+            await _delete(settings, settings.topics.posts)
+            unready_s = await probe.turns(False, _FEED_S, "/readyz")
+            wrong += [] if unready_s is not None else [f"/readyz was not red {_FEED_S:g} s after the feed went"]
+            feed_sigterm_s = await _end(fleet)
+            for what, took in (("a topic", sigterm_s), ("the feed", feed_sigterm_s)):
+                wrong += [] if took < _SIGTERM_S else [f"SIGTERM took {took:.1f} s without {what}"]
+            fleet.start("r0")
+            await probe.turns(True, START_S, "/readyz")
+            await feed(settings, numbered(parts[3]))
+            await truth.wait(parts[3].stop, START_S, fleet.revive)
             figures = {
                 "healthz_red_after_s": round(red_s or 0, 1),
                 "resumed_after_s": round(resumed_s, 1),
                 "restarts_by_then": restarts,
                 "sigterm_s": round(sigterm_s, 1),
+                "readyz_red_without_feed_after_s": round(unready_s or 0, 1),
+                "sigterm_without_feed_s": round(feed_sigterm_s, 1),
             }
-            return await the_end(fleet, truth, [str(n) for n in range(parts[2].stop)], wrong=wrong, figures=figures)
+            return await the_end(fleet, truth, [str(n) for n in range(parts[3].stop)], wrong=wrong, figures=figures)
+
+
+async def _end(fleet: Fleet) -> float:
+    """Seconds that the worker took to end, at most :data:`START_S`."""
+    try:
+        return (await asyncio.to_thread(fleet.stop, "r0", START_S))[0]
+    except subprocess.TimeoutExpired:
+        return START_S
 
 
 async def _delete(settings: Settings, topic: str) -> None:
