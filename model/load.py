@@ -6,7 +6,10 @@ import logging
 from pathlib import Path
 from typing import Literal
 
+from model.kernels.heap import give_back as give_back_memory
 from model.scorer import ModelRefusedError, Scorer
+
+__all__ = ["NumberFormat", "give_back_memory", "load_scorer"]
 
 NumberFormat = Literal["auto", "float32", "bfloat16", "int8"]
 

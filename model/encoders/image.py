@@ -30,9 +30,10 @@ SIZE = 224
 WIDTH = 1280
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _CROP = 0.875
-_BATCH_BYTES = 2**25
-"""What the largest layer of one pass may take, 96 channels of 112 x 112: memory beyond this malloc asks of the system
-anew each time, and eight photos in float32 took 26 ms each where four take 19."""
+_BATCH_BYTES = 2**24
+"""What the largest layer of one pass may take, 96 channels of 112 x 112: memory beyond 32 MB malloc asks of the system
+anew each time, and what a pass takes is held by each thread. In float32 photos took 26 ms each by eight, 15 by four, 16
+by two and 20 by one."""
 _LARGEST = 96 * 112 * 112
 _BLOCKS = 16
 _HALVING = frozenset({1, 3, 5, 11})

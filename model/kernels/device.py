@@ -29,7 +29,7 @@ class Device:
 
     posts = 64
     """Posts in a full batch."""
-    tokens = 1536
+    tokens = 1024
     """Word pieces of a bucket of texts, padding included: what a layer works on stays in a core's cache."""
     padded = False
     """Whether sizes are rounded up to few of them, and padding goes through all layers."""

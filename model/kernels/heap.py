@@ -17,6 +17,18 @@ def share_heap() -> None:
     on glibc nothing happens.
     """
     if "MALLOC_ARENA_MAX" not in os.environ:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(_ARENAS, 1)
+        _call("mallopt", _ARENAS, 1)
+
+
+def give_back() -> None:
+    """Give the system what is free between pieces in use: 100 MB after seconds of passes of all sizes.
+
+    It takes 20 to 40 ms, in which no thread gets memory; what was given back is asked for anew.
+    """
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> None:
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*arguments)

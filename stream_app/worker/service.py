@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from mode import Service, Worker
 from mode.types import ServiceT
 
-from model.load import load_scorer
+from model.load import give_back_memory, load_scorer
 from model.scorer import ModelInfo
 from stream_app.kafka.clients import execute
 from stream_app.pipeline.feed.reader import Feed
@@ -28,6 +28,7 @@ from stream_app.worker.room import Room
 from stream_app.worker.topics import TopicWatch
 
 _WATCH_S = 0.2
+_GIVE_BACK_S = 10.0
 _STALLED_DRAIN_S = 1.0
 """What has not moved for long is not waited for when the process is to end."""
 
@@ -155,6 +156,12 @@ class Replica(Service):
         """Metrics as of now."""
         lag = {each.partition: records for each, records in self.feed.lag().items()}
         return self.metrics.text(lag, self.room.taken)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _give_back_memory(self) -> None:
+        while not self.should_stop:
+            await self.sleep(_GIVE_BACK_S)
+            await asyncio.to_thread(give_back_memory)
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _stop_when_idle(self) -> None:
