@@ -16,6 +16,7 @@ import psutil
 from stream_app.proving.bench.stream import photo_host, posts
 from stream_app.proving.chaos.feeder import feed
 from stream_app.proving.chaos.fleet import Fleet
+from stream_app.proving.chaos.probe import Probe
 from stream_app.proving.chaos.programs import START_S, the_end
 from stream_app.proving.chaos.truth import Truth, Verdict
 from stream_app.settings import Settings
@@ -33,13 +34,15 @@ async def soak(
 
     Texts are 1 to ``longest`` tweets long: what a model keeps for each size that it meets should stop growing too.
     """
-    async with photo_host() as host, Truth(settings, model) as truth:
+    async with photo_host() as host, Truth(settings, model) as truth, Probe() as probe:
+        environment = _environment(_SMALL, host) | probe.environment
         with (
-            Fleet(settings, 1, logs, environment=_environment(_SMALL, host), model=model) as fleet,
+            Fleet(settings, 1, logs, environment=environment, model=model) as fleet,
             _incidents(settings, logs) as keeper,
         ):
             worker_mb: list[float] = []
             keeper_mb: list[float] = []
+            lag: list[float] = []
             sent = 0
             began = time.monotonic()
             while (elapsed := time.monotonic() - began) < seconds:
@@ -48,11 +51,15 @@ async def soak(
                     await feed(settings, [(str(sent + n), value) for n, value in enumerate(values)])
                     sent = due
                 await truth.read()
+                fleet.revive()
                 if elapsed < len(worker_mb):
                     continue
+                lag.append(sum(n for name, n in (await probe.samples()).items() if name.startswith("consumer_lag ")))
                 worker_mb.append(_mb(fleet.pid("r0")))
                 keeper_mb.append(_mb(keeper.pid))
+            ended = time.monotonic()
             await truth.wait(sent, START_S, fleet.revive)
+            behind_s = time.monotonic() - ended
             grew = {"worker": _growth(worker_mb), "incidents": _growth(keeper_mb)}
             wrong = [f"{who} grew by {mb:.0f} MB" for who, mb in grew.items() if mb > growth_mb]
             wrong += ["incidents ended by itself"] if keeper.poll() is not None else []
@@ -62,6 +69,12 @@ async def soak(
             figures = {
                 "updates_of_incidents": updates,
                 "degraded": len(truth.degraded),
+                "restarts": fleet.restarts,
+                "lag_over_time": _over_time(lag),
+                "lag_at_most": round(max(lag)),
+                "all_out_after_the_last_s": round(behind_s, 1),
+                "worker_mb_over_time": _over_time(worker_mb),
+                "worker_mb_at_most": round(max(worker_mb)),
                 "worker_mb": round(worker_mb[-1]),
                 "worker_grew_mb": round(grew["worker"], 1),
                 "incidents_mb": round(keeper_mb[-1]),
@@ -110,6 +123,12 @@ async def _updates(truth: Truth, settings: Settings) -> int:
 
 def _mb(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss) / 2**20
+
+
+def _over_time(samples: list[float]) -> str:
+    """The median of each tenth of the time."""
+    size = max(1, -(-len(samples) // 10))
+    return ", ".join(f"{median(samples[n : n + size]):.0f}" for n in range(0, len(samples), size))
 
 
 def _growth(samples: list[float]) -> float:
