@@ -155,7 +155,7 @@ async def test_a_successor_goes_on_where_the_first_stopped(settings, send, repli
 async def test_bad_input_is_a_dead_letter_with_its_reason_and_control_lines_are_nothing(
     settings, send, replica, collect
 ):
-    bad = [b"\xff\x00", b"[]", b'{"network": "x"}', b"{" * 5000]
+    bad = [b"\xff\x00", b"[1]", b'{"network": "x"}', b"{" * 5000]
     await send([a_post(1), *bad, b'{"delete": {"status": {}}}', a_post(2)], headers=[("mine", b"1")])
     async with replica() as running:
         letters = await collect(settings.topics.dead_letters, len(bad))
