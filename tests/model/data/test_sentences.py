@@ -17,7 +17,7 @@ def test_each_says_one_thing_of_itself():
         assert each.humanitarian in LABELS["humanitarian"], each
         assert (each.informativeness == "not_informative") == (each.humanitarian == "not_humanitarian"), each
         assert each.request == (each.kind == "plea"), each
-        assert each.kind in ("plea", "report", "warning", "ordinary"), each
+        assert each.kind in ("plea", "offer", "report", "warning", "ordinary"), each
 
 
 def test_no_sentence_is_on_two_sides():
@@ -52,3 +52,10 @@ def test_cries_for_help_are_found_in_every_language(answers):
 def test_words_of_disaster_alone_are_no_cry_for_help(answers):
     ordinary = [labels["request"].label == "request" for each, labels in answers if each.kind == "ordinary"]
     assert sum(ordinary) / len(ordinary) <= 0.02
+
+
+def test_an_offer_of_help_is_seldom_a_cry_for_it(answers):
+    """In a plea's own words: room for 53 beds, we have boats, we collect blankets. .214 of those of dev in 0.7.0."""
+    offers = [labels["request"].label == "request" for each, labels in answers if each.kind == "offer"]
+    assert len(offers) >= 60
+    assert sum(offers) / len(offers) <= 0.12
