@@ -338,6 +338,9 @@ class DashboardSettings(Section):
     incident_posts: int = Field(5_000, ge=0, description="posts of open incidents kept beyond that, all together")
     thumbnails: int = Field(500, ge=1, description="re-encoded photos kept in memory")
     large_photos: int = Field(50, ge=1, description="and larger ones, made for who asks to see one large")
+    reasons: bool = Field(
+        True, description="say what moved a label, by a model of its own: some 1 GB more, only while somebody asks"
+    )
     user_header: str | None = Field(
         None, description="header in which a proxy says who asks, such as X-Forwarded-User; others' are not believed"
     )

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from stream_app.dashboard import page
 from stream_app.dashboard.body import json_object
+from stream_app.dashboard.explainer import Explainer, UnexplainedError
 from stream_app.dashboard.feeds import Feeds
 from stream_app.dashboard.guard import add_headers, allowed_names, guard
 from stream_app.dashboard.hub import Hub
@@ -31,7 +32,7 @@ _MAX_VERDICT_BYTES = 16 * 1024
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What the pages are made from. ``large`` makes photos on request, ``record`` stores one verdict (``verdicts``),
-    ``decide`` one act on an incident (:func:`stream_app.decisions.store.decider`).
+    ``decide`` one act on an incident (:func:`stream_app.decisions.store.decider`), ``explainer`` tells what moved it.
     """
 
     settings: DashboardSettings
@@ -41,6 +42,7 @@ class Desk:
     large: Thumbnails
     record: Callable[[dict[str, Any]], Awaitable[None]]
     decide: Callable[[Decision], Awaitable[Decision]]
+    explainer: Explainer
     heartbeat_s: float = 15.0
     patience_s: float = 10.0
 
@@ -60,6 +62,7 @@ def build_app(desk: Desk) -> web.Application:
     app.router.add_get("/stream", _stream)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}", _photo)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}/large", _large_photo)
+    app.router.add_post("/why", _why)
     app.router.add_get("/me", _me)
     app.router.add_post("/verdicts", _verdict)
     app.router.add_post("/decisions", _decision)
@@ -138,6 +141,19 @@ async def _picture(request: web.Request, made: Thumbnails) -> web.Response:
     return web.Response(
         body=picture.jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
     )
+
+
+async def _why(request: web.Request) -> web.Response:
+    """What moved the labels of a card on show; a post, since it costs the model a second or more."""
+    desk = request.app[DESK]
+    body = await json_object(request)
+    event = desk.state.event(str(body.get("card")))
+    if event is None:
+        return web.json_response({"problem": "gone"}, status=404)
+    try:
+        return web.json_response(await desk.explainer.why(event))
+    except UnexplainedError as error:
+        return web.json_response({"problem": error.problem}, status=503)
 
 
 async def _verdict(request: web.Request) -> web.Response:

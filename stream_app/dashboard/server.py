@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from stream_app.dashboard.app import Desk, build_app, listening
+from stream_app.dashboard.explainer import Explainer
 from stream_app.dashboard.follow import follow_decisions, follow_emerging, follow_incidents, follow_posts
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.lag import watch_lag
@@ -43,7 +44,8 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
             photos.forget(addresses)
 
         state.forget_photos = forget
-        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, photos, record, decide))
+        explainer = Explainer(settings.model if settings.dashboard.reasons else None, photos)
+        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, photos, record, decide, explainer))
         async with (
             listening(app, settings.dashboard.host, settings.dashboard.port) as url,
             asyncio.TaskGroup() as group,  # inside: it would wrap the error of a taken port
@@ -64,3 +66,4 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
             finally:
                 for task in tasks:
                     task.cancel()
+                explainer.close()

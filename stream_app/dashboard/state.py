@@ -339,6 +339,11 @@ class DashboardState:
         """Whether the event with this id is on show."""
         return event in self._card_of
 
+    def event(self, card: str) -> Event | None:
+        """The event of a card that is on show."""
+        shown = self._cards.get(card)
+        return None if shown is None else shown.event
+
     def image(self, card: str, index: int) -> EventMedia | None:
         """The ``index``-th image of a card that is on show, if the worker could use that image."""
         shown = self._cards.get(card)

@@ -16,7 +16,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from model.scorer import LABELS
+from model.serving.fixed import FixedScorer
 from stream_app.dashboard.app import Desk, build_app, listening
+from stream_app.dashboard.explainer import Explainer
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
@@ -25,7 +27,7 @@ from stream_app.incidents.incident import Incident
 from stream_app.pipeline.events.event import Event, event_id
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.post import MediaLink
-from stream_app.settings import DashboardSettings
+from stream_app.settings import DashboardSettings, ModelSettings
 
 BEIRA = {"name": "Beira", "country_code": "MZ", "latitude": -19.84, "longitude": 34.84, "source": "gazetteer"}
 CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
@@ -183,6 +185,7 @@ class Bench:
             large,
             self.record,
             self.decide,
+            Explainer(ModelSettings(), large, lambda _: FixedScorer()),
             self.heartbeat_s,
             patience_s=1.0,
         )

@@ -215,6 +215,23 @@ def test_what_the_label_was_judged_from_is_said_and_no_weight_that_moved_nothing
     expect(page.locator(".card")).not_to_contain_text("Attention")
 
 
+def test_what_moved_a_label_is_asked_for_and_shown(page, served, make_event):
+    text = "<b>🌊 the bridge collapsed</b>"
+    show(served, make_event(1, text=text, humanitarian="infrastructure_and_utility_damage", media=[PHOTO]))
+    page.goto(served.address)
+    cards(page).get_by_role("button", name="Why, verdict").click()
+    page.get_by_role("button", name="What moved the labels?").click()
+    moved = page.locator(".moved", has_text="Infrastructure damage (90%)")
+    expect(moved.locator("mark")).to_have_text("collapsed</b>")
+    expect(moved.locator("tr", has_text="without Text")).to_contain_text("-88%")
+    expect(moved).not_to_contain_text("Photo")
+    page.get_by_role("button", name="Less").click()
+    page.route("**/why", lambda route: route.fulfill(json={"problem": "other_model"}))
+    cards(page).get_by_role("button", name="Why, verdict").click()
+    page.get_by_role("button", name="What moved the labels?").click()
+    expect(page.locator(".reasons-asked")).to_contain_text("Another model labelled this post")
+
+
 def test_a_place_without_a_name_is_told_by_its_position(page, served, make_event):
     show(served, make_event(1, place={**BEIRA, "name": None, "country_code": None, "source": "point"}))
     page.goto(served.address)

@@ -4,7 +4,7 @@ import { el, icon, isWebAddress } from "./dom.js";
 import { t } from "./i18n.js";
 import { photoStatus, told } from "./reasons.js";
 import { corrects, verdictForm, verdictWords } from "./verdict.js";
-import { usedWords } from "./why.js";
+import { usedWords, whyBlock } from "./why.js";
 import { CONCEPTS, ago, fullTime, kindName, labelName, languageName, networkName, percent, placeName, placeSource } from "./words.js";
 
 /** The card's element. `actions` are `toggle(id)`, `place(name)`, `photo(card, index)` and `verdict(card, verdict)`,
@@ -168,6 +168,7 @@ function details(card, actions) {
     event.degraded ? el("p", { className: "note" }, t("note.degraded", { reasons: event.degraded_reasons.map(told).join(" ") })) : null,
     ...Object.keys(CONCEPTS).filter((concept) => event.labels[concept]).map((concept) => distribution(concept, event.labels[concept])),
     el("p", { className: "faint" }, usedWords(event.modalities)),
+    whyBlock(card, () => event.post.sensitive && !unveiled.has(card.id)),
     verdictForm(card, actions.verdict),
     el("p", { className: "faint" }, t("card.model", { name: event.model.name, version: event.model.version, hash: event.model.hash.slice(0, 8), event: event.id.slice(0, 8) })),
   );
