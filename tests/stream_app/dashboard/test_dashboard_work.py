@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from stream_app.pipeline.events.event import Label
+
 pytestmark = pytest.mark.browser
 
 NOW = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -204,3 +206,60 @@ def test_what_is_new_since_the_last_look_is_marked(page, served, make_event):
     page.get_by_role("button", name="Seen").click()
     expect(texts(page)).to_have_count(2)
     expect(page.locator("#look")).to_be_hidden()
+
+
+def test_several_posts_get_one_verdict_that_can_be_taken_back(page, served, make_event):
+    show(served, *(make_event(number, text=f"post {number}") for number in range(1, 5)))
+    page.goto(served.address)
+    expect(cards(page)).to_have_count(4)
+    bulk = page.get_by_role("group", name="The posts chosen")
+    for key in "jsjs":
+        page.keyboard.press(key)
+    expect(bulk).to_contain_text("2 posts chosen")
+    bulk.get_by_role("button", name="All correct").click()
+    expect(bulk).to_contain_text("2 verdicts are sent in a moment.")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toast")).to_have_text("Nothing was sent.")
+    assert served.bench.verdicts == []
+    expect(bulk).to_contain_text("2 posts chosen")
+    bulk.get_by_role("button", name="Choose all shown").click()
+    expect(page.locator(".choose:checked")).to_have_count(4)
+    page.get_by_label("Choose this post").first.uncheck()
+    bulk.get_by_label("All of them are").select_option("Not humanitarian")
+    bulk.get_by_role("button", name="Send now").click()
+    expect(page.locator("#toast")).to_have_text("3 verdicts recorded.")
+    expect(bulk).to_be_hidden()
+    assert [each["labels"] for each in served.bench.verdicts] == [{"humanitarian": "not_humanitarian"}] * 3
+    assert len({each["event"] for each in served.bench.verdicts}) == 3
+    page.get_by_label("Choose this post").first.check()
+    bulk.get_by_role("button", name="All correct").click()
+    page.goto("about:blank")
+    page.goto(served.address)
+    expect(cards(page)).to_have_count(4)
+    for _ in range(100):  # the page that is left sends it when it can
+        if len(served.bench.verdicts) > 3:
+            break
+        page.wait_for_timeout(50)
+    assert served.bench.verdicts[3]["labels"] == {
+        "humanitarian": "other_relevant_information",
+        "informativeness": "informative",
+    }
+
+
+def test_requests_for_help_are_judged_and_filtered(page, served, make_event):
+    event = make_event(1, text="send a boat")
+    asks = Label(label="request", probability=0.78, probabilities={"request": 0.78, "no_request": 0.22})
+    show(served, event.model_copy(update={"labels": event.labels.model_copy(update={"request": asks})}), make_event(2))
+    page.goto(served.address)
+    page.locator("[name=request]").select_option("Asks for help")
+    expect(texts(page)).to_have_text(["send a boat"])
+    expect(page).to_have_url(re.compile("request=request"))
+    expect(page.locator("#health .block", has_text="Request").locator("tr", has_text="Asks for help")).to_contain_text(
+        "1"
+    )
+    page.get_by_role("button", name="Why, verdict").click()
+    page.get_by_role("button", name="Wrong").click()
+    page.locator(".wrong-form").get_by_label("Request").select_option("Asks for no help")
+    page.locator(".wrong-form").get_by_role("button", name="Send").click()
+    expect(page.locator("#toast")).to_contain_text("Verdict recorded")
+    assert served.bench.verdicts[0]["labels"]["request"] == "no_request"

@@ -23,7 +23,7 @@ export function cardElement(card, open, actions) {
       "aria-labelledby": `${id}-text`,
       "aria-describedby": `${id}-labels`,
     },
-    heading(post, actions, actions.isFresh(card)),
+    heading(card, actions),
     el("div", { className: "body" }, text(post, `${id}-text`), photos(card, open, actions)),
     facts(event.facts),
     chips(card, `${id}-labels`),
@@ -33,11 +33,14 @@ export function cardElement(card, open, actions) {
   );
 }
 
-function heading(post, actions, fresh) {
+function heading(card, actions) {
+  const { post } = card.event;
+  const fresh = actions.isFresh(card);
   const made = Date.parse(post.created_at);
   return el(
     "header",
     {},
+    el("input", { type: "checkbox", className: "choose", ariaLabel: t("card.select"), title: t("card.select"), checked: actions.isChosen(card.id), onchange: () => actions.choose(card.id) }),
     fresh ? el("span", { className: "new", title: t("look.card") }, t("look.new")) : null,
     el("span", { className: "network" }, networkName(post.network)),
     post.kind === "original" ? null : el("span", {}, kindName(post.kind)),

@@ -158,6 +158,16 @@ export class Feed {
     this.list.firstElementChild?.focus({ preventScroll: true });
   }
 
+  /** Ids of the posts in the list. */
+  get ids() {
+    return [...this.#elements.keys()];
+  }
+
+  /** Tick the boxes of the posts that are chosen. */
+  redraw() {
+    for (const [id, { node }] of this.#elements) node.querySelector(".choose").checked = this.actions.isChosen(id);
+  }
+
   /** The post that has the focus, as card id. */
   get focused() {
     return document.activeElement?.closest?.(".card")?.dataset.id;

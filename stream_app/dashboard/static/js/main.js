@@ -1,5 +1,6 @@
 // Brings the parts together: stream -> store -> panels; filters, keys and buttons -> panels.
 
+import { Bulk } from "./bulk.js";
 import { el, fill, icon } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Filters, folded, isMember, matcher, membersOf, wantsReview, write } from "./filters.js";
@@ -32,9 +33,12 @@ const actions = {
   emerging: ({ kind, term }) => (filters.update({ incident: "", at: "", ...(kind === "place" ? { place: term } : { q: term }) }), showTab("feed")),
   photo: (card, index) => showPhoto($("photo"), card, index),
   isFresh: look.isFresh,
+  isChosen: (id) => bulk.has(id),
+  choose: (id) => bulk.toggle(id),
   verdict: sendVerdict,
 };
 const feed = new Feed(store, filters, { list: $("feed"), fresh: $("fresh"), counter: $("feed-count"), noise: $("noise") }, actions);
+const bulk = new Bulk($("bulk"), { cards: () => store.cards, shown: () => feed.ids, toast, changed: () => feed.redraw() });
 const map = new StreamMap($("map"), $("legend"), actions);
 const work = new Work($("work"), { centre: () => map.centre, toast });
 let unfolded = false;
@@ -109,7 +113,7 @@ function drawLook() {
 }
 
 filters.addEventListener("change", refilter);
-store.addEventListener("posts", () => (drawMap(), drawCounts(), drawAbove(), offer(), closeIfGone($("photo"), store.cards)));
+store.addEventListener("posts", () => (drawMap(), drawCounts(), drawAbove(), offer(), bulk.keep(store.cards), closeIfGone($("photo"), store.cards)));
 store.addEventListener("incidents", () => {
   if (filters.current.incident) {
     matches = matcher(filters.current, store.incidents, look.isFresh);
@@ -195,6 +199,7 @@ listenKeys({
   Enter: () => feed.focused && feed.toggle(feed.focused),
   c: () => press(".correct"),
   w: () => press(".wrong"),
+  s: () => feed.focused && $(`card-${feed.focused}`).querySelector(".choose").click(),
   "/": () => (unfold(true), $("filters").elements.q.focus()),
   p: pause,
   g: () => feed.top(),

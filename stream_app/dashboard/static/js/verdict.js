@@ -100,11 +100,12 @@ const changes = (right, labels) => Object.entries(right).filter(([concept, label
 export const corrects = ({ labels: right }, { labels }) => changes(right, labels).length > 0;
 
 /** Send a verdict to the server; rejects with a sentence to show. */
-export async function post(verdict) {
+export async function post(verdict, keepalive = false) {
   const answer = await fetch("/verdicts", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(verdict),
+    keepalive, // sent though the page is left
   });
   if (!answer.ok) throw new Error((await answer.text()).trim());
 }
