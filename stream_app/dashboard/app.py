@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,10 +20,12 @@ from stream_app.dashboard.explainer import Explainer, UnexplainedError
 from stream_app.dashboard.feeds import Feeds
 from stream_app.dashboard.guard import add_headers, allowed_names, guard
 from stream_app.dashboard.hub import Hub
+from stream_app.dashboard.past import Past
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
 from stream_app.dashboard.who import WHO, known, roles_of
 from stream_app.decisions.act import Decision
+from stream_app.kafka.clients import reason
 from stream_app.probes import runner_of
 from stream_app.settings import DashboardSettings
 
@@ -43,6 +46,7 @@ class Desk:
     record: Callable[[dict[str, Any]], Awaitable[None]]
     decide: Callable[[Decision], Awaitable[Decision]]
     explainer: Explainer
+    past: Past
     heartbeat_s: float = 15.0
     patience_s: float = 10.0
 
@@ -63,6 +67,7 @@ def build_app(desk: Desk) -> web.Application:
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}", _photo)
     app.router.add_get("/photos/{card:[0-9a-f]{16}}/{index:[0-9]{1,2}}/large", _large_photo)
     app.router.add_post("/why", _why)
+    app.router.add_get("/past", _past)
     app.router.add_get("/me", _me)
     app.router.add_post("/verdicts", _verdict)
     app.router.add_post("/decisions", _decision)
@@ -132,7 +137,9 @@ async def _large_photo(request: web.Request) -> web.Response:
 
 async def _picture(request: web.Request, made: Thumbnails) -> web.Response:
     """The photo that the address names, as JPEG made by ``made``: 404 unless on show, 409 when it is another by now."""
-    seen = request.app[DESK].state.image(request.match_info["card"], int(request.match_info["index"]))
+    card, index = request.match_info["card"], int(request.match_info["index"])
+    found = (state.image(card, index) for state in request.app[DESK].past.states())
+    seen = next((each for each in found if each is not None), None)
     picture = None if seen is None else await made.get(seen.url)
     if seen is None or picture is None:
         raise web.HTTPNotFound(text="No such photo on show.\n")
@@ -147,7 +154,8 @@ async def _why(request: web.Request) -> web.Response:
     """What moved the labels of a card on show; a post, since it costs the model a second or more."""
     desk = request.app[DESK]
     body = await json_object(request)
-    event = desk.state.event(str(body.get("card")))
+    found = (state.event(str(body.get("card"))) for state in desk.past.states())
+    event = next((each for each in found if each is not None), None)
     if event is None:
         return web.json_response({"problem": "gone"}, status=404)
     try:
@@ -156,12 +164,32 @@ async def _why(request: web.Request) -> web.Response:
         return web.json_response({"problem": error.problem}, status=503)
 
 
+async def _past(request: web.Request) -> web.Response:
+    """Since when there are posts; with ``?until=`` those that came before that time."""
+    past, asked = request.app[DESK].past, request.query.get("until")
+    try:
+        if asked is None:
+            first = await past.first()
+            return web.json_response(
+                {"first": first and first.isoformat(), "minutes": past.length.total_seconds() / 60}
+            )
+        until = datetime.fromisoformat(asked)
+        window = await past.window(until.replace(tzinfo=until.tzinfo or UTC).astimezone(UTC))
+    except (ValueError, OverflowError) as error:
+        raise web.HTTPBadRequest(text="until is a time such as 2026-03-14T09:30Z.\n") from error
+    except TimeoutError as error:
+        raise web.HTTPServiceUnavailable(text="Too much has come since to be passed over in a minute.\n") from error
+    except KafkaError as error:
+        raise web.HTTPServiceUnavailable(text=f"{reason(error)}\n") from error
+    return web.json_response(window.view())
+
+
 async def _verdict(request: web.Request) -> web.Response:
     desk = request.app[DESK]
     try:
         body = await json_object(request)
         event = body.get("event")
-        if isinstance(event, str) and event and not desk.state.knows(event):
+        if isinstance(event, str) and event and not any(state.knows(event) for state in desk.past.states()):
             raise web.HTTPNotFound(
                 text="This event is not on show: reload the page. One that has gone is judged by "
                 "`crisis-stream feedback add`.\n"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 
 from stream_app.dashboard.app import Desk, build_app, listening
 from stream_app.dashboard.explainer import Explainer
 from stream_app.dashboard.follow import follow_decisions, follow_emerging, follow_incidents, follow_posts
 from stream_app.dashboard.hub import Hub, broadcast
 from stream_app.dashboard.lag import watch_lag
+from stream_app.dashboard.past import Past, first_event, read_events
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails, enlarge, shrink
 from stream_app.dashboard.verdicts import recorder
@@ -45,7 +48,13 @@ async def dashboard(settings: Settings) -> AsyncIterator[str]:
 
         state.forget_photos = forget
         explainer = Explainer(settings.model if settings.dashboard.reasons else None, photos)
-        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, photos, record, decide, explainer))
+        past = Past(
+            state,
+            partial(read_events, settings),
+            partial(first_event, settings),
+            timedelta(minutes=settings.dashboard.history_minutes or 60),
+        )
+        app = build_app(Desk(settings.dashboard, state, hub, thumbnails, photos, record, decide, explainer, past))
         async with (
             listening(app, settings.dashboard.host, settings.dashboard.port) as url,
             asyncio.TaskGroup() as group,  # inside: it would wrap the error of a taken port

@@ -142,6 +142,14 @@ class DashboardState:
         self.problems: dict[str, str] = {}
         self.forget_photos: Callable[[Iterable[str]], object] = list
         """Told the addresses of photos that may not be shown any more."""
+        self.withdrawn_too: Callable[[Event], Iterable[str]] = lambda _event: ()
+        """Told of withdrawals; gives cards that went elsewhere for it."""
+
+    def beginning(self) -> DashboardState:
+        """An empty state with the same settings that knows what was judged and what may not be shown."""
+        state = DashboardState(self._settings, self._alerts)
+        state._barred, state._verdicts = self._barred, self._verdicts
+        return state
 
     def add_event(self, event: Event, at: datetime) -> None:
         """Show an event read from Kafka at ``at``; a repost or duplicate only raises its root's count.
@@ -175,6 +183,7 @@ class DashboardState:
         taken, post = event.withdrawn, event.post
         assert taken is not None
         self._barred.take(event)
+        self._gone.extend(self.withdrawn_too(event))
         if not taken.place_only:
             self._without(event)
         for card in list(self._cards.values()) if taken.whole_author else self._shown(event):

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from model.serving.fixed import FixedScorer
 from stream_app.dashboard.app import Desk, build_app, listening
 from stream_app.dashboard.explainer import Explainer
 from stream_app.dashboard.hub import Hub, broadcast
+from stream_app.dashboard.past import Past
 from stream_app.dashboard.state import DashboardState
 from stream_app.dashboard.thumbnails import Thumbnails
 from stream_app.decisions.act import Decision
@@ -169,6 +170,7 @@ class Bench:
     fetcher: PaintedFetcher = field(default_factory=PaintedFetcher)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
+    earlier: list[tuple[Event, datetime]] = field(default_factory=list)
     backlog: int = 256
     heartbeat_s: float = 15.0
 
@@ -186,6 +188,7 @@ class Bench:
             self.record,
             self.decide,
             Explainer(ModelSettings(), large, lambda _: FixedScorer()),
+            Past(self.state, self.read_past, self.first, timedelta(hours=1)),
             self.heartbeat_s,
             patience_s=1.0,
         )
@@ -196,6 +199,16 @@ class Bench:
         self.decisions.append(dated)
         self.state.add_decision(dated)
         return dated
+
+    async def first(self) -> datetime | None:
+        return min((at for _, at in self.earlier), default=None)
+
+    async def read_past(self, since: datetime, until: datetime, state: DashboardState) -> bool:
+        """As from Kafka: what came between two times."""
+        for event, at in self.earlier:
+            if since <= at < until:
+                state.add_event(event, at)
+        return len(self.earlier) > 2
 
     async def record(self, verdict: dict[str, Any]) -> None:
         self.verdicts.append(verdict)

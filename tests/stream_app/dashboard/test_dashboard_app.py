@@ -265,3 +265,12 @@ async def test_on_all_addresses_without_a_name_only_loopbacks_own_names_are_answ
         for host, status in (("evil.example", 421), ("10.0.0.5:8090", 421), ("localhost:8090", 200)):
             async with web.get(address, headers={"Host": host}) as response:
                 assert response.status == status
+
+
+@pytest.mark.parametrize(
+    ("until", "status"),
+    [("yesterday", 400), ("9999-12-31T23:59-14:00", 400), ("0001-01-01", 400), ("2026-03-14T09:30Z", 200)],
+)
+async def test_an_hour_is_asked_for_by_its_end(make_bench, web, until, status):
+    async with make_bench().serve() as address, web.get(f"{address}past", params={"until": until}) as response:
+        assert response.status == status

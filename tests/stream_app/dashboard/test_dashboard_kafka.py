@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from stream_app.dashboard.past import first_event, read_events
 from stream_app.dashboard.server import dashboard
 from stream_app.dashboard.state import DashboardState
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka.broker import LocalBroker
 from stream_app.kafka.clients import client_options
 from stream_app.kafka.topics import ensure_topics
+from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE
 from stream_app.settings import DashboardSettings, KafkaSettings, Settings, TopicSettings
 
 pytestmark = pytest.mark.kafka
@@ -185,3 +188,21 @@ def unused_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+async def test_an_earlier_hour_is_read_back_without_what_was_withdrawn_since(desk, producer, make_event):
+    async def send(event):
+        kind = WITHDRAWN_TYPE if event.withdrawn else EVENT_TYPE
+        value, key = event.model_dump_json().encode(), event.post.root_id.encode()
+        headers = [("ce_type", kind.encode())]
+        sent = await producer.send_and_wait(desk.topics.events, value, key=key, headers=headers)
+        await asyncio.sleep(0.005)  # Kafka's clock counts milliseconds
+        return datetime.fromtimestamp(sent.timestamp / 1000, UTC)
+
+    came = [await send(make_event(number, text=f"post {number}")) for number in range(1, 6)]
+    taken = make_event(3)
+    await send(taken.model_validate({**taken.model_dump(), "withdrawn": {"reason": "deleted"}}))
+    state = DashboardState(desk.dashboard)
+    assert await first_event(desk) == came[0]
+    assert await read_events(desk, came[1], came[4], state) is False
+    assert sorted(card["event"]["post"]["text"] for card in state.snapshot()["cards"]) == ["post 2", "post 4"]

@@ -263,3 +263,34 @@ def test_requests_for_help_are_judged_and_filtered(page, served, make_event):
     page.locator(".wrong-form").get_by_role("button", name="Send").click()
     expect(page.locator("#toast")).to_contain_text("Verdict recorded")
     assert served.bench.verdicts[0]["labels"]["request"] == "no_request"
+
+
+def test_an_earlier_hour_is_shown_by_a_slider_and_is_in_the_address(page, served, make_event):
+    then = datetime.now(UTC) - timedelta(hours=5)
+    served.bench.earlier = [
+        (make_event(number, text=f"earlier {number}", media=[PHOTO]), then + timedelta(minutes=number))
+        for number in range(3)
+    ]
+    show(served, make_event(9, text="now"))
+    page.goto(served.address)
+    slider = page.get_by_role("slider", name="Posts until")
+    expect(slider).to_have_attribute("aria-valuetext", "Live")
+    at = f"{then + timedelta(minutes=30):%Y-%m-%dT%H:%MZ}"
+    page.goto(f"{served.address}?until={at}")
+    expect(texts(page)).to_have_text(["earlier 2", "earlier 1", "earlier 0"])
+    expect(page.locator("#past-words")).to_contain_text("Posts that came from")
+    expect(page.locator("#past-words")).to_contain_text("More came than are kept")
+    expect(page.locator(".card img").first).to_have_js_property("naturalWidth", 80)
+    show(served, make_event(10, text="newer"))
+    event = make_event(1)
+    gone = event.model_validate({**event.model_dump(), "withdrawn": {"reason": "deleted", "events": (event.id,)}})
+    served.do(lambda state: state.withdraw(gone))
+    expect(texts(page)).to_have_text(["earlier 2", "earlier 0"])
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page).not_to_have_url(re.compile(at))
+    expect(page).to_have_url(re.compile("until="))
+    page.get_by_role("button", name="Back to live").click()
+    expect(texts(page)).to_have_text(["newer", "now"])
+    expect(page).to_have_url(served.address)
+    expect(slider).to_have_attribute("aria-valuetext", "Live")

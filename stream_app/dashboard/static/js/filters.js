@@ -7,8 +7,8 @@ import { fold, searcher } from "./search.js";
 import { LABELS, countryName, languageName, percent, placeName } from "./words.js";
 
 const TASKS = ["humanitarian", "damage", "informativeness", "request"];
-const FIELDS = ["q", ...TASKS, "min", "place", "language", "review", "degraded", "fresh", "at", "incident", "noise", "sort", "post", "lang"];
-const VIEW = ["noise", "sort", "post", "lang"]; // how the posts are shown, not which: clearing the filters leaves these
+const FIELDS = ["q", ...TASKS, "min", "place", "language", "review", "degraded", "fresh", "at", "incident", "noise", "sort", "post", "lang", "until"];
+const VIEW = ["noise", "sort", "post", "lang", "until"]; // how the posts are shown, not which: clearing the filters leaves these
 
 /** The filters in an address's query; only those that are set. */
 export function read(search) {
@@ -144,8 +144,8 @@ export class Filters extends EventTarget {
     const data = Object.fromEntries(new FormData(this.#form));
     if (data.min === "0") delete data.min;
     if (data.sort === DEFAULT_SORT) delete data.sort;
-    const { incident, at, noise, post, lang } = this.current; // not of the form
-    const filters = { incident, at, noise, post, lang, ...data };
+    const { incident, at, noise, post, lang, until } = this.current; // not of the form
+    const filters = { incident, at, noise, post, lang, until, ...data };
     history.replaceState(null, "", location.pathname + write(filters));
     this.#changed(read(location.search), false);
   }

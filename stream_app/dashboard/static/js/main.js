@@ -11,6 +11,7 @@ import { t } from "./i18n.js";
 import { listenKeys } from "./keys.js";
 import { Look } from "./look.js";
 import { StreamMap } from "./map.js";
+import { Past } from "./past.js";
 import { closeIfGone, showPhoto } from "./photo.js";
 import { told } from "./reasons.js";
 import { drawScope } from "./scope.js";
@@ -64,14 +65,14 @@ function shown() {
   return [...store.cards.values()].filter((card) => matches(card) && !away(card));
 }
 
-const drawMap = throttled(() => map.draw(shown(), store.incidents.values(), filters.current.incident), 1000);
+const drawMap = throttled(() => map.draw(shown(), store.shownIncidents.values(), filters.current.incident), 1000);
 const drawCounts = throttled(() => drawCounters($("counters"), store.stats, [...store.cards.values()].filter(wantsReview).length), 250);
 const drawAbove = throttled(() => {
   drawScope($("scope"), filters.current, store, showOnMap, () => filters.update({ incident: "", at: "" }));
   drawLook();
 }, 500);
 const drawList = throttled(
-  () => drawIncidents({ list: $("incidents"), counter: $("incidents-count"), over: $("over") }, store.incidents, filters.current.incident, unfolded, look.isNews, actions.incident),
+  () => drawIncidents({ list: $("incidents"), counter: $("incidents-count"), over: $("over") }, store.shownIncidents, filters.current.incident, unfolded, look.isNews, actions.incident),
   1000,
 );
 const drawWork = () => work.draw(store.incidents.get(filters.current.incident), store.incidents);
@@ -113,6 +114,8 @@ function drawLook() {
 }
 
 filters.addEventListener("change", refilter);
+store.addEventListener("turned", () => (refilter(), drawCounts(), offer(), bulk.keep(store.cards)));
+new Past({ box: $("past"), slider: $("past-slider"), shown: $("past-shown"), back: $("past-back"), words: $("past-words") }, store, filters, toast);
 store.addEventListener("posts", () => (drawMap(), drawCounts(), drawAbove(), offer(), bulk.keep(store.cards), closeIfGone($("photo"), store.cards)));
 store.addEventListener("incidents", () => {
   if (filters.current.incident) {
