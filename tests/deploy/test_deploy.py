@@ -245,7 +245,9 @@ def test_every_setting_that_is_named_exists(monkeypatch):
         named |= service.get("environment") or {}
     named |= of_kind("ConfigMap")[0]["data"]
     envs = [env for pod in pods() for c in pod["containers"] for env in c["env"]]
-    named |= {env["name"]: "1" if "resourceFieldRef" in env.get("valueFrom", {}) else "x" for env in envs}
+    named |= {
+        env["name"]: "1" if "resourceFieldRef" in env.get("valueFrom", {}) else env.get("value", "x") for env in envs
+    }
     named |= dict(re.findall(r"(CRISIS_STREAM_\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text()))
     for name, value in named.items():
         if name.startswith("CRISIS_STREAM_"):
