@@ -345,7 +345,7 @@ async def test_probes_ask_what_the_program_answers():
                     assert answer.status == 200, path
     finally:
         await admin.stop()
-    desk = Desk(DashboardSettings(), *[None] * 6)
+    desk = Desk(DashboardSettings(), *[None] * 8)
     served = {route.resource.canonical for route in build_app(desk).router.routes() if route.resource}
     assert {path for path, port in asked if port == DashboardSettings().port} <= served
 
