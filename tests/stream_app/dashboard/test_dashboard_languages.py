@@ -160,3 +160,10 @@ def test_the_styles_know_no_left_and_right():
 def test_a_notice_stands_above_all_and_is_plain_text():
     assert '<p class="notice" role="note" dir="auto">Call &lt;b&gt;112&lt;/b&gt;</p>' in page("ar", "Call <b>112</b>")
     assert "notice" not in page("ar").partition("<main")[0].partition("<body>")[2]
+
+
+@pytest.mark.parametrize("style", ["base", "panels", "card"])
+def test_no_rule_of_the_styles_swallows_those_after_it(style):
+    text = re.sub(r'"[^"]*"|/\*.*?\*/', "", (STATIC / "css" / f"{style}.css").read_text(), flags=re.DOTALL)
+    assert [line for line in text.splitlines() if line.count("(") != line.count(")")] == []
+    assert text.count("{") == text.count("}")
