@@ -63,9 +63,9 @@ KEPT_KERNELS = 256
 a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
 _SHOWN = 192
 """Of our own sentences, in all languages, an int8 text encoder is shown so many when it is loaded: 1.5 s of a core."""
-CLOSE = 0.1
-"""Posts whose two likeliest labels of a concept are this near in 8 bit are asked again in floats: a tenth of all posts,
-and nearly all those among them whose label 8 bits change."""
+CLOSE = 0.15
+"""Posts whose two likeliest labels of a concept are this near in 8 bit are asked again in floats: an eighth of all, and
+nearly all those among them whose label 8 bits change (docs/performance.md has both for .1 to .25)."""
 _ALONE = {"text": (True, False, True), "image": (False, True, False)}
 """What is shown of text, image and context when one is asked without the other; context goes with the text."""
 
