@@ -6,12 +6,14 @@ not be shown any more, and the workers are told through the feed, so that nothin
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from aiokafka.errors import IllegalOperation, KafkaError
 from pydantic import ValidationError
 
 from model.scorer import CONCEPTS, ModelInfo
@@ -132,9 +134,21 @@ class _Writer:
         for record in records:
             self._report.topics[record.topic] = self._report.topics.get(record.topic, 0) + 1
         if records and not self._dry_run:
+            await self._send(records)
+
+    async def _send(self, records: list[Record]) -> None:
+        sent: list[asyncio.Future[Any]] = []
+        try:
             async with self._producer.transaction():
                 for each in records:
-                    await self._producer.send(each.topic, each.value, key=each.key, headers=list(each.headers))
+                    headers = list(each.headers)
+                    sent.append(await self._producer.send(each.topic, each.value, key=each.key, headers=headers))
+                await asyncio.gather(*sent)
+        except (KafkaError, IllegalOperation) as error:
+            # Once one record is refused, aiokafka says of the others that there is no transaction.
+            answers = await asyncio.gather(*sent, return_exceptions=True)
+            refused = next((answer for answer in answers if isinstance(answer, KafkaError)), error)
+            raise refused from None
 
     async def take_back(self, search: _Search) -> None:
         """Write withdrawals of what was found so far, and let go of it."""
@@ -154,12 +168,8 @@ class _Writer:
             return
         name = {"id": what.post} if what.post is not None else {"author_key": what.author}
         line = {"network": what.network, **name, "withdrawn": self._reason, "at": _now()}
-        async with self._producer.transaction():
-            await self._producer.send(
-                self._settings.topics.posts,
-                orjson.dumps(line, option=orjson.OPT_UTC_Z),
-                key=(what.post or what.author or "").encode(),
-            )
+        value, key = orjson.dumps(line, option=orjson.OPT_UTC_Z), (what.post or what.author or "").encode()
+        await self._send([Record(self._settings.topics.posts, key, value, [])])
         self._report.told = True
 
 

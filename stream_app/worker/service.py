@@ -169,7 +169,7 @@ class Replica(Service):
         while self._once_idle_s is not None and not self.should_stop:
             await self.sleep(0.1)
             # Waiting for the model or for partitions is no idleness: there may be posts that nobody has looked for yet.
-            busy = self.room.taken or not self.feed.partitions
+            busy = self.room.taken or not self.feed.partitions or self.feed.unread()
             idle_since = time.monotonic() if busy else max(idle_since, self.labeller.last_read)
             if time.monotonic() - idle_since > self._once_idle_s and self._on_idle:
                 self._on_idle()

@@ -238,6 +238,12 @@ class Feed(Service, ConsumerRebalanceListener):
             for each in self.partitions
         )
 
+    def unread(self) -> bool:
+        """Whether records may wait to be read: some do, or Kafka has not told yet where a partition ends."""
+        assert self._consumer is not None
+        ends = {each: self._consumer.last_stable_offset(each) for each in self.partitions}
+        return any(end is None or end > position_now(self._consumer, each) for each, end in ends.items())
+
     def _lag(self, partition: TopicPartition) -> int | None:
         """None as long as nobody has told where the partition ends."""
         assert self._consumer is not None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from stream_app.pipeline.posts import activitypub, bluesky, mastodon, own, tabular, x_forms, x_notices, x_v1, x_v2
 from stream_app.pipeline.posts.decode import decode
 from stream_app.pipeline.posts.errors import NotAPost, PostError
-from stream_app.pipeline.posts.facts import Fields, content_token, mapping, rows, string
+from stream_app.pipeline.posts.facts import Fields, content_token, identifier, mapping, rows, string
 from stream_app.pipeline.posts.named import named
 from stream_app.pipeline.posts.post import Withdrawal
 
@@ -277,7 +277,7 @@ def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - as above
     if "text" in value or "full_text" in value or "retweeted_status" in value:
         if "deleted_at" in value:
             return _deleted
-        return tabular.read if "id" not in value and "id_str" not in value and tabular.is_row(value) else x_v1.read
+        return tabular.read if _is_no_status(value) and tabular.is_row(value) else x_v1.read
     if "noteTweet" in value:
         return x_forms.read_note
     if isinstance(value.get("legacy"), dict) and "rest_id" in value:
@@ -287,6 +287,13 @@ def _x_reader(value: Fields) -> Reader | None:  # noqa: PLR0911, C901 - as above
     if "StatusId" in value and "UserId" in value:
         return lambda line: Withdrawal(network="x", id=str(line["StatusId"]), reason="deleted")
     return None
+
+
+def _is_no_status(value: Fields) -> bool:
+    """Whether nothing but a text is like X's: its ids are digits."""
+    if "id_str" in value or "user" in value or "full_text" in value:
+        return False
+    return not (identifier(value.get("id")) or "").isdigit()
 
 
 def _deleted(status: Fields) -> Withdrawal:

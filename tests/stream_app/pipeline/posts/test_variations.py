@@ -179,6 +179,7 @@ POSTS = {
     "Apicurio's frame": (b"\0" * 8 + b"*" + json.dumps(OWN).encode(), {"id": "c1"}),
     "Azure's frame": (b"\0" * 4 + b"a" * 32 + json.dumps(OWN).encode(), {"id": "c1"}),
     "Glue's frame, packed": (b"\x03\x05" + b"u" * 16 + zlib.compress(json.dumps(OWN).encode()), {"id": "c1"}),
+    "row of a table by JDBC": ({"schema": {}, "payload": {"id": "c1", "text": "Road", "created_at": 1780480800000}}, {"network": "other", "id": "c1"}),
     "own names": (OWN | {"network": "Twitter", "author": "bob", "place": "Colombo", "hashtags": "flood", "favourites": 12.0},
                   lambda post: (post.network, post.place.name, post.hashtags, post.favourites, bool(post.author.key)) == ("x", "Colombo", ("flood",), 12, True)),
 }  # fmt: skip
