@@ -63,7 +63,7 @@ async def kill(settings: Settings, logs: Path, *, kills: int, posts: int, worker
 
 async def poison(settings: Settings, logs: Path, *, count: int, large: int) -> Verdict:
     """Mix messages that are no posts, of every kind, among posts; LARGE of them hold more than any dead letter can."""
-    kinds = (b"\xff\xfe\x00", b"[]", b"{", b"null", b'{"data": {}}', b'{"network": "other"}', b"{" * 20_000)
+    kinds = (b"\xff\xfe\x00", b"[1]", b"{", b"null", b'{"data": {}}', b'{"network": "other"}', b"{" * 20_000)
     bad = [(f"bad{i}", kinds[i % len(kinds)]) for i in range(count)]
     mixed = [pair for pairs in zip(bad, numbered(range(count)), strict=True) for pair in pairs]
     await _take_large(settings)
