@@ -121,14 +121,15 @@ def _show(shown: list[dict[str, Any]], totals: Counter[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from stream_app.render.printable import cell
+    from stream_app.render.printable import cell, print_whole
 
     columns = ("line", "becomes", "kind", "network", "id", "photos", "place", "language", "say")
     table = Table(*columns, box=None, pad_edge=False)
+    table.columns[-1].min_width = 30
     for row in shown:
         table.add_row(*(cell(None if row.get(name) is None else str(row[name])) for name in columns))
     console = Console()
-    console.print(table)
+    print_whole(table)
     found = sum(totals[name] for name in ("post", "withdrawal", "notice", "problem"))
     if found > len(shown):
         console.print(f"... and {found - len(shown):,} more (--most, --json)")

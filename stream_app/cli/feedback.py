@@ -6,7 +6,6 @@ import asyncio
 import getpass
 import json
 import os
-import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +24,7 @@ from stream_app.feedback.store import add_verdict, read_events, read_verdicts
 from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka.clients import reason
-from stream_app.render.printable import cell, json_line
+from stream_app.render.printable import cell, json_line, print_whole
 from stream_app.settings import Settings
 
 T = TypeVar("T")
@@ -84,7 +83,7 @@ def list_(settings: Settings, form: str) -> None:
         when = f"{verdict.at:%Y-%m-%d %H:%M}" if verdict.at else ""
         words = (verdict.event, when, verdict.analyst, ", ".join(verdict.labels.values()), verdict.note)
         table.add_row(*map(cell, words))
-    Console().print(table)
+    print_whole(table)
 
 
 @command.command()
@@ -103,7 +102,7 @@ def counts(settings: Settings, form: str) -> None:
         given = "unknown: the event is gone" if gone else each.given or "none"
         words = (each.concept, each.model, given, "the same" if each.agrees else each.right, str(each.count))
         table.add_row(*map(cell, words))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    print_whole(table)
 
 
 @command.command()

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import click
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
@@ -36,7 +35,7 @@ from stream_app.decisions.shown import Shown, shown
 from stream_app.decisions.store import decider, read_decisions
 from stream_app.incidents.store import read_incidents
 from stream_app.kafka.clients import reason
-from stream_app.render.printable import cell, json_line, printable
+from stream_app.render.printable import cell, json_line, print_whole, printable
 from stream_app.settings import Settings
 
 T = TypeVar("T")
@@ -187,7 +186,7 @@ def log(settings: Settings, incident: str, form: str) -> None:
         when = f"{decision.at:%Y-%m-%d %H:%M:%S}" if decision.at else ""
         did = f"{decision.act.words()}{' (undone)' if entry.undone else ''}"
         table.add_row(*map(cell, (decision.id[:_SHORT], when, decision.by, did)))
-    Console().print(table)
+    print_whole(table)
 
 
 @command.command("list")
@@ -209,7 +208,7 @@ def list_(settings: Settings, everything: bool, form: str) -> None:
         last = f"{incident.last_seen:%Y-%m-%d %H:%M}"
         row = (incident.id, last, incident.severity, incident.title, str(incident.post_count), state, work.owner)
         table.add_row(*map(cell, row))
-    Console().print(table)
+    print_whole(table)
 
 
 def _table(first: str, *others: str) -> Table:

@@ -24,9 +24,9 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise web.HTTPBadRequest(text="Not a verdict: the body is not JSON.\n") from error
+        raise web.HTTPBadRequest(text="The body is not JSON.\n") from error
     if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="Not a verdict: the body is not a JSON object.\n")
+        raise web.HTTPBadRequest(text="The body is not a JSON object.\n")
     return body
 
 

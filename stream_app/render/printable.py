@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
 _JOINERS = "\u200c\u200d"
@@ -19,6 +21,7 @@ _JOINERS = "\u200c\u200d"
 _NOT_XML = re.compile(
     "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # XML 1.0, section 2.2: not even as an entity
     "|[\x7f-\x84\x86-\x9f]"  # which it discourages
+    "|[\u2028\u2029]"  # line ends to some readers of lines, not to others
     "|[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]"
 )
 
@@ -50,6 +53,15 @@ def cell(text: str | None) -> Text:
     return Text(printable(text or ""))
 
 
+def print_whole(table: Table) -> None:
+    """Print a table of rich's: as wide as the terminal, or 160 columns into a pipe or file, where no words are cut."""
+    from rich.console import Console
+
+    for column in table.columns:
+        column.overflow = "fold"
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
 def one_line(text: str) -> str:
     """A stranger's text in a table that scrolls: what could steer the terminal, line ends too, becomes a space."""
     return " ".join("".join(each if _harmless(each) else " " for each in text).split())
@@ -68,7 +80,7 @@ def _json_escape(character: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    """Text without what XML 1.0 cannot hold or discourages, nor bidi controls; each becomes U+FFFD."""
+    """Text without what XML 1.0 cannot hold or discourages, nor bidi controls and U+2028; each becomes U+FFFD."""
     return _NOT_XML.sub("\ufffd", text)
 
 

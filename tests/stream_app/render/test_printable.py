@@ -7,7 +7,7 @@ import json
 import logging
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +15,7 @@ from rich.table import Table
 from stream_app.offline.files import Sink
 from stream_app.offline.label import Answer, Line
 from stream_app.proving.demo.tally import Tally
-from stream_app.render.printable import cell, json_line, log_printably, one_line, printable, xml_text
+from stream_app.render.printable import cell, json_line, log_printably, one_line, print_whole, printable, xml_text
 from stream_app.settings import TopicSettings
 
 STEERS = {
@@ -64,13 +64,25 @@ def test_a_cell_shows_markup_as_it_is_written(text):
     assert text in out.getvalue()
 
 
+def test_a_table_in_a_pipe_has_its_words_whole(capsys):
+    table = Table("event", "note")
+    table.add_row(cell("e" * 32), cell("x" * 300))
+    print_whole(table)
+    out = capsys.readouterr().out
+    assert "e" * 32 in out
+    assert out.count("x") == 300
+
+
 @given(st.text(st.characters(exclude_categories=())))
+@example("a\u2028b\u2029c")
 def test_xml_text_is_xml_and_reads_in_its_own_order(text):
     from lxml import etree
 
     element = etree.Element("x")
     element.text = xml_text(text)  # lxml refuses what XML 1.0 cannot hold
-    assert not set(element.text) & set("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    assert not set(element.text) & set(
+        "\u2028\u2029\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
 
 
 @pytest.mark.parametrize("target", ["events", "errors"])
