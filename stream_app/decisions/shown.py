@@ -129,6 +129,10 @@ def _joined(parts: Sequence[Incident]) -> Incident:
             "posts": tuple(posts[:_SUPPORTING]),
             "members": tuple(dict.fromkeys(name for part in parts for name in members(part))),
             "author_count": max(part.author_count for part in parts),
+            "author_kinds": {
+                kind: max(part.author_kinds.get(kind, 0) for part in parts)
+                for kind in dict.fromkeys(kind for part in parts for kind in part.author_kinds)
+            },
             **{
                 count: sum(getattr(part, count) for part in parts)
                 for count in ("post_count", "root_count", "repost_count", "near_duplicate_count")
@@ -178,6 +182,7 @@ def _cut(source: Incident | None, cut: Cut) -> dict[str, Incident]:
             "post_count": len(held) + copies,
             "near_duplicate_count": 0,
             "author_count": authors,
+            "author_kinds": {},  # whose posts were taken is not known here, nor below
         }
     )
     roots = max(source.root_count - len(held), 0)
@@ -191,6 +196,7 @@ def _cut(source: Incident | None, cut: Cut) -> dict[str, Incident]:
             "post_count": roots + reposts,
             "near_duplicate_count": min(source.near_duplicate_count, max(roots - 1, 0)),
             "author_count": max(min(source.author_count, roots), 1),
+            "author_kinds": {},
         }
     )
     return {source.id: rest, cut.name: off}

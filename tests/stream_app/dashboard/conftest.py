@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from model.scorer import LABELS
 from model.serving.fixed import FixedScorer
@@ -299,6 +299,28 @@ def browser() -> Iterator[Browser]:
     """One Chromium for a module without asyncio tests."""
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, served: ServedBench) -> Iterator[Page]:
+    """A page of that browser; what it reports as wrong, or asks of another host, fails the test."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(8_000)
+    wrong: list[str] = []
+
+    def said(message: ConsoleMessage) -> None:
+        # The browser's own reports: of a dropped connection, and of a photo that is not shown for having changed.
+        lost_stream = message.location["url"].endswith("/stream")
+        changed = "/photos/" in message.location["url"] and "409" in message.text
+        if message.type in {"error", "warning"} and not lost_stream and not changed:
+            wrong.append(message.text)
+
+    page.on("console", said)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda request: None if request.url.startswith(served.address) else wrong.append(request.url))
+    yield page
+    page.close()
+    assert wrong == []
 
 
 @pytest.fixture

@@ -18,27 +18,6 @@ BEIRA = {"name": "Beira", "country_code": "MZ", "latitude": -19.84, "longitude":
 PHOTO = {"url": "https://photos.example.org/quay.jpg", "status": "used", "width": 80, "height": 60}
 
 
-@pytest.fixture
-def page(browser, served):
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.set_default_timeout(8_000)
-    wrong = []
-
-    def said(message):
-        # The browser's own reports: of a dropped connection, and of a photo that is not shown for having changed.
-        lost_stream = message.location["url"].endswith("/stream")
-        changed = "/photos/" in message.location["url"] and "409" in message.text
-        if message.type in {"error", "warning"} and not lost_stream and not changed:
-            wrong.append(message.text)
-
-    page.on("console", said)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith(served.address) else wrong.append(request.url))
-    yield page
-    page.close()
-    assert wrong == []
-
-
 def show(served, *events):
     served.do(lambda state: [state.add_event(event, NOW) for event in events])
 

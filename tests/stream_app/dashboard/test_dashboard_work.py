@@ -19,18 +19,6 @@ TETE = {**BEIRA, "name": "Tete", "latitude": -16.16, "longitude": 33.59}
 PHOTO = {"url": "https://photos.example.org/quay.jpg", "status": "used", "width": 80, "height": 60}
 
 
-@pytest.fixture
-def page(browser, served):
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.set_default_timeout(8_000)
-    wrong = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type in {"error", "warning"} else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    yield page
-    page.close()
-    assert wrong == []
-
-
 def show(served, *events, at=NOW):
     served.do(lambda state: [state.add_event(event, at) for event in events])
 

@@ -5,7 +5,7 @@ import { t } from "./i18n.js";
 import { photoStatus, told } from "./reasons.js";
 import { corrects, verdictForm, verdictWords } from "./verdict.js";
 import { usedWords, whyBlock } from "./why.js";
-import { CONCEPTS, ago, fullTime, kindName, labelName, languageName, networkName, percent, placeName, placeSource } from "./words.js";
+import { CONCEPTS, ago, authorKind, fullTime, kindName, labelName, languageName, networkName, percent, placeName, placeSource } from "./words.js";
 
 /** The card's element. `actions` are `toggle(id)`, `place(name)`, `photo(card, index)` and `verdict(card, verdict)`,
  * `isFresh(card)` whether it came since the last look. */
@@ -43,6 +43,7 @@ function heading(card, actions) {
     el("input", { type: "checkbox", className: "choose", ariaLabel: t("card.select"), title: t("card.select"), checked: actions.isChosen(card.id), onchange: () => actions.choose(card.id) }),
     fresh ? el("span", { className: "new", title: t("look.card") }, t("look.new")) : null,
     el("span", { className: "network" }, networkName(post.network)),
+    post.author_kind ? el("span", { className: "author-kind", title: t("card.author_kind") }, authorKind(post.author_kind)) : null,
     post.kind === "original" ? null : el("span", {}, kindName(post.kind)),
     el("time", { dateTime: post.created_at, title: fullTime(made) }, ago(made)),
     post.language ? el("span", { title: t("card.language", { language: languageName(post.language) }) }, languageName(post.language)) : null,

@@ -3,7 +3,7 @@
 import { el, fill, icon, isWebAddress, svg } from "./dom.js";
 import { t } from "./i18n.js";
 import { isOver, workWords } from "./work.js";
-import { ago, count, labelName, placeName, placeSource } from "./words.js";
+import { ago, authorKind, count, labelName, placeName, placeSource } from "./words.js";
 
 const TRENDS = ["rising", "falling", "steady"];
 const SUPPORT = 5;
@@ -58,11 +58,18 @@ function row(incident, chosen, news, choose) {
         el("span", { title: t("incidents.trend") }, icon(incident.trend), TRENDS.includes(incident.trend) ? t(`trend.${incident.trend}`) : incident.trend, windows(incident.windows)),
         el("span", {}, t("posts", { n: incident.post_count })),
         el("span", { title: t("incidents.authors") }, t("authors", { n: incident.author_count })),
+        kinds(incident.author_kinds),
         el("time", { dateTime: incident.updated_at }, ago(Date.parse(incident.updated_at))),
       ),
     ),
     chosen ? support(incident) : null,
   );
+}
+
+/** How many of its authors are known to be of each kind, most first. */
+function kinds(counted) {
+  const most = Object.entries(counted ?? {}).sort((a, b) => b[1] - a[1]);
+  return most.length ? el("span", { title: t("incidents.author_kinds") }, most.map(([kind, n]) => `${authorKind(kind)} ${count(n)}`).join(" · ")) : null;
 }
 
 /** Posts per window, oldest first, as small bars. */

@@ -33,8 +33,14 @@ export function showPhoto(dialog, card, index) {
   };
   draw();
   dialog.dataset.card = card.id;
-  dialog.onkeydown = ({ key }) => usable.length > 1 && (key === "ArrowRight" ? turn(1) : key === "ArrowLeft" && turn(-1));
-  dialog.onclick = ({ target }) => target === dialog && dialog.close();
+  // In braces: a handler that returns false forbids what the browser does next, here to close.
+  dialog.onkeydown = ({ key }) => {
+    if (usable.length > 1 && key === "ArrowRight") turn(1);
+    if (usable.length > 1 && key === "ArrowLeft") turn(-1);
+  };
+  dialog.onclick = ({ target }) => {
+    if (target === dialog) dialog.close();
+  };
   dialog.onclose = () => fill(dialog); // lets the picture go
   dialog.showModal();
 }

@@ -44,8 +44,8 @@ function moved(card, concept, { label, share, without, pair, words, region }, ve
   return el(
     "section",
     { className: "moved", dataset: { label } },
-    el("h4", {}, t("why.title", { label: labelName(concept, label), share: percent(share) })),
-    rows.length ? el("table", { className: "distribution" }, el("tbody", {}, ...rows)) : el("p", { className: "faint" }, t("why.nothing")),
+    el("h3", {}, t("why.title", { label: labelName(concept, label), share: percent(share) })),
+    rows.length ? el("table", { className: "distribution" }, el("tbody", {}, ...rows)) : words.length || region ? null : el("p", { className: "faint" }, t("why.nothing")),
     words.length ? el("p", {}, t("why.words"), " ", ...words.map(([start, end, change]) => el("span", { className: "carried" }, el("mark", { dir: "auto" }, slice(card.event.post.text, start, end)), ` ${points(change)} `))) : rows.length ? el("p", { className: "faint" }, t("why.no_word")) : null,
     region ? framed(card, region, veiled) : null,
     before !== undefined && Math.abs(before - share) > 0.02 ? el("p", { className: "faint" }, t("why.differs", { share: percent(share), before: percent(before) })) : null,

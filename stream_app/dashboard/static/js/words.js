@@ -20,6 +20,7 @@ export const STATUSES = table("status_of", ["new", "checking", "confirmed", "fal
 
 export const networkName = (network) => named("network", network);
 export const kindName = (kind) => named("kind", kind);
+export const authorKind = (kind) => named("author_kind", kind);
 
 const languages = new Intl.DisplayNames([LOCALE], { type: "language", fallback: "code" });
 const countries = new Intl.DisplayNames([LOCALE], { type: "region", fallback: "code" });
