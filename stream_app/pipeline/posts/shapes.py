@@ -41,6 +41,8 @@ _NOT_ALONE = frozenset(
 )  # fmt: skip
 """Marks beside those of a status that make it something else, or may."""
 _FOREIGN = frozenset({"network", "did", "account", "uri", "user", "full_text"})
+_MARKED = ('"', "\ufeff", "\0", "\1", "\3")
+"""How a string begins that holds a string of JSON, JSON after a byte order mark, or after a registry's frame."""
 _PACKED = ("eyJ", "eyAi", "ewog", "ewo", "W3s", "Wwog")
 """How JSON in base64 begins."""
 _EMPTY_PAGE = frozenset({"meta", "includes", "cursor", "links", "next", "paging", "search_metadata", "hitsTotal"})
@@ -348,7 +350,7 @@ def _other_event(frame: Fields) -> Fields:
     raise NotAPost(f"Mastodon stream: an event {frame.get('event')!r:.40} is not a post.")
 
 
-def _inside(value: Fields) -> Any:  # noqa: PLR0911 - one kind of envelope after the other
+def _inside(value: Fields) -> Any:
     """What an envelope carries: a CloudEvent's data, a page's list, a wrapper's object; None for no envelope."""
     if "specversion" in value and "data_base64" in value:
         return _unpacked(value["data_base64"])
@@ -361,12 +363,27 @@ def _inside(value: Fields) -> Any:  # noqa: PLR0911 - one kind of envelope after
         found = value.get(name)
         if (isinstance(found, dict) and found) or (isinstance(found, list) and any(map(_holds, found))):
             return found
-        if isinstance(found, str):
-            if found.lstrip()[:1] in ("{", "["):
-                return found
-            if found.startswith(_PACKED) and (inside := _unpacked(found)) is not None:
-                return inside
+        if isinstance(found, str) and (inside := _written(found)) is not None:
+            return inside
     return None
+
+
+def _written(text: str) -> Any:
+    """The JSON in an envelope's string: as it is, in base64, behind a mark or a frame, or in a string once more.
+
+    None where the string is words.
+    """
+    if text.lstrip()[:1] in ("{", "["):
+        return text
+    if text.startswith(_PACKED):
+        return _unpacked(text)
+    if not text.startswith(_MARKED):
+        return None
+    try:
+        inside = decode(text.encode("utf-8", "replace"))
+    except (PostError, NotAPost):
+        return None
+    return inside if _holds(inside) else None
 
 
 def _unpacked(packed: Any) -> Any:
