@@ -162,7 +162,7 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
     from aiokafka import AIOKafkaConsumer
 
     from stream_app.kafka.clients import consumer_options
-    from stream_app.kafka.subscribe import partitions_of
+    from stream_app.kafka.subscribe import partitions_of, reached
 
     partitions = await partitions_of(settings, [settings.topics.dead_letters])
     async with AIOKafkaConsumer(
@@ -173,7 +173,7 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
     ) as consumer:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(each) < ends[each] for each in partitions]):
+        while not await reached(consumer, ends):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     try:

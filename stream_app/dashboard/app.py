@@ -138,8 +138,7 @@ async def _large_photo(request: web.Request) -> web.Response:
 async def _picture(request: web.Request, made: Thumbnails) -> web.Response:
     """The photo that the address names, as JPEG made by ``made``: 404 unless on show, 409 when it is another by now."""
     card, index = request.match_info["card"], int(request.match_info["index"])
-    found = (state.image(card, index) for state in request.app[DESK].past.states())
-    seen = next((each for each in found if each is not None), None)
+    seen = request.app[DESK].past.on_show(lambda state: state.image(card, index))
     picture = None if seen is None else await made.get(seen.url)
     if seen is None or picture is None:
         raise web.HTTPNotFound(text="No such photo on show.\n")
@@ -154,8 +153,7 @@ async def _why(request: web.Request) -> web.Response:
     """What moved the labels of a card on show; a post, since it costs the model a second or more."""
     desk = request.app[DESK]
     body = await json_object(request)
-    found = (state.event(str(body.get("card"))) for state in desk.past.states())
-    event = next((each for each in found if each is not None), None)
+    event = desk.past.on_show(lambda state: state.event(str(body.get("card"))))
     if event is None:
         return web.json_response({"problem": "gone"}, status=404)
     try:
@@ -189,7 +187,7 @@ async def _verdict(request: web.Request) -> web.Response:
     try:
         body = await json_object(request)
         event = body.get("event")
-        if isinstance(event, str) and event and not any(state.knows(event) for state in desk.past.states()):
+        if isinstance(event, str) and event and not desk.past.on_show(lambda state: state.knows(event) or None):
             raise web.HTTPNotFound(
                 text="This event is not on show: reload the page. One that has gone is judged by "
                 "`crisis-stream feedback add`.\n"

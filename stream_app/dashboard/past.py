@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from pydantic import ValidationError
 
 from stream_app.dashboard.state import DashboardState
 from stream_app.kafka.clients import consumer_options
-from stream_app.kafka.subscribe import partitions_of, received_of
+from stream_app.kafka.subscribe import partitions_of, reached, received_of
 from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
 from stream_app.settings import Settings
 
@@ -29,6 +29,7 @@ _PATIENCE_S = 60.0
 _YIELD_EVERY = 200
 _POLL_MS, _LOOKS = 500, 10
 _TYPE = "ce_type"
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,10 @@ class Past:
         self._turn = asyncio.Lock()
         live.withdrawn_too = self._withdraw
 
-    def states(self) -> Iterator[DashboardState]:
-        """What is on show: the present, and the past that somebody may look at."""
-        yield self._live
-        for window in self._windows.values():
-            yield window.state
+    def on_show(self, look: Callable[[DashboardState], _Found | None]) -> _Found | None:
+        """What is found first: in the present, then in the past that somebody may look at."""
+        states = (self._live, *(window.state for window in self._windows.values()))
+        return next((found for state in states if (found := look(state)) is not None), None)
 
     async def window(self, until: datetime) -> Window:
         """The posts that came up to ``until``.
@@ -108,7 +108,7 @@ async def read_events(settings: Settings, since: datetime, until: datetime, stat
         for each in partitions:
             consumer.seek(each, max(starts[each], stops[each] - room))
         taken = 0
-        while not all([await consumer.position(each) >= ends[each] for each in partitions]):
+        while not await reached(consumer, ends):
             for partition, records in (await consumer.getmany(timeout_ms=_POLL_MS)).items():
                 for record in records:
                     _take(record, state, whole=record.offset < stops[partition])

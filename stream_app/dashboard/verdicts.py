@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from stream_app.feedback.store import headers
+from stream_app.feedback.store import send_verdict
 from stream_app.feedback.verdict import Verdict
 from stream_app.kafka.clients import late_producer
 from stream_app.settings import Settings
@@ -24,12 +24,6 @@ async def recorder(settings: Settings) -> AsyncIterator[Callable[[dict[str, Any]
 
         async def record(body: dict[str, Any]) -> None:
             verdict = Verdict.model_validate({**body, "at": datetime.now(UTC)})
-            producer = await connected()
-            await producer.send_and_wait(
-                settings.topics.feedback,
-                verdict.model_dump_json().encode(),
-                key=verdict.event.encode(),
-                headers=headers(verdict),
-            )
+            await send_verdict(await connected(), settings.topics.feedback, verdict)
 
         yield record

@@ -25,13 +25,19 @@ async def add_verdict(settings: Settings, verdict: Verdict) -> Verdict:
     dated = verdict.model_copy(update={"at": verdict.at or datetime.now(UTC)})
     producer = AIOKafkaProducer(**producer_options(settings.kafka), acks="all", enable_idempotence=True)
     async with explained(settings.kafka), producer:
-        await producer.send_and_wait(
-            settings.topics.feedback,
-            dated.model_dump_json().encode(),
-            key=dated.event.encode(),
-            headers=headers(dated),
-        )
+        await send_verdict(producer, settings.topics.feedback, dated)
     return dated
+
+
+async def send_verdict(producer: AIOKafkaProducer, topic: str, verdict: Verdict) -> None:
+    """Send a verdict as a CloudEvent under its event's id, and wait until Kafka has it.
+
+    Raises:
+        KafkaError: Kafka does not take it.
+    """
+    await producer.send_and_wait(
+        topic, verdict.model_dump_json().encode(), key=verdict.event.encode(), headers=_headers(verdict)
+    )
 
 
 async def read_verdicts(settings: Settings) -> list[Verdict]:
@@ -70,7 +76,7 @@ async def read_events(settings: Settings, wanted: Iterable[str]) -> dict[str, Ev
     return found
 
 
-def headers(verdict: Verdict) -> list[tuple[str, bytes]]:
+def _headers(verdict: Verdict) -> list[tuple[str, bytes]]:
     """The attributes of a verdict's CloudEvent, as Kafka headers."""
     return cloud_event(
         name=uuid4().hex,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -115,7 +115,7 @@ async def _records(
     consumer: AIOKafkaConsumer, topics: Collection[str], ends: dict[TopicPartition, int] | None, *, commit: bool
 ) -> AsyncIterator[Received]:
     growth = _Growth(consumer, topics, alone=not commit)
-    while ends is None or not await _reached(consumer, ends):
+    while ends is None or not await reached(consumer, ends):
         batch = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)
         await growth.follow()
         for records in batch.values():
@@ -154,7 +154,8 @@ class _Growth:
             self._consumer.seek(each, positions.get(each, 0))
 
 
-async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+async def reached(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
+    """Whether a consumer has read each of its partitions up to where ``ends`` says, control records included."""
     return all([await consumer.position(tp) >= end for tp, end in ends.items()])
 
 

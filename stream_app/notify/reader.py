@@ -15,7 +15,7 @@ from stream_app.decisions.showcase import Showcase
 from stream_app.decisions.store import decision_in
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import consumer_options
-from stream_app.kafka.subscribe import Received, partitions_of, received_of, seek
+from stream_app.kafka.subscribe import Received, partitions_of, reached, received_of, seek
 from stream_app.notify.notice import Notice
 from stream_app.notify.outbox import Outbox, group_of
 from stream_app.notify.rules import Rules
@@ -94,7 +94,7 @@ class Reader:
     async def _warm(self, consumer: AIOKafkaConsumer, fresh: dict[TopicPartition, int]) -> list[ConsumerRecord]:
         """Take in what was dealt with before; the news met on the way is returned."""
         waiting: list[ConsumerRecord] = []
-        while not all([await consumer.position(tp) >= offset for tp, offset in fresh.items()]):
+        while not await reached(consumer, fresh):
             for tp, records in (await consumer.getmany(timeout_ms=_POLL_MS, max_records=_MAX_RECORDS)).items():
                 old = [record for record in records if record.offset < fresh[tp]]
                 waiting += records[len(old) :]

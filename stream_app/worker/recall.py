@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from model.scorer import CONCEPTS
 from stream_app.kafka.clients import consumer_options
+from stream_app.kafka.subscribe import reached
 from stream_app.pipeline.events.withdraw import Published, Sent
 from stream_app.pipeline.posts.post import Withdrawal
 from stream_app.settings import Settings
@@ -74,10 +75,10 @@ class Recall:
         async with AIOKafkaConsumer(topics.events, **options, isolation_level="read_committed") as consumer:
             partitions = [TopicPartition(topics.events, n) for n in consumer.partitions_for_topic(topics.events) or ()]
             first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            share = self._settings.labelling.duplicates // max(len(partitions), 1)
             for each in partitions:
-                share = self._settings.labelling.duplicates // len(partitions)
                 consumer.seek(each, max(first[each], ends[each] - share))
-            while any([await consumer.position(each) < ends[each] for each in partitions]):
+            while not await reached(consumer, ends):
                 for records in (await consumer.getmany(timeout_ms=200, max_records=200)).values():
                     for sent in map(_sent, records):
                         if sent is not None:

@@ -381,7 +381,7 @@ def _written(text: str) -> Any:
         return None
     try:
         inside = decode(text.encode("utf-8", "replace"))
-    except (PostError, NotAPost):
+    except PostError:
         return None
     return inside if _holds(inside) else None
 

@@ -15,6 +15,7 @@ from model.scorer import CONCEPTS, PostInput
 from model.serving.fixed import FixedScorer
 from stream_app.kafka.clients import admin_client, consumer_options
 from stream_app.kafka.inside_aiokafka import partitions_of
+from stream_app.kafka.subscribe import reached
 from stream_app.pipeline.events.dead_letter import read_dead_letter
 from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
 from stream_app.pipeline.events.route import topics_of
@@ -132,11 +133,10 @@ class Truth:
         Returns what is wrong (open transactions, posts done but not committed), and how many events were rolled back.
         """
         async with self._reader("read_uncommitted") as everything:
-            outputs = self._consumer.assignment()
-            ends = await everything.end_offsets(list(outputs))
+            ends = await everything.end_offsets(list(self._consumer.assignment()))
             fed = await everything.end_offsets(await _partitions(everything, self.settings.topics.posts))
             deadline = time.monotonic() + timeout_s
-            while any([await self._consumer.position(each) < ends[each] for each in outputs]):
+            while not await reached(self._consumer, ends):
                 if time.monotonic() > deadline:
                     return [f"a transaction was still open after {timeout_s:g} s"], 0
                 await self.read()
