@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
 from typing import NamedTuple
 
 from stream_app.pipeline.posts.atlas.atlas import NOTHING, Atlas, Found, Named
@@ -22,7 +23,11 @@ from stream_app.pipeline.posts.atlas.words import (
     SMALL_OTHERWISE,
 )  # fmt: skip
 
-_TOKENS = re.compile(rf"https?://\S+|[@$][\w.]+|{WORD.pattern}")
+_NO_WORD = r"https?://\S+|[@$][\w.]+"
+_TOKENS = re.compile(rf"{_NO_WORD}|({WORD.pattern})|#({_NO_WORD}|{WORD.pattern})")
+"""Addresses and accounts, which are no words; words, the first group; hashtags, the second."""
+_TAG = 2
+_ALL = re.compile(r".+", re.DOTALL)
 _GAPS = frozenset((" ", "-", "'", "’", "ʼ", "‘", "`", "\u00a0", "‐", "–", " the ", "・"))
 _ABBREVIATED = frozenset(["st", "ft", "mt"])
 _CAMEL = re.compile(r"[^\W\d_a-z]+(?=[A-Z][a-z])|[A-Z][a-zà-ÿ]+|[A-Z]+|[^\W\d_A-Z]+")
@@ -50,25 +55,22 @@ _PARTICLES_BEFORE = frozenset("在于於至")
 class Words:
     """The words of a text, folded, and where they stand. What is round one is asked for few, and worked out then."""
 
-    __slots__ = ("_low", "_tags", "ends", "keys", "starts", "text")
+    __slots__ = ("_low", "keys", "text", "tokens")
 
     def __init__(self, text: str) -> None:
         self.text, self._low = text, lowered(text)
-        self.keys: list[str] = []
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self._tags: dict[int, bool] = {}  # the words of hashtags, and whether each goes on from the one before
-        keys, starts, ends, tagged = self.keys, self.starts, self.ends, "#" in text
-        for token in _TOKENS.finditer(self._low):
-            word, start = token[0], token.start()
-            if tagged and start and text[start - 1] == "#":
-                self._add_tag(start, token.end())
-            elif word[0] not in "@$h" or (word[0] == "h" and "://" not in word):
-                key = word if word.isascii() else folded(word)
-                if key:
-                    keys.append(key)
-                    starts.append(start)
-                    ends.append(token.end())
+        tokens = [token for token in _TOKENS.finditer(self._low) if token.lastindex]
+        if "#" in text:
+            tokens = [*_parted(text, tokens)]
+            keys = [token[0] if token.re is _TOKENS else lowered(token[0]) for token in tokens]
+        else:
+            keys = [token[0] for token in tokens]
+        if not text.isascii():
+            keys = [key if key.isascii() else folded(key) for key in keys]
+            if "" in keys:  # nothing but marks
+                kept = [bool(key) or token.re is not _TOKENS for key, token in zip(keys, tokens, strict=True)]
+                keys, tokens = [*compress(keys, kept)], [*compress(tokens, kept)]
+        self.keys, self.tokens = keys, tokens
 
     def __len__(self) -> int:
         """How many."""
@@ -78,25 +80,25 @@ class Words:
         """Whether a word goes on from the word before; there is none before the first, none after the last."""
         if not 0 < at < len(self.keys):
             return False
-        if at in self._tags or at - 1 in self._tags:
-            return self._tags.get(at, False)
-        gap = self._low[self.ends[at - 1] : self.starts[at]]
-        return gap in _GAPS or (gap == ". " and self.keys[at - 1] in _ABBREVIATED)
+        gap = self._low[self.tokens[at - 1].end() : self.tokens[at].start()]
+        if gap in _GAPS or (gap == ". " and self.keys[at - 1] in _ABBREVIATED):
+            return not self.tag(at - 1)
+        return self.tag(at) and self.tag(at - 1) and "#" not in gap
 
     def opens(self, at: int) -> bool:
         """Whether a word begins a sentence."""
-        if at in self._tags or self.joined(at):
+        if self.tag(at) or self.joined(at):
             return False
-        before = self._low[self.ends[at - 1] : self.starts[at]] if at else "."
+        before = self._low[self.tokens[at - 1].end() : self.tokens[at].start()] if at else "."
         return not _SENTENCE_ENDS.isdisjoint(before)
 
     def tag(self, at: int) -> bool:
         """Whether it is of a hashtag."""
-        return at in self._tags
+        return self.tokens[at].re is not _TOKENS
 
     def upper(self, at: int) -> bool:
         """Whether it begins with a capital."""
-        return self.text[self.starts[at]].isupper()
+        return self.text[self.tokens[at].start()].isupper()
 
     def before(self, at: int) -> str:
         """The word that it goes on from, or an empty one."""
@@ -106,19 +108,23 @@ class Words:
         """The word that goes on from it, or an empty one."""
         return self.keys[at + 1] if self.joined(at + 1) else ""
 
-    def _add_tag(self, start: int, end: int) -> None:
-        """The words of a hashtag: told apart by capitals, or a name before a word of disaster (``houstonflood``)."""
-        tag = self.text[start:end]
-        parts = [each.span() for each in _CAMEL.finditer(tag)]
-        if tag == tag.lower() and (ending := _TAG_ENDING.search(tag)) and ending.start() > 3:
-            parts = [(0, ending.start()), ending.span()]
-        if len(parts) > 1 and tag.isupper():
-            parts = [(0, len(tag))]
-        for number, (first, last) in enumerate(parts):
-            self._tags[len(self.keys)] = number > 0
-            self.keys.append(folded(self._low[start + first : start + last]))
-            self.starts.append(start + first)
-            self.ends.append(start + last)
+
+def _parted(text: str, tokens: Iterable[re.Match[str]]) -> Iterator[re.Match[str]]:
+    """The same words with those of hashtags for each hashtag."""
+    for token in tokens:
+        if token.lastindex == _TAG:
+            yield from _parts(text, *token.span(_TAG))
+        else:
+            yield token
+
+
+def _parts(text: str, start: int, end: int) -> Iterable[re.Match[str]]:
+    """The words of a hashtag: told apart by capitals, or a name before a word of disaster (``houstonflood``)."""
+    tag = text[start:end]
+    if tag == tag.lower() and (ending := _TAG_ENDING.search(text, start, end)) and ending.start() > start + 3:
+        return (*_ALL.finditer(text, start, ending.start()), ending)
+    parts = [*_CAMEL.finditer(text, start, end)]
+    return _ALL.finditer(text, start, end) if len(parts) > 1 and tag.isupper() else parts
 
 
 class Mention(NamedTuple):
@@ -138,7 +144,7 @@ class Mention(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A text read: its mentions in order, whether it speaks of a disaster, and long names nobody knows after ``in``."""
+    """A text read: its mentions in order, whether it speaks of a disaster, and then long unknown names after ``in``."""
 
     mentions: list[Mention]
     crisis: bool
@@ -148,35 +154,35 @@ class Reading(NamedTuple):
 def read(text: str, atlas: Atlas, language: str | None = None) -> Reading:
     """All names in ``text``, longest first, none overlapping."""
     before = BEFORE_A if language in _LANGUAGES_WITH_A else BEFORE
-    words, begins = Words(text), atlas.begins
-    keys = words.keys
+    words, alone = Words(text), atlas.alone
+    crisis = not CRISIS.isdisjoint(words.keys)
     storms = _storms(words)
     shouted = _shouted(text)
     mentions: list[Mention] = []
     unknown: list[str] = []
-    at = 0
-    while at < len(keys):
-        key = keys[at]
-        if key < _LATIN_ENDS:
-            if (key in DULL and not words.upper(at) and not words.tag(at)) or not begins(key):  # what most come to
-                if len(key) >= _LONG and words.before(at) in before and words.upper(at):
-                    unknown.append(key)
-                at += 1
-                continue
-        elif key >= _UNPARTED:
+    past = 0
+    for at, key in enumerate(words.keys):
+        if at < past:
+            continue  # within a name
+        if key >= _UNPARTED:
             mentions.extend(_scanned(words, at, atlas))
-            at += 1
             continue
-        length, found = _longest(words, at, atlas)
+        found, latin = alone(key), key < _LATIN_ENDS
+        if latin:
+            if found is None:  # what most come to
+                if crisis and len(key) >= _LONG and words.upper(at) and words.before(at) in before:
+                    unknown.append(key)
+                continue
+            if key in DULL and not words.upper(at) and not words.tag(at):
+                continue
+        length, found = _longest(words, at, found or NOTHING, atlas)
+        if latin and not length:
+            continue
+        past = at + length
         named = _mention(words, at, (length, found), atlas, before, shouted=shouted)
         if named is not None and key not in storms:
-            _add(mentions, named, words)
-            state = _STATE_AFTER.match(text, words.ends[named.end - 1])
-            if state and state[1] in atlas.us_states and (meant := atlas.state_of_us(state[1])):
-                mentions[-1] = mentions[-1]._replace(of=(meant,))
-                mentions.append(Mention(state[1], Found((meant,), 0), at, at, 3.0, True))
-        at += length or 1
-    return Reading(mentions, not CRISIS.isdisjoint(keys), unknown)
+            _add(mentions, named, words, atlas)
+    return Reading(mentions, crisis, unknown)
 
 
 def _storms(words: Words) -> set[str]:
@@ -186,13 +192,18 @@ def _storms(words: Words) -> set[str]:
     return {words.after(at) for at, key in enumerate(words.keys) if key in NOT_BEFORE}
 
 
-def _add(mentions: list[Mention], named: Mention, words: Words) -> None:
+def _add(mentions: list[Mention], named: Mention, words: Words, atlas: Atlas) -> None:
     """Put a mention behind the others, and tell the one before that it stands as ``town, region``."""
+    at, end = named.at, words.tokens[named.end - 1].end()
     regions = tuple(each for each in named.found.meanings if each.kind in ("country", "state"))
-    follows = bool(mentions) and mentions[-1].end == named.at
-    if regions and follows and words.text[words.ends[named.at - 1] : words.starts[named.at]] == ", ":
+    follows = bool(mentions) and mentions[-1].end == at
+    if regions and follows and words.text[words.tokens[at - 1].end() : words.tokens[at].start()] == ", ":
         mentions[-1] = mentions[-1]._replace(of=regions)
-    mentions.append(named)
+    state = _STATE_AFTER.match(words.text, end)
+    if state and state[1] in atlas.us_states and (meant := atlas.state_of_us(state[1])):
+        mentions += (named._replace(of=(meant,)), Mention(state[1], Found((meant,), 0), at, at, 3.0, True))
+    else:
+        mentions.append(named)
 
 
 def _mention(
@@ -207,32 +218,37 @@ def _mention(
     """The name that begins with this word, if it is one and means no person or storm."""
     length, found = longest
     key = words.keys[at]
+    previous = words.before(at)
     capital = not shouted and (words.upper(at) or key >= "\u0590")
     if not found.meanings:
-        if key < _LATIN_ENDS or not (capital or words.before(at) in before):
+        if key < _LATIN_ENDS or not (capital or previous in before):
             return None
         found, length = _otherwise(words, at, atlas), 1
-    if not found.meanings or _no_place(words, at, length, capital):
+    after = words.after(at + length - 1)
+    if not found.meanings or _no_place(words, at, length, (previous, after), capital=capital):
         return None
-    name = words.text[words.starts[at] : words.ends[at + length - 1]]
+    name = words.text[words.tokens[at].start() : words.tokens[at + length - 1].end()]
     if len(key) <= 3 and length == 1 and not name.isupper() and key < _LATIN_ENDS:
         return None
-    spoken = _spoken(words, at, length, found, before)
+    spoken = _spoken(words, at, length, (previous, after), found, before)
     return Mention(name, found, at, at + length, spoken, capital and not (found.ordinary and words.opens(at)))
 
 
-def _longest(words: Words, at: int, atlas: Atlas) -> tuple[int, Found]:
-    """How many words from ``at`` make the longest known name, and what it may mean; 0 for none."""
-    key = words.keys[at]
-    found, length = atlas.find(key), 1
-    for ahead in range(at + 1, min(at + 5, len(words.keys))):
-        key = f"{key} {words.keys[ahead]}"
+def _longest(words: Words, at: int, found: Found, atlas: Atlas) -> tuple[int, Found]:
+    """How many words from ``at`` make the longest known name, and what it may mean; ``found``: the first alone.
+
+    0 words for none.
+    """
+    keys = words.keys
+    key, length = keys[at], 1 if found.meanings else 0
+    for ahead, word in enumerate(keys[at + 1 : at + 5], at + 1):
+        key = f"{key} {word}"
         if not atlas.begins(key) or not words.joined(ahead):
             break
         longer = atlas.find(key)
         if longer.meanings:
             found, length = longer, ahead - at + 1
-    return (length, found) if found.meanings else (0, NOTHING)
+    return length, found
 
 
 def _scanned(words: Words, which: int, atlas: Atlas) -> Iterator[Mention]:
@@ -269,7 +285,7 @@ def _unparted(run: str, at: int, length: int, found: Found, *, tag: bool) -> Men
     return Mention(run[at : at + length], found, -1, -1, spoken, True)
 
 
-def _no_place(words: Words, at: int, length: int, capital: bool) -> bool:
+def _no_place(words: Words, at: int, length: int, beside: tuple[str, str], *, capital: bool) -> bool:
     """A person, the Gulf of Mexico, or another word in small letters."""
     key, tag = words.keys[at], words.tag(at)
     if key == "the" and length > 1:  # "The bridge has gone" speaks of no town called The Bridge
@@ -277,21 +293,20 @@ def _no_place(words: Words, at: int, length: int, capital: bool) -> bool:
         return noun in KINDS_OF_PLACE or noun in CRISIS or (words.upper(at) and not words.upper(at + 1))
     if length == 1 and (key in CRISIS or (not capital and not tag and key in SMALL_OTHERWISE)):
         return True
-    before = words.before(at)
+    before, after = beside
     if before in GIVEN or (before == "of" and words.before(at - 1) == "gulf"):
         return True
-    after = words.after(at)
     if not after or length > 1 or key not in ALSO_GIVEN or tag or not capital:
         return False
-    second = words.text[words.starts[at + 1] : words.ends[at + 1]]
+    second = words.text[words.tokens[at + 1].start() : words.tokens[at + 1].end()]
     named = second[0].isupper() and not second.isupper()
     return named and after not in CRISIS and after not in KINDS_OF_PLACE
 
 
-def _spoken(words: Words, at: int, length: int, found: Found, before: frozenset[str]) -> float:
+def _spoken(words: Words, at: int, length: int, beside: tuple[str, str], found: Found, before: frozenset[str]) -> float:
     """How much the words round a name, or its being a hashtag, speak for a place; and how many words it has."""
     last = at + length - 1
-    previous, after, tag = words.before(at), words.after(last), words.tag(at)
+    (previous, after), tag = beside, words.tag(at)
     small = length == 1 and not tag and found.meanings[0].population < _SMALL_TOWN
     score = min(length - 1, 2) * _EACH_WORD
     if previous in before:

@@ -48,9 +48,9 @@ class Named(NamedTuple):
     """The power of ten that it counts: of its people; a country, and a place of the user's own, one more."""
 
 
-def weighed(named: Named) -> Named:
-    """The same with its weight."""
-    return named._replace(weight=math.log10(1 + named.population) + (named.kind == "country") + named.own)
+def weight(kind: Kind, population: int, *, own: bool = False) -> float:
+    """What a place weighs."""
+    return math.log10(1 + population) + (kind == "country") + own
 
 
 class Found(NamedTuple):
@@ -95,10 +95,14 @@ class Atlas:
         self._countries, self._states = head["countries"], head["states"]
         self.us_states = frozenset(head["us"])
         self.spoken: dict[str, list[str]] = dict(zip(head["countries"], head["languages"], strict=True))
-        self.begins = lru_cache(_WORDS)(self._begins)
         self.find = lru_cache(_NAMES)(self._find)
+        self.alone = lru_cache(_WORDS)(self._alone)
 
-    def _begins(self, key: str) -> bool:
+    def _alone(self, word: str) -> Found | None:
+        """What one folded word may mean, :data:`NOTHING` if it only begins longer names; None if no name begins so."""
+        return self._find(word) if self.begins(word) else None
+
+    def begins(self, key: str) -> bool:
         """Whether a name may begin with these folded words; wrong for one word in twenty or so, never with False."""
         bit = zlib.crc32(key.encode("utf-8", "replace")) % BLOOM_BITS
         return bool(self._bloom[bit >> 3] >> (bit & 7) & 1)
@@ -110,7 +114,7 @@ class Atlas:
         if at == len(self._hashes) or self._hashes[at] != code:
             return NOTHING
         numbers = self._meanings[self._starts[at] : self._starts[at + 1]]
-        found = sorted(map(self._weighed, numbers), key=lambda each: (-each.weight, each.country, each.latitude))
+        found = sorted(map(self._named, numbers), key=lambda each: (-each.weight, each.country, each.latitude))
         return Found(tuple(found), self._flags[at])
 
     def near(self, key: str) -> tuple[Named, ...]:
@@ -124,21 +128,18 @@ class Atlas:
 
     def _named(self, meant: int) -> Named:
         number = meant & ~CONTESTED
-        start = self._name[number]
+        start, kind, population = self._name[number], KINDS[self._kind[number]], self._population[number]
         return Named(
-            KINDS[self._kind[number]],
+            kind,
             bytes(self._text[start : start + self._length[number]]).decode("utf-8", "ignore"),
             self._countries[self._country[number]],
             self._states[self._state[number]],
             round(self._latitude[number], 5),
             round(self._longitude[number], 5),
-            self._population[number],
+            population,
             float(self._reach[number]) or None,
+            weight=weight(kind, population) - (_CONTESTED_WEIGHS if meant & CONTESTED else 0),
         )
-
-    def _weighed(self, meant: int) -> Named:
-        named = weighed(self._named(meant))
-        return named._replace(weight=named.weight - _CONTESTED_WEIGHS) if meant & CONTESTED else named
 
     def state_of_us(self, code: str) -> Named | None:
         """The US state of two letters."""

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stream_app.pipeline.posts.atlas.atlas import FILE, Atlas, Found, Named, weighed
+from stream_app.pipeline.posts.atlas.atlas import FILE, Atlas, Found, Named, weight
 from stream_app.pipeline.posts.atlas.fold import key_of
 from stream_app.pipeline.posts.facts import country, string
 
@@ -65,8 +65,9 @@ class OwnAtlas(Atlas):
                 self._beginnings.update(" ".join(words[:count]) for count in range(1, len(words) + 1))
                 self._beginnings.add(key[:2])
 
-    def _begins(self, key: str) -> bool:
-        return key in self._beginnings or super()._begins(key)
+    def begins(self, key: str) -> bool:
+        """The same with the names of one's own."""
+        return key in self._beginnings or super().begins(key)
 
     def _find(self, key: str) -> Found:
         shipped, own = super()._find(key), self._own.get(key)
@@ -126,8 +127,9 @@ def _entry(where: str, fields: Mapping[str, Any], names: tuple[str, ...]) -> Ent
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
         raise GazetteerError(f"{where} ({name}): {latitude}, {longitude} is not on Earth; latitude is -90 to 90.")
     people = str(fields.get("population") or "").replace(",", "").replace(" ", "")
+    population = max(_LEAST_PEOPLE, int(people) if people.isdigit() else 0)
     named = Named(
-        "city", name, country(string(fields.get("country_code"))) or "", "", latitude, longitude,
-        max(_LEAST_PEOPLE, int(people) if people.isdigit() else 0), own=True,
+        "city", name, country(string(fields.get("country_code"))) or "", "", latitude, longitude, population,
+        own=True, weight=weight("city", population, own=True),
     )  # fmt: skip
-    return Entry(weighed(named), tuple(each.strip() for each in names if each.strip()))
+    return Entry(named, tuple(each.strip() for each in names if each.strip()))

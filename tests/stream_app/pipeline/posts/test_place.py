@@ -14,6 +14,7 @@ from stream_app.pipeline.posts.atlas.atlas import Atlas, atlas
 from stream_app.pipeline.posts.atlas.fold import key_of, lowered
 from stream_app.pipeline.posts.atlas.own import GazetteerError, OwnAtlas, read_gazetteer
 from stream_app.pipeline.posts.enrich import Enricher
+from stream_app.pipeline.posts.mentions import Words
 from stream_app.pipeline.posts.parse import parse_post
 from stream_app.pipeline.posts.place import place_in
 from stream_app.settings import PlaceSettings
@@ -172,6 +173,33 @@ def test_what_the_network_says_wins(samples):
     assert enrich(post).place.source == "place"
     assert enrich(post.model_copy(update={"place": None})).place.name == "Paris"
     assert post.place.source == "place"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Sri Lanka flood: kolonnawa under water", "Kolonnawa"),
+        ("Texas floods: wharton and Houston", "Wharton"),
+        ("Kerala: aluva residents wait", "Aluva"),
+    ],
+)
+def test_a_region_makes_a_small_town_in_small_letters_a_place(text, name):
+    assert place_in(text).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "joined"),
+    [
+        ("St. Louis, New York", ["st", "louis", "new", "york"], [1, 3]),
+        ("#NewYork #houstonflood", ["new", "york", "houston", "flood"], [1, 3]),
+        ("#SOS Paris", ["sos", "paris"], []),
+        ("@Nepal https://Paris.example ـ Zürich", ["zurich"], []),
+        ("#a_2020B ـ c", ["a", "b", "c"], [1]),
+    ],
+)
+def test_words(text, keys, joined):
+    words = Words(text)
+    assert (words.keys, [at for at in range(len(words)) if words.joined(at)]) == (keys, joined)
 
 
 CSV = "name,lat,lon,country,population,aliases\nKitulgala,6.99,80.41,LK,,Kithulgala;කිතුල්ගල\nParis,7.5,80.5,LK,300,\n"
