@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.kernels.int8 import Watched
+from model.kernels.int8 import Seen, Watched
 from model.kernels.packed import Operation, linear
 
 Weights = Mapping[str, Tensor]
@@ -52,10 +53,15 @@ class _Layer:
             after_all=_norm(weights, f"{prefix}.output.LayerNorm", eps),
         )
 
-    def settled(self, part: Callable[[Watched], Operation]) -> Self:
-        """The layer with a part of each watched operation in its place."""
+    @property
+    def watched(self) -> dict[str, Watched]:
+        """The watched operations by name."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part(each) for name, each in parts.items() if isinstance(each, Watched)})
+        return {name: each for name, each in parts.items() if isinstance(each, Watched)}
+
+    def settled(self, part: Callable[[str, Watched], Operation]) -> Self:
+        """The layer with a part of each watched operation in its place."""
+        return replace(self, **{name: part(name, each) for name, each in self.watched.items()})
 
 
 def _pair(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
@@ -65,6 +71,10 @@ def _pair(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
 def _norm(weights: Weights, name: str, eps: float) -> Operation:
     weight, bias = _pair(weights, name)
     return lambda x: F.layer_norm(x, weight.shape, weight, bias, eps)
+
+
+def _eight_bit(ranges: Mapping[str, Tensor], layer: int, name: str, watched: Watched) -> Operation:
+    return watched.eight_bit(Seen.read(ranges[f"{layer}.{name}"]))
 
 
 class ServedBert:
@@ -113,14 +123,30 @@ class ServedBert:
         plain = config.get("position_embedding_type", "absolute") == "absolute" and not config.get("is_decoder")
         return config.get("model_type") == "bert" and config.get("hidden_act") == "gelu" and plain
 
-    def eight_bit(self) -> Self:
-        """Another like it that multiplies in 8 bit, within what these layers have seen; they must be ``Watched``.
+    def ranges(self) -> dict[str, Tensor]:
+        """What the layers, which must be ``Watched``, have seen, [3, in] by their names (:meth:`Seen.kept`)."""
+        return {
+            f"{i}.{name}": each.seen.kept()
+            for i, layer in enumerate(self._layers)
+            for name, each in layer.watched.items()
+        }
+
+    def eight_bit(self, ranges: Mapping[str, Tensor]) -> Self:
+        """Another like it that multiplies in 8 bit, within the ``ranges`` of these layers, which must be ``Watched``.
 
         These see no more from now on.
+
+        Raises:
+            ValueError: the ranges are of other layers.
         """
+        wanted = {
+            f"{i}.{name}": each.wide for i, layer in enumerate(self._layers) for name, each in layer.watched.items()
+        }
+        if {name: (3, wide) for name, wide in wanted.items()} != {name: each.shape for name, each in ranges.items()}:
+            raise ValueError("the ranges of the 8-bit text layers do not fit the text encoder: they are another one's")
         quick = copy(self)
-        quick._layers = [layer.settled(Watched.eight_bit) for layer in self._layers]  # noqa: SLF001 - it is one of us
-        self._layers = [layer.settled(lambda watched: watched.float) for layer in self._layers]
+        quick._layers = [layer.settled(partial(_eight_bit, ranges, i)) for i, layer in enumerate(self._layers)]  # noqa: SLF001 - it is one of us
+        self._layers = [layer.settled(lambda _, watched: watched.float) for layer in self._layers]
         return quick
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:

@@ -137,14 +137,24 @@ class TextEncoder(nn.Module):
         self._read = where.graphed(self.forward)
         return self
 
-    def quicken(self, texts: Sequence[str]) -> None:
-        """End the loading of an ``int8`` encoder: from what its layers are given for ``texts``, make 8-bit ones.
+    def ranges(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """What the layers of an ``int8`` encoder that was just loaded are given for ``texts``, [3, in] float16 by name.
 
         A network that is no plain BERT has none.
         """
+        if self._served is None:
+            return {}
+        self.encode(texts)
+        return self._served.ranges()
+
+    def quicken(self, ranges: Mapping[str, Tensor]) -> None:
+        """End the loading of an ``int8`` encoder: from its :meth:`ranges`, make 8-bit layers.
+
+        Raises:
+            ValueError: they are another encoder's.
+        """
         if self._served is not None:
-            self.encode(texts)
-            self._quick = self._served.eight_bit()
+            self._quick = self._served.eight_bit(ranges)
 
     @property
     def device(self) -> torch.device:

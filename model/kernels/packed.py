@@ -88,11 +88,19 @@ def _packed_linear(weight: Tensor, bias: Tensor, activation: Activation) -> Oper
 
 
 def _packed_convolution(weight: Tensor, bias: Tensor, activation: Activation, stride: int, groups: int) -> Operation:
-    padding = weight.shape[-1] // 2
-    if stride == 2 and padding:
-        # oneDNN pads alike on all sides: a row and a column of zeros in the kernel lie on what is too much in front.
-        weight = F.pad(weight, (1, 0, 1, 0)).contiguous(memory_format=torch.channels_last)
+    weight, padding = same(weight, stride)
     form = ([padding] * 2, [stride] * 2, [1, 1], groups)
     ready = torch.ops.mkldnn._reorder_convolution_weight(weight, *form)
     run, fused = torch.ops.mkldnn._convolution_pointwise.default, FUSED[activation]
     return lambda x: cast("Tensor", run(x, ready, bias, *form, *fused))
+
+
+def same(weight: Tensor, stride: int) -> tuple[Tensor, int]:
+    """A kernel [out, in / groups, k, k], channels last, and oneDNN's padding, for TensorFlow's "SAME" on even sides.
+
+    oneDNN pads alike on all sides: at stride 2 a row and a column of zeros lie on what is too much in front.
+    """
+    padding = weight.shape[-1] // 2
+    if stride == 2 and padding:
+        weight = F.pad(weight, (1, 0, 1, 0))
+    return weight.contiguous(memory_format=torch.channels_last), padding

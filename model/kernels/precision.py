@@ -9,7 +9,7 @@ import torch
 from model.kernels import int8
 
 Format = Literal["float32", "bfloat16", "int8"]
-"""``int8``: the text layers' products in 8-bit integers (:mod:`model.kernels.int8`), all else in float32."""
+"""``int8``: texts' and photos' layers in 8-bit integers (:mod:`model.kernels.int8`), all else in float32."""
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 

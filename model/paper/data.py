@@ -181,10 +181,11 @@ def _images(rows: Sequence[Row], report: Report, inception: Path | None) -> Tens
 
 
 def _packaged() -> tuple[Look, int]:
-    from model.encoders.image import WIDTH, ImageEncoder, prepare
+    from model.encoders.efficientnet import WIDTH
+    from model.encoders.image import ImageEncoder, prepare
 
     encoder = ImageEncoder.load(dtype=torch.float32)
-    return lambda photo: encoder.encode([prepare(photo)])[0, :WIDTH], WIDTH
+    return lambda photo: encoder.encode([prepare(photo)])[0], WIDTH
 
 
 def _inception(weights: Path) -> tuple[Look, int]:

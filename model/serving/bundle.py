@@ -47,7 +47,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A manifest and its tensors, named ``text.*``, ``network.*``, ``context.*`` and ``calibration.*``."""
+    """A manifest and its tensors: ``text.*``, ``network.*``, ``context.*``, ``calibration.*`` and ``ranges.text.*``."""
 
     manifest: Manifest
     tensors: Mapping[str, Tensor]

@@ -6,8 +6,8 @@ the machine is busy with something else. On a GPU a batch goes through whole.
 
 A pass over a GPU is queued whole and waited for once (:mod:`model.kernels.device`); the next one is prepared meanwhile.
 
-In the format ``int8`` texts are read in 8 bit, and those that come out near the line between two labels once more in
-floats.
+In the format ``int8`` texts and photos are read in 8 bit, and those of posts that come out near the line between two
+labels once more in floats.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from model.data.sentences import load_sentences
 from model.encoders import image as photos
 from model.encoders.clean import clean
 from model.encoders.context import ContextEncoder
@@ -51,6 +50,7 @@ from model.scorer import (
 from model.serving.bundle import Bundle, Manifest, load_bundle
 from model.serving.calibration import Calibration, completed
 from model.serving.placement import placed
+from model.serving.ranges import RANGES, sample
 from model.serving.vet import check_manifest
 
 Answers = dict[Concept, ConceptScore]
@@ -61,8 +61,6 @@ least. A pass costs 6 ms of a core beside 3.4 a text, and whoever else needs a c
 KEPT_KERNELS = 256
 """Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024
 a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
-_SHOWN = 192
-"""Of our own sentences, in all languages, an int8 text encoder is shown so many when it is loaded: 1.5 s of a core."""
 CLOSE = 0.15
 """Posts whose two likeliest labels of a concept are this near in 8 bit are asked again in floats: an eighth of all, and
 nearly all those among them whose label 8 bits change (docs/performance.md has both for .1 to .25)."""
@@ -95,9 +93,9 @@ class FusedScorer:
         self.manifest: Manifest = manifest
         self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256, frozenset(manifest.languages))
         self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.where, self.number_format)
-        if self.number_format == "int8":
-            self.text.quicken(_sample())
-        self.image = ImageEncoder.load(self.where, dtype)
+        if quick := self.number_format == "int8":
+            self.text.quicken(bundle.part(RANGES) or self.text.ranges(sample()))
+        self.image = ImageEncoder.load(self.where, dtype, eight_bit=quick)
         self.context = ContextEncoder()
         self.context.load_state_dict(bundle.part("context"))
         self.network = FusionNetwork(manifest.network, dtype)
@@ -155,18 +153,19 @@ class FusedScorer:
 
     @torch.inference_mode()
     def _score(self, posts: Sequence[PostInput]) -> list[Scored]:
-        """Label the posts; those that 8 bits leave unsure are asked again with their texts in floats."""
+        """Label the posts; those that 8 bits leave unsure are asked again, with texts and photos in floats."""
         words = self._words(posts)
         with self.where.turn():
-            vectors, mask = self._encode(posts, words)
+            vectors, mask = self._encode(posts, words, quick=True)
             judged = self._judge(vectors, mask)
         scored = self._told(judged, mask)
         if self.number_format != "int8":
             return scored
-        if again := [i for i, each in enumerate(scored) if mask[i, 0] and close(each)]:
-            some = {name: vector[again] for name, vector in vectors.items()}
-            some["text"] = self.text.encode([posts[i].text for i in again])
-            for i, each in zip(again, self._told(self._judge(some, mask[again]), mask[again]), strict=True):
+        if again := [i for i, each in enumerate(scored) if mask[i, :2].any() and close(each)]:
+            exact, shown = self._encode(
+                [posts[i] for i in again], {n: words[i] for n, i in enumerate(again) if i in words}
+            )
+            for i, each in zip(again, self._told(self._judge(exact, shown), shown), strict=True):
                 scored[i] = each
         return scored
 
@@ -224,8 +223,10 @@ class FusedScorer:
         there = [i for i, post in enumerate(posts) if clean(post.text)]
         return dict(zip(there, self.text.tokens([posts[i].text for i in there]), strict=True))
 
-    def _encode(self, posts: Sequence[PostInput], words: Mapping[int, list[int]]) -> tuple[dict[str, Tensor], Tensor]:
-        """As :meth:`encode`, the vectors still on the device."""
+    def _encode(
+        self, posts: Sequence[PostInput], words: Mapping[int, list[int]], *, quick: bool = False
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """As :meth:`encode`, the vectors still on the device; ``quick`` in 8 bit, where there are such layers."""
         with_image = [i for i, post in enumerate(posts) if post.images]
         mask = torch.zeros(len(posts), len(MODALITIES), dtype=torch.bool)
         mask[list(words), 0] = True
@@ -237,21 +238,21 @@ class FusedScorer:
             "context": self.where.up(self.context([post.context for post in posts], [post.text for post in posts])),
         }
         if words:
-            read = self.text.vectors(list(words.values()), quick=True)
+            read = self.text.vectors(list(words.values()), quick=quick)
             vectors["text"].index_copy_(0, self.where.up(torch.tensor(list(words))), read)
         if with_image:
-            read = self._photos([posts[i].images for i in with_image])
+            read = self._photos([posts[i].images for i in with_image], quick=quick)
             vectors["image"].index_copy_(0, self.where.up(torch.tensor(with_image)), read)
         return vectors, mask
 
-    def _photos(self, images: Sequence[Sequence[NDArray[np.uint8]]]) -> Tensor:
+    def _photos(self, images: Sequence[Sequence[NDArray[np.uint8]]], *, quick: bool) -> Tensor:
         flat = [one for several in images for one in several]
         wrong = next((one.shape for one in flat if one.shape != (self.image_size, self.image_size, 3)), None)
         if wrong:
             raise ValueError(f"an image has shape {wrong}: make images with prepare()")
         owner = torch.tensor([i for i, several in enumerate(images) for _ in several])
         sums = torch.zeros(len(images), self.image.width, device=self.device)
-        sums.index_add_(0, self.where.up(owner), self.image.vectors(flat))
+        sums.index_add_(0, self.where.up(owner), self.image.vectors(flat, quick=quick))
         return sums / self.where.up(torch.bincount(owner).unsqueeze(1))
 
 
@@ -267,12 +268,6 @@ def close(scored: Scored) -> bool:
         if first - second < CLOSE:
             return True
     return False
-
-
-def _sample() -> list[str]:
-    """Some of our own sentences of training, from all over."""
-    known = [each.text for each in load_sentences() if each.split == "train"]
-    return known[:: max(1, len(known) // _SHOWN)]
 
 
 def shares(posts: Sequence[PostInput], count: int) -> list[list[int]]:

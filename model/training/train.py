@@ -17,13 +17,14 @@ from torch import Tensor
 from model.data.rows import Row
 from model.data.sentences import EVENT as SENTENCES
 from model.encoders.context import ContextEncoder
-from model.encoders.image import WIDTH, ImageEncoder
+from model.encoders.image import ImageEncoder
 from model.encoders.pinned import fingerprint
 from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
 from model.scorer import LABELS
 from model.serving.bundle import Bundle, Manifest, save_bundle
 from model.serving.calibration import Calibration, completed
+from model.serving.ranges import RANGES, text_ranges
 from model.training.about import About
 from model.training.fusion import FusionPlan, fit, logits_of
 from model.training.mix import epoch, fusion_rows
@@ -72,13 +73,11 @@ class Recipe:
         return replace(cls.retune(), text=TextPlan(members=1, rate=5e-5))
 
     def config(self, vectors: Vectors) -> NetworkConfig:
-        """The network's shape for vectors of these widths; what answers apart reads the whole of a photo's."""
-        whole = {name: value.shape[1] for name, value in vectors.values.items()}
-        widths = {name: min(width, WIDTH) if name == "image" else width for name, width in whole.items()}
-        longer = {c: whole[m] for c, m in self.changes.get("apart", {}).items() if whole[m] > widths[m]}
+        """The network's shape for vectors of these widths."""
+        widths = {name: value.shape[1] for name, value in vectors.values.items()}
         learned = {str(concept): labels for concept, labels in LABELS.items()}
         preset = NetworkConfig.paper if self.network == "paper" else NetworkConfig.product
-        return preset(widths, learned, **({"apart_widths": longer} if longer else {}), **self.changes)
+        return preset(widths, learned, **self.changes)
 
     def shortened(self) -> Recipe:
         """The same steps, one epoch each."""
@@ -137,9 +136,10 @@ def train(
             start=start,
             device=device,
         )
+    layers = tuned or (start.part("text") if start else {})
     return save_bundle(
         out,
-        tensors(replace(trained, text=tuned or (start.part("text") if start else {}))),
+        {**tensors(replace(trained, text=layers)), **_ranges(text_model, tuned, layers, start)},
         network=trained.network.config,
         text_model=text_model,
         text_files=fingerprint(Path(text_model)),
@@ -156,6 +156,14 @@ def languages(rows: Sequence[Row], start: Bundle | None = None) -> tuple[str, ..
     counts = Counter((row.language or "en").partition("-")[0] for row in rows if row.text and row.split == "train")
     before = start.manifest.languages if start else ()
     return tuple(sorted({*before, *(name for name, count in counts.items() if count >= FEWEST_OF_A_LANGUAGE)}))
+
+
+def _ranges(
+    text_model: str, tuned: Mapping[str, Tensor], layers: Mapping[str, Tensor], start: Bundle | None
+) -> dict[str, Tensor]:
+    """Bounds of the 8-bit text layers, those of ``start`` where it has some and the layers are its own."""
+    kept = {name: each for name, each in start.tensors.items() if name.startswith(f"{RANGES}.")} if start else {}
+    return kept if kept and not tuned else text_ranges(text_model, layers)
 
 
 def _text(name: str, tuned: dict[str, Tensor], device: torch.device, *, learns: bool) -> TextEncoder:

@@ -120,5 +120,5 @@ def text_encoder(
 
     encoder = TextEncoder.serve(name, None, torch.device(device), number_format)
     if number_format == "int8":
-        encoder.quicken(texts)
+        encoder.quicken(encoder.ranges(texts))
     return partial(encoder.encode, quick=True)

@@ -1,0 +1,43 @@
+"""What EfficientNet-lite0's layers are given for photos of disasters: the bounds of its 8-bit layers, written once.
+
+``python -m model.training.photo_ranges DATA`` writes them for 256 photos of the ``train`` split. They are least,
+greatest and mean values of channels; no photo can be had from them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from model.data.crisis import load_rows
+from model.encoders.efficientnet import folded, watched
+from model.encoders.image import RANGES, packaged_state, prepare
+
+_SHOWN, _AT_ONCE = 256, 8
+
+
+@torch.inference_mode()
+def photo_ranges(photos: Sequence[Path]) -> dict[str, Tensor]:
+    """Of each layer by its number, [3, in] float16."""
+    pixels = []
+    for path in photos:
+        with Image.open(path) as photo:
+            pixels.append(torch.from_numpy(prepare(photo)))
+    batches = [torch.stack(pixels[i : i + _AT_ONCE]) for i in range(0, len(pixels) - _AT_ONCE + 1, _AT_ONCE)]
+    return {str(i): seen.kept() for i, seen in enumerate(watched(folded(packaged_state()), batches))}
+
+
+def main(data: Path) -> None:
+    """Write them where the encoder reads them."""
+    photos = sorted(row.image for row in load_rows(data) if row.image and row.split == "train")
+    save_file(photo_ranges(photos[:: max(1, len(photos) // _SHOWN)][:_SHOWN]), RANGES)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
