@@ -50,6 +50,9 @@ class NetworkConfig(BaseModel):
     apart: Mapping[str, str] = {}
     """Concepts that one modality answers, and its name: damage is a matter of the photo. In training they are tasks of
     the fusion like the others, in service :class:`Apart` answers."""
+    apart_widths: Mapping[str, int] = {}
+    """How many entries of the vector such a concept reads, where that is not as many as the fusion: a photo's vector
+    goes on after those with what earlier layers saw."""
 
     @classmethod
     def paper(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
@@ -102,11 +105,16 @@ class FusionNetwork(nn.Module):
         heads = InteractionHeads if config.heads == "interaction" else LinearHeads
         self.heads = heads(config.trunk, {concept: config.columns(concept) for concept in config.concepts})
         self.apart = nn.ModuleDict(
-            {concept: Apart(config.modalities[m], config.columns(concept)) for concept, m in config.apart.items()}
+            {
+                concept: Apart(config.apart_widths.get(concept, config.modalities[m]), config.columns(concept))
+                for concept, m in config.apart.items()
+            }
         )
 
     def forward(self, vectors: Mapping[str, Tensor], mask: Tensor) -> NetworkOutput:
         """Label a batch: ``vectors`` [b, d_i] by modality name, ``mask`` [b, N] bool in the config's order.
+
+        Vectors may be longer: each part reads the first entries, as many as it was made for.
 
         Raises:
             ValueError: a row without any modality.

@@ -18,6 +18,11 @@ from model.kernels.int8_convolution import Grid, eight_bit, rows
 from model.kernels.packed import Activation, Operation, convolution
 
 WIDTH = 1280
+"""Entries of a vector that are the network's own pooled features; the fusion reads these."""
+_POOLED = {15: 192, 16: 320}
+"""Blocks whose outputs' means and maxima follow, by their place among all, and their channels."""
+DETAILED = WIDTH + 2 * sum(_POOLED.values())
+"""Entries of a whole vector."""
 _BLOCKS = 16
 _HALVING = frozenset({1, 3, 5, 11})
 """Blocks at stride 2: the first of stages 2, 3, 4 and 6."""
@@ -73,42 +78,38 @@ def folded(state: Mapping[str, Tensor]) -> Blocks:
 def in_floats(
     blocks: Blocks, device: torch.device, dtype: torch.dtype, made: Callable[[Operation], Operation] = lambda run: run
 ) -> Operation:
-    """Pooled features [b, 1280] float32 of pixels [b, 224, 224, 3] uint8; ``made`` may wrap each layer's operation."""
-    first, *middle, last = [[made(each.floats(device, dtype)) for each in block] for block in blocks]
-
-    def run(pixels: Tensor) -> Tensor:
-        x = _through(first, pixels.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1)
-        for block in middle:
-            y = _through(block, x)
-            x = y.add_(x) if y.shape == x.shape else y
-        return _through(last, x).mean((2, 3)).float()
-
-    return run
+    """Pooled features [b, 2304] float32 of pixels [b, 224, 224, 3] uint8; ``made`` may wrap each layer's operation."""
+    first, *others = [[made(each.floats(device, dtype)) for each in block] for block in blocks]
+    return lambda pixels: _pooled(first, others, pixels.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1)
 
 
 def in_eight_bit(blocks: Blocks, seen: Sequence[Seen]) -> Operation:
     """The same in 8 bit on a CPU, for photos of which the layers were given what was ``seen``."""
     left = iter(seen)
     grids = [[_grid(layer, next(left)) for layer in block] for block in blocks]
-    first = blocks[0][0].floats(torch.device("cpu"), torch.float32)
-    ready = []
+    first = [each.floats(torch.device("cpu"), torch.float32) for each in blocks[0]]
+    others = []
     for block, of in zip(blocks[1:], grids[1:], strict=True):
         wanted = [*of[1:], block[-1].activation]
         steps = [
             eight_bit(layer.weight, layer.bias, given, then, stride=layer.stride, groups=layer.groups)
             for layer, given, then in zip(block, of, wanted, strict=True)
         ]
-        ready.append([of[0].read(), *steps])
-    *middle, last = ready
+        others.append([of[0].read(), *steps])
+    return lambda pixels: _pooled(first, others, pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
 
-    def run(pixels: Tensor) -> Tensor:
-        x = first(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
-        for block in middle:
-            y = _through(block, x)
-            x = y.add_(x) if y.shape == x.shape else y
-        return _through(last, x).mean((2, 3))
 
-    return run
+def _pooled(first: Sequence[Operation], others: Sequence[Sequence[Operation]], x: Tensor) -> Tensor:
+    """All blocks' operations over x [b, 3, 224, 224], and what they put out, pooled [b, 2304] float32."""
+    x = _through(first, x)
+    *middle, last = others
+    pooled = []
+    for number, block in enumerate(middle, 1):
+        y = _through(block, x)
+        x = y.add_(x) if y.shape == x.shape else y
+        if number in _POOLED:
+            pooled += [x.mean((2, 3)), x.amax((2, 3))]
+    return torch.cat([_through(last, x).mean((2, 3)), *pooled], 1).float()
 
 
 def watched(blocks: Blocks, photos: Sequence[Tensor]) -> list[Seen]:

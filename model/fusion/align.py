@@ -15,6 +15,8 @@ _LEAST_SPREAD = 1e-3
 class Align(nn.Module):
     """Bring N vectors [b, d_i] to one tensor [b, N, D] with zeros in the rows of absent modalities.
 
+    Of a longer vector the first d_i entries are read.
+
     ``pad`` (the paper): normalise over the d_i real entries, then pad with zeros on the right; D is max d_i and
     ``width`` is not used. ``project``: Linear(d_i -> D) of entries standardised as :meth:`fit` saw them, then
     normalise. ``norm`` is ``layer`` or, for a literal run, ``none``: without it the similarity of equation 4 is almost
@@ -30,6 +32,7 @@ class Align(nn.Module):
     ) -> None:
         super().__init__()
         self.how = how
+        self.dims = tuple(dims)
         self.width = width if how == "project" else max(dims)
         self.steps = nn.ModuleList(self._step(d, norm) for d in dims)
 
@@ -44,8 +47,8 @@ class Align(nn.Module):
         The linear maps could learn this by themselves, but in many more steps. ``pad`` has nothing to fit.
         """
         if self.how == "project":
-            for step, vector, present in zip(self.steps, vectors, mask.unbind(1), strict=True):
-                cast("Standardise", cast("nn.Sequential", step)[0]).fit(vector[present])
+            for step, d, vector, present in zip(self.steps, self.dims, vectors, mask.unbind(1), strict=True):
+                cast("Standardise", cast("nn.Sequential", step)[0]).fit(vector[present, :d])
 
     def forward(self, vectors: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Align ``vectors``, one [b, d_i] a modality; whatever stands in an absent one, NaN too, has no effect.
@@ -55,8 +58,8 @@ class Align(nn.Module):
         """
         check_present(mask)
         rows = []
-        for step, vector, present in zip(self.steps, vectors, mask.unbind(1), strict=True):
-            aligned = cast("Tensor", step(keep_present(vector, present)))
+        for step, d, vector, present in zip(self.steps, self.dims, vectors, mask.unbind(1), strict=True):
+            aligned = cast("Tensor", step(keep_present(vector[:, :d], present)))
             rows.append(F.pad(aligned, (0, self.width - aligned.shape[1])))
         return keep_present(torch.stack(rows, dim=1), mask)
 

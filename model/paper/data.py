@@ -181,11 +181,10 @@ def _images(rows: Sequence[Row], report: Report, inception: Path | None) -> Tens
 
 
 def _packaged() -> tuple[Look, int]:
-    from model.encoders.efficientnet import WIDTH
-    from model.encoders.image import ImageEncoder, prepare
+    from model.encoders.image import WIDTH, ImageEncoder, prepare
 
     encoder = ImageEncoder.load(dtype=torch.float32)
-    return lambda photo: encoder.encode([prepare(photo)])[0], WIDTH
+    return lambda photo: encoder.encode([prepare(photo)])[0, :WIDTH], WIDTH
 
 
 def _inception(weights: Path) -> tuple[Look, int]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from model.data.rows import Row
 from model.data.sentences import EVENT as SENTENCES
 from model.encoders.context import ContextEncoder
-from model.encoders.image import ImageEncoder
+from model.encoders.image import WIDTH, ImageEncoder
 from model.encoders.pinned import fingerprint
 from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
@@ -73,11 +73,13 @@ class Recipe:
         return replace(cls.retune(), text=TextPlan(members=1, rate=5e-5))
 
     def config(self, vectors: Vectors) -> NetworkConfig:
-        """The network's shape for vectors of these widths."""
-        widths = {name: value.shape[1] for name, value in vectors.values.items()}
+        """The network's shape for vectors of these widths; what answers apart reads the whole of a photo's."""
+        whole = {name: value.shape[1] for name, value in vectors.values.items()}
+        widths = {name: min(width, WIDTH) if name == "image" else width for name, width in whole.items()}
+        longer = {c: whole[m] for c, m in self.changes.get("apart", {}).items() if whole[m] > widths[m]}
         learned = {str(concept): labels for concept, labels in LABELS.items()}
         preset = NetworkConfig.paper if self.network == "paper" else NetworkConfig.product
-        return preset(widths, learned, **self.changes)
+        return preset(widths, learned, **({"apart_widths": longer} if longer else {}), **self.changes)
 
     def shortened(self) -> Recipe:
         """The same steps, one epoch each."""

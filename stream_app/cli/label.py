@@ -123,7 +123,7 @@ def _report(tally: Tally, sink: Sink, seconds: float, console: Console) -> None:
     console.print(
         f"{tally.lines:,} lines in {seconds:.1f} s ({rate:,.0f}/s): {tally.labelled:,} labelled, of these "
         f"{tally.duplicates:,} duplicates, {tally.degraded:,} degraded, {tally.review:,} to review; "
-        f"{tally.skipped:,} notices skipped; {tally.errors:,} errors"
+        f"{tally.withdrawn:,} withdrawals and {tally.skipped:,} notices passed over; {tally.errors:,} errors"
         + (f", see {sink.errors}" if tally.errors and sink.errors else ""),
         highlight=False,
         soft_wrap=True,

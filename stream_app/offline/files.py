@@ -32,6 +32,7 @@ class Tally:
     labelled: int = 0
     duplicates: int = 0
     skipped: int = 0
+    withdrawn: int = 0
     errors: int = 0
     degraded: int = 0
     review: int = 0
@@ -40,13 +41,14 @@ class Tally:
     @property
     def lines(self) -> int:
         """What was found: a line of one post is one."""
-        return self.labelled + self.skipped + self.errors
+        return self.labelled + self.skipped + self.withdrawn + self.errors
 
     def add(self, answer: Answer) -> None:
         """Count one answer."""
         if answer.event is None:
             self.errors += answer.error is not None
-            self.skipped += answer.error is None
+            self.withdrawn += answer.withdrawal is not None
+            self.skipped += answer.error is None and answer.withdrawal is None
             return
         self.labelled += 1
         self.duplicates += answer.event.duplicate_of is not None
@@ -121,7 +123,7 @@ class Sink:
                 file.close()
 
     def write(self, answer: Answer) -> None:
-        """Write one answer; a skipped notice leaves no trace."""
+        """Write one answer; a skipped notice and a withdrawal leave no trace."""
         assert self._events is not None
         if answer.event is not None:
             self._events.write(json_line(answer.event.model_dump_json()) + "\n")

@@ -141,6 +141,20 @@ def test_in_service_a_concept_apart_is_answered_by_its_modality_alone() -> None:
     assert not torch.equal(said["damage"], network({**vectors, "image": torch.randn(4, 14)}, mask).logits["damage"])
 
 
+def test_of_a_longer_vector_each_part_reads_as_much_as_it_was_made_for() -> None:
+    torch.manual_seed(0)
+    wide = NetworkConfig.product(DIMS, CONCEPTS, width=12, apart={"damage": "image"}, apart_widths={"damage": 20})
+    network, (vectors, mask) = FusionNetwork(wide).eval(), inputs()
+    longer = {**vectors, "image": torch.cat((vectors["image"], torch.randn(4, 9)), 1)}
+    said, cut = (network({**longer, "image": longer["image"][:, :n]}, mask).logits for n in (23, 20))
+    assert all(torch.equal(said[concept], cut[concept]) for concept in CONCEPTS)
+    longer["image"][:, 14:20] += 1
+    other = network(longer, mask).logits
+    assert [concept for concept in CONCEPTS if not torch.equal(said[concept], other[concept])] == ["damage"]
+    older = apart().eval()
+    assert torch.equal(older(longer, mask).logits["damage"], older(vectors, mask).logits["damage"])
+
+
 def test_in_training_a_concept_apart_is_a_task_of_the_fusion_like_the_others() -> None:
     network, (vectors, mask) = apart().train(), inputs()
     network(vectors, mask).logits["damage"].sum().backward()

@@ -108,8 +108,10 @@ def parts(value: Any, mapped: Mapping | None = None, *, alone: bool = True, dept
 
 
 def _holds(item: Any) -> bool:
-    """Whether an object may be in it: it is one, or a list, or a string of JSON."""
-    return isinstance(item, dict | list) or (isinstance(item, str) and item.lstrip()[:1] in ("{", "[", '"'))
+    """Whether an object may be in it: it is one, or a list, or a string of JSON, behind a mark or a frame perhaps."""
+    if isinstance(item, str):
+        return item.startswith(_MARKED) or item.lstrip()[:1] in ("{", "[", '"')
+    return isinstance(item, dict | list)
 
 
 def _of_item(item: Any, mapped: Mapping | None, depth: int, *, alone: bool = False) -> Iterator[Part]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from model.encoders.image import SIZE, ImageEncoder, packaged_state, prepare
+from model.encoders.image import DETAILED, SIZE, WIDTH, ImageEncoder, packaged_state, prepare
 from model.kernels import int8_convolution, packed
 
 
@@ -36,8 +36,22 @@ def test_its_vectors_are_those_of_the_weights_own_implementation(whole, packs, m
         monkeypatch.setattr(packed, "packs", lambda *_: False)
     with torch.inference_mode():
         theirs = whole.extract_features(scaled(pixels)).mean((2, 3))
-        torch.testing.assert_close(ImageEncoder.load(dtype=torch.float32)(pixels), theirs, atol=1e-4, rtol=1e-4)
-        assert torch.cosine_similarity(ImageEncoder.load()(pixels), theirs).min() > 0.98
+        ours = ImageEncoder.load(dtype=torch.float32)(pixels)
+        torch.testing.assert_close(ours[:, :WIDTH], theirs, atol=1e-4, rtol=1e-4)
+        assert torch.cosine_similarity(ImageEncoder.load()(pixels)[:, :WIDTH], theirs).min() > 0.98
+        seen = last_blocks(whole, scaled(pixels))
+        torch.testing.assert_close(ours[:, WIDTH:], seen, atol=1e-3, rtol=1e-3)
+    assert ours.shape == (2, DETAILED)
+
+
+def last_blocks(whole, x):
+    """Means and maxima of what the last two blocks of the weights' own implementation put out."""
+    kept = []
+    hooks = [b.register_forward_hook(lambda *a: kept.append(a[2])) for b in whole._blocks[-2:]]
+    whole.extract_features(x)
+    for hook in hooks:
+        hook.remove()
+    return torch.cat([pooled for y in kept for pooled in (y.mean((2, 3)), y.amax((2, 3)))], 1)
 
 
 def test_a_vector_does_not_depend_on_the_photos_beside_it():
@@ -117,7 +131,7 @@ def test_a_drawn_thing_is_what_imagenet_calls_it(whole, paint, known):
     """All the way that a photo goes. A scaling to [0, 1] in place of [-1, 1] leaves the traffic light at 0.07."""
     with torch.inference_mode():
         vectors = ImageEncoder.load().encode([painted(paint)])
-        sure = whole._fc(vectors).softmax(1)[0]
+        sure = whole._fc(vectors[:, :WIDTH]).softmax(1)[0]
     assert int(sure.argmax()) in known
     assert float(sure[list(known)].sum()) > 0.3
 

@@ -15,22 +15,23 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import trustme
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError
+from aiokafka.errors import KafkaConfigurationError, KafkaConnectionError, UnknownTopicOrPartitionError
 from aiokafka.protocol.admin import CreateAclsRequest
 from commands import Command, run
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
-from factories import make_event, make_place
+from factories import headers_of, make_event, make_place
 from servers import Jetstream, serving
 
 from stream_app.feedback.store import add_verdict
+from stream_app.feedback.tables import read_counts
 from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.app import build_app
 from stream_app.kafka.broker import LocalBroker, SecureListener, install
@@ -38,6 +39,7 @@ from stream_app.kafka.broker.distribution import CLUSTER_ID
 from stream_app.kafka.clients import admin_client, producer_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.kafka.topics import ensure_topics
+from stream_app.pipeline.events.event import Event
 from stream_app.settings import KafkaSettings, Settings
 
 USER, PASSWORD, WRONG = "crisis", "Corr3ct-h0rse", "Batt3ry-stap1e"
@@ -460,32 +462,33 @@ async def test_a_source_needs_the_acls_that_the_docs_name(guarded, guest, client
     assert running.returncode == 0, said
 
 
-@pytest.mark.long  # in one of three whole suites it counts no verdict for two minutes; alone it takes 16 s
-def test_incidents_need_the_acls_that_the_docs_name_and_may_find_their_topics_made(guarded, guest, clients, tmp_path):
-    prefix = guest["CRISIS_STREAM_TOPICS__PREFIX"]
-    posts, plain, mine = tmp_path / "posts.jsonl", plainly(guest, guarded), guest | certificate(tmp_path, clients)
-    app = f"{prefix}crisis-stream-incidents"
-    posts.write_text(POST)
-    event = labelled(plain, posts)
-    refused = call(mine, "incidents")
+async def test_incidents_need_the_acls_that_the_docs_name_and_may_find_their_topics_made(
+    guarded, guest, clients, tmp_path
+):
+    prefix, mine = guest["CRISIS_STREAM_TOPICS__PREFIX"], guest | certificate(tmp_path, clients)
+    app, event = f"{prefix}crisis-stream-incidents", make_event("a", damage="mild_damage")
+    plain = Settings(
+        kafka=KafkaSettings(bootstrap_servers=guarded.bootstrap_servers, partitions=1), topics={"prefix": prefix}
+    )
+    await ensure_topics(plain)
+    refused = await asyncio.to_thread(call, mine, "incidents")
     assert refused.returncode == 1
     assert f"this user may not use topic {app}-" in refused.stderr
     assert "Traceback" not in refused.stderr
-    with running_incidents(plain):
-        eventually(lambda: call(plain, "feedback", "counts").returncode == 0)
-    allow(guarded, GROUP, app, EXACT, READ)
-    for topic, pattern, operations in (
-        ("events", EXACT, (READ,)),
-        ("feedback", EXACT, (READ,)),
-        ("incidents", EXACT, (WRITE,)),
-        ("crisis-stream-incidents-", PREFIX, (READ, WRITE)),
-    ):
-        for operation in operations:
-            allow(guarded, TOPIC, f"{prefix}{topic}", pattern, operation)
-    with running_incidents(mine):
-        verdict = call(plain, "feedback", "add", event, "--damage", "mild_damage")
-        assert verdict.returncode == 0, verdict.stderr
-        eventually(lambda: "mild_damage" in call(plain, "feedback", "counts").stdout)
+    async with AIOKafkaProducer(**producer_options(plain.kafka)) as producer:
+        await producer.send_and_wait(plain.topics.events, event.model_dump_json().encode(), headers=headers_of(event))
+    async with running_incidents(plainly(guest, guarded)) as process:  # makes its topics, one after the other
+        await counted(plain, process, event, "mild_damage")
+    rules = [
+        (GROUP, app, EXACT, READ),
+        *((TOPIC, f"{prefix}{name}", EXACT, READ) for name in ("events", "feedback")),
+        *((TOPIC, f"{prefix}{name}", EXACT, WRITE) for name in ("incidents", "emerging")),
+        *((TOPIC, f"{app}-", PREFIX, operation) for operation in (READ, WRITE)),
+    ]
+    for rule in rules:
+        await asyncio.to_thread(allow, guarded, *rule)
+    async with running_incidents(mine) as process:
+        await counted(plain, process, event, "severe_damage")
 
 
 def labelled(environment: Mapping[str, str], posts: Path) -> str:
@@ -496,21 +499,26 @@ def labelled(environment: Mapping[str, str], posts: Path) -> str:
     return str(json.loads(event)["data"]["id"])
 
 
-@contextlib.contextmanager
-def running_incidents(environment: Mapping[str, str]) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def running_incidents(environment: Mapping[str, str]) -> AsyncIterator[Command]:
     process = Command("incidents", environment=environment)
     try:
-        yield
-        assert process.poll() is None, process.stderr.read()
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        await asyncio.to_thread(process.communicate, timeout=30)
 
 
-def eventually(true: Callable[[], bool], within_s: float = 120) -> None:
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline
+async def counted(settings: Settings, process: Command, event: Event, right: str) -> None:
+    """Say that the damage of ``event`` is ``right`` and wait until ``incidents`` has counted it."""
+    await add_verdict(settings, Verdict(event=event.id, analyst="A", labels={"damage": right}))
+    async with asyncio.timeout(120):
+        while True:
+            assert process.poll() is None, process.stderr.read()
+            with contextlib.suppress(UnknownTopicOrPartitionError):
+                if right in {each.right for each in await read_counts(settings)}:
+                    return
+            await asyncio.sleep(0.2)
 
 
 def test_a_client_certificate_that_is_missing_or_not_trusted_is_named(guest, tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from model.serving.fixed import FixedScorer
 from stream_app.cli import cli
+from stream_app.offline.files import Tally
 from stream_app.offline.images import LocalImages, file_name, skip_images
 from stream_app.offline.label import Line, OfflineLabeller
 from stream_app.pipeline.events.event import Event
@@ -204,3 +205,11 @@ def test_an_old_errors_file_does_not_stay(tmp_path):
     source.write_text(json.dumps(post(1)))
     run("--no-images", source, target)
     assert not (tmp_path / "out.jsonl.errors.jsonl").exists()
+
+
+async def test_the_summary_counts_withdrawals_apart_from_notices():
+    gone = {"delete": {"status": {"id_str": "7", "id": 7, "user_id_str": "9", "user_id": 9}}}
+    tally = Tally()
+    for answer in await answers([post(1), gone, {"limit": {"track": 1}}, b"broken"]):
+        tally.add(answer)
+    assert (tally.labelled, tally.withdrawn, tally.skipped, tally.errors, tally.lines) == (1, 1, 1, 1, 4)

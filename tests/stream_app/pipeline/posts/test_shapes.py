@@ -55,6 +55,8 @@ def post_of(value, **more):
         {"Type": "Notification", "Message": json.dumps(OURS)},
         json.dumps(json.dumps(OURS)),
         [OURS],
+        ["\ufeff" + json.dumps(OURS)],
+        {"records": ["\0\0\0\0\x07" + json.dumps(OURS)]},
     ],
 )  # fmt: skip
 def test_envelopes_are_opened(envelope):
