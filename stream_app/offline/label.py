@@ -128,7 +128,7 @@ class OfflineLabeller:
         return {
             _name(post): f"The model could not label it: {type(score).__name__}: {score}"
             if isinstance(score, Exception)
-            else describe(post, found, score, self._model, unsure_below=self._unsure_below)
+            else describe(post, found, score, self._model, unsure_below=self._unsure_below, told=self._enrich.told)
             for post, found, score in zip(posts, outcomes, scored, strict=True)
         }
 
@@ -139,14 +139,17 @@ class OfflineLabeller:
             known.seen += 1
             first = known.labelling.event_of
             copy = DuplicateInfo(of=first if first != found.id else None, seen=known.seen)
-            return Answer(line, event=build_event(found, known.labelling, duplicate=copy))
+            return Answer(line, event=build_event(self._told(found, known.labelling), known.labelling, duplicate=copy))
         if lacks_its_root(found):
             return Answer(line, event=build_event(found, unlabelled(found, self._model)))
         answer = labelled.get(_name(found), "It repeats a post that the model could not label.")
         if isinstance(answer, str):
             return Answer(line, error=answer, stage="model")
         self._memory.remember(keys_to_remember(found), Known(answer))
-        return Answer(line, event=build_event(found, answer, spent=self._spent))
+        return Answer(line, event=build_event(self._told(found, answer), answer, spent=self._spent))
+
+    def _told(self, post: Post, labelling: Labelling) -> Post:
+        return post if labelling.quiet else self._enrich.told(post)
 
 
 def _name(post: Post) -> str:
@@ -162,4 +165,4 @@ def _read(line: Line, reader: Reader, enrich: Enricher) -> Iterator[_Read | Answ
     yield from (Answer(line) for _ in parsed.notices)
     yield from (Answer(line, error=problem.reason, part=problem.part) for problem in parsed.problems)
     yield from (Answer(line, withdrawal=withdrawal) for withdrawal in parsed.withdrawals)
-    yield from (_Read(line, enrich(post)) for post in parsed.posts)
+    yield from (_Read(line, enrich.in_language(post)) for post in parsed.posts)

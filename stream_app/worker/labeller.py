@@ -237,7 +237,7 @@ class Labeller(Service):
         """Send one post the shortest way: known, being labelled already, or to be labelled."""
         try:
             known_by = keys(post)
-            work = Work(pending, self.enrich(post), keys_to_remember(post, known_by), time.monotonic())
+            work = Work(pending, self.enrich.in_language(post), keys_to_remember(post, known_by), time.monotonic())
             known_by = keys_to_find(post, known_by)
         except Exception as error:  # noqa: BLE001 - as above
             self._bury(pending, "parse", f"parser failed: {error!r}", _alone(pending, post))
@@ -322,7 +322,8 @@ class Labeller(Service):
                     each.pending, "model", f"the model failed on this post: {answer!r}", _alone(each.pending, each.post)
                 )
             return
-        labelling = describe(work.post, work.outcomes, answer, model, unsure_below=self.settings.labelling.unsure_below)
+        unsure, told = self.settings.labelling.unsure_below, self.enrich.told
+        labelling = describe(work.post, work.outcomes, answer, model, unsure_below=unsure, told=told)
         known = Known(labelling)
         # What was labelled without an image it has may do better next time.
         lasting = not labelling.degraded_reasons and model is self.models.entry
@@ -350,6 +351,7 @@ class Labeller(Service):
     def _publish(self, work: Work, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo) -> None:
         post, topics = work.post, self.settings.topics
         try:
+            post = post if labelling.quiet else self.enrich.told(post)
             first = first_version(post)
             before = None if first is None else self.published.last(post.network, first)
             event = make_event(post, labelling, spent, duplicate, before.events[-1] if before else None)

@@ -37,7 +37,9 @@ class EventPost(Frozen):
     language: str | None = None
     created_at: datetime
     kind: PostKind
-    place: Place | None = None
+    place: Place | None = Field(
+        None, description="the network's, else what the text names; a text whose labels all say nothing is not searched"
+    )
     author_key: str | None = None
     author_kind: AuthorKind | None = Field(
         None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -11,12 +11,14 @@ from model.scorer import CONCEPTS, Concept, ConceptScore, ModelInfo, Scored
 from stream_app.pipeline.media.outcome import MediaOutcome, Status
 from stream_app.pipeline.posts.facts import Fields
 from stream_app.pipeline.posts.post import Post
-from stream_app.pipeline.posts.reported import facts_in
+from stream_app.pipeline.posts.reported import NO_FACTS, facts_in
 
 _SHOWN_DAMAGE = ("mild_damage", "severe_damage")
 _POSSIBLE_REQUEST = 0.2
 """From here on a post that is called no request is shown to a person all the same."""
 _QUIET = ("not_informative", "not_humanitarian")
+_NO_FACTS = dict(NO_FACTS)
+_NOTHING = (*_QUIET, "little_or_no_damage", "no_request", None)
 _SIDES = {"text": "text", "image": "photo"}
 
 
@@ -24,7 +26,7 @@ class Labelling(NamedTuple):
     """What labelling found for one post, without its images: small enough to be remembered and shared.
 
     ``event_of`` is the id of the post that was labelled, ``media`` what became of its images; ``shared`` is the part of
-    its event, as JSON, that the events of its duplicates have too.
+    its event, as JSON, that the events of its duplicates have too. ``quiet``: see :func:`is_quiet`.
     """
 
     event_of: str
@@ -33,19 +35,30 @@ class Labelling(NamedTuple):
     degraded_reasons: tuple[str, ...]
     shared: bytes
     model: ModelInfo
+    quiet: bool = False
 
 
 def describe(
-    post: Post, outcomes: Sequence[MediaOutcome], scored: Scored, model: ModelInfo, *, unsure_below: float = 0.6
+    post: Post,
+    outcomes: Sequence[MediaOutcome],
+    scored: Scored,
+    model: ModelInfo,
+    *,
+    unsure_below: float = 0.6,
+    told: Callable[[Post], Post] | None = None,
 ) -> Labelling:
-    """Join labels, explanation and image outcomes; the images themselves are left behind."""
+    """Join labels, explanation and image outcomes; the images themselves are left behind.
+
+    ``told`` finds the place of a post that is not quiet, for how its telephone numbers are read.
+    """
     labels, degraded = scored.labels, (*post.degraded, *degraded_reasons(outcomes))
     review = (*review_reasons(labels, scored.alone, unsure_below), *unlearned_language(post, model))
+    quiet = is_quiet(labels, review)
     shared = {
         "media": [_media(outcome) for outcome in outcomes],
         "labels": labels,
         "modalities": scored.explanation,
-        "facts": _facts(post),
+        "facts": None if quiet else _facts(told(post) if told else post),
         "degraded": bool(degraded),
         "degraded_reasons": degraded,
         "review": bool(review),
@@ -53,7 +66,16 @@ def describe(
         "model": {"name": model.name, "version": model.version, "hash": model.hash},
     }
     media = tuple(outcome.status for outcome in outcomes)
-    return Labelling(post.id, labels, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model)
+    return Labelling(post.id, labels, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model, quiet)
+
+
+def is_quiet(labels: Mapping[Concept, ConceptScore], review: Sequence[str]) -> bool:
+    """Whether every label says that there is nothing, and nothing is for a person to look at.
+
+    Of such a post nobody asks what its text tells: no incident, alert or notice is made of it. So it is not read for
+    places, facts and eyewitnesses, which costs more than all else about an event together.
+    """
+    return not review and all(score.label in _NOTHING for score in labels.values())
 
 
 def labels_in(shared: bytes) -> dict[Concept, ConceptScore]:
@@ -133,7 +155,8 @@ def unlearned_language(post: Post, model: ModelInfo) -> tuple[str, ...]:
 
 def _facts(post: Post) -> Fields:
     country = post.place.country_code if post.place else None
-    return dict(facts_in(post.text, country=country, language=post.language))
+    facts = facts_in(post.text, country=country, language=post.language)
+    return _NO_FACTS if facts is NO_FACTS else dict(facts)
 
 
 def _said(score: ConceptScore) -> str:

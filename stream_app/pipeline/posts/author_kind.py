@@ -158,6 +158,7 @@ _EYEWITNESS = re.compile(
     """,
     re.VERBOSE,
 )
+_ARABIC, _BEGINNING = re.compile("[\u0600-\u06ff]"), re.compile(r"\b\w")
 _HAPPENS = re.compile(
     rf"""{_STRUCK}|water|river|wave|smoke|flame|fire|rubble|earthquake|quake|tremor|tornado|storm|mud|landslide|
     explosion|blast|
@@ -183,4 +184,10 @@ def is_eyewitness(text: str) -> bool:
     told = _QUOTED.sub(" ", low)
     if _SUPPOSED.search(told):
         return False
-    return _EYEWITNESS.search(told) is not None and _HAPPENS.search(told) is not None
+    return _befalls(told) and _HAPPENS.search(told) is not None
+
+
+def _befalls(told: str) -> bool:
+    if _ARABIC.search(told):  # whose words have others written to them
+        return _EYEWITNESS.search(told) is not None
+    return any(_EYEWITNESS.match(told, word.start()) for word in _BEGINNING.finditer(told))

@@ -41,15 +41,21 @@ class Enricher:
         self._seen_by = _recent(is_eyewitness)
 
     def __call__(self, post: Post) -> Post:
-        """The post with language, place and kind of author where its text tells them; what the network gave stays.
+        """The post with all that its text tells; what the network gave stays."""
+        return self.told(self.in_language(post))
 
-        Every post passes here, a copy or one delivered again too: its event stands for itself, whoever labelled it.
+    def in_language(self, post: Post) -> Post:
+        """The post with its language, which the model wants to know."""
+        language = self._language_of(post.text) if post.language is None else None
+        return post if language is None else post.model_copy(update={"language": language})
+
+    def told(self, post: Post) -> Post:
+        """The post with place and kind of author where its text tells them: what nobody asks of a quiet one.
+
+        Copies and posts delivered again pass here too: an event stands for itself, whoever's labels it has.
         """
         told: dict[str, object] = {}
-        language = post.language
-        if language is None and (language := self._language_of(post.text)) is not None:
-            told["language"] = language
-        if post.place is None and (place := self._place_of(post.text, language)) is not None:
+        if post.place is None and (place := self._place_of(post.text, post.language)) is not None:
             told["place"] = place
         if post.author.kind is None and self._seen_by(post.text):
             told["author"] = post.author.model_copy(update={"kind": "eyewitness"})

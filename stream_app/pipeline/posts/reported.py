@@ -10,7 +10,7 @@ number, as they were written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from pydantic import Field
 
@@ -165,29 +165,33 @@ class Facts(Frozen):
     phones: tuple[str, ...] = Field((), description="telephone numbers, with country code where it is known; at most 5")
 
 
+NO_FACTS = Facts()
+"""Those of most texts."""
+
+
 def facts_in(text: str, *, country: str | None = None, language: str | None = None) -> Facts:
     """The facts of a text.
 
     ``country`` (ISO 3166-1 alpha-2), or else ``language``, says how a telephone number without country code is read.
     """
     text = text[:_LONGEST]
-    words = [word.lower() for word in _WORD.findall(text)]
+    words = {*_WORD.findall(text.lower())}
     digit, spelled = _DIGIT.search(text), not _WORDS.keys().isdisjoint(words)
-    counts = _counts(text, spelled=spelled) if (digit or spelled) and _tells(text, words) else {}
-    return Facts(
-        **counts,
-        addresses=_addresses(text) if digit and _names_a_street(words) else (),
-        phones=_phones(text, country or _REGION_OF.get(language or "")) if digit else (),
-    )
+    if not (digit or spelled):
+        return NO_FACTS
+    counts = _counts(text, spelled=spelled) if _tells(text, words) else {}
+    addresses = _addresses(text) if digit and _names_a_street(words) else ()
+    phones = _phones(text, country or _REGION_OF.get(language or "")) if digit else ()
+    return Facts(**counts, addresses=addresses, phones=phones) if counts or addresses or phones else NO_FACTS
 
 
-def _tells(text: str, words: Sequence[str]) -> bool:
+def _tells(text: str, words: Iterable[str]) -> bool:
     """Whether a text may say anything of people: quick, and wrong in one direction only."""
     begin = any(not _BEGIN.isdisjoint([word[:length] for word in words]) for length in (4, 3, 2))
     return begin or bool(_UNSPACED.search(text))
 
 
-def _names_a_street(words: Sequence[str]) -> bool:
+def _names_a_street(words: set[str]) -> bool:
     return not _STREET_WORDS.isdisjoint(words) or any([word.endswith(_STREET_ENDS) for word in words])  # noqa: C419
 
 

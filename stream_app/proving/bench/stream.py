@@ -14,7 +14,9 @@ from aiohttp import web
 from PIL import Image
 
 _WHAT = ("bridge", "school", "hospital", "road", "market", "harbour", "station", "temple", "stadium", "warehouse")
-_HOW = ("collapsed", "flooded", "burned", "blocked", "damaged", "evacuated", "reopened", "destroyed", "isolated")
+# In 26 of 100 texts the fixed scorer finds nothing. The default model (0.8.0) has nothing to say of 26 % of 1,920 real
+# posts (192 of each of ten collections), nor a person to look at; it is 23 % of CrisisMMD's, 85 % of ordinary ones.
+_HOW = ("collapsed", "flooded", "wrecked", "ruined", "damaged", "evacuated", "reopened", "destroyed", "in ruins")
 _WHO = ("families", "volunteers", "rescuers", "neighbours", "doctors", "students", "fishermen", "drivers", "children")
 _NEED = ("water", "blankets", "medicine", "shelter", "food", "boats", "generators", "tents", "blood", "fuel")
 _TAIL = ("please share", "more rain is expected tonight", "we have seen it ourselves", "nobody knows why")

@@ -213,3 +213,10 @@ async def test_the_summary_counts_withdrawals_apart_from_notices():
     for answer in await answers([post(1), gone, {"limit": {"track": 1}}, b"broken"]):
         tally.add(answer)
     assert (tally.labelled, tally.withdrawn, tally.skipped, tally.errors, tally.lines) == (1, 1, 1, 1, 4)
+
+
+async def test_a_text_is_searched_for_its_place_where_a_label_says_something():
+    told = ("The bridge in Colombo has collapsed, stay away", "Nice weather in Paris and nothing to do all day")
+    found = [each.event for each in await answers([post(n, told[n % 2]) for n in range(4)])]
+    assert [each.post.place.name if each.post.place else None for each in found] == ["Colombo", None] * 2
+    assert [each.post.language for each in found] == ["en"] * 4

@@ -13,7 +13,13 @@ from model.scorer import ConceptScore, PostInput
 from model.serving.fixed import FixedScorer
 from stream_app.pipeline.events.build import DuplicateInfo, Spent, build_event, make_event
 from stream_app.pipeline.events.event import Event, event_id
-from stream_app.pipeline.labelling.describe import degraded_reasons, describe, review_reasons, unlearned_language
+from stream_app.pipeline.labelling.describe import (
+    degraded_reasons,
+    describe,
+    is_quiet,
+    review_reasons,
+    unlearned_language,
+)
 from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.pipeline.posts.post import Author, OtherPlace, Place, Post
 
@@ -44,6 +50,31 @@ def labelling(post=POST, outcomes=()):
 def labels(informative, humanitarian, damage=(None, None)):
     given = {"informativeness": informative, "humanitarian": humanitarian, "damage": damage}
     return {concept: ConceptScore(label, probability, {}) for concept, (label, probability) in given.items()}
+
+
+def test_the_text_of_a_post_of_which_all_labels_say_nothing_is_not_read():
+    asked = []
+
+    def told(post):
+        asked.append(post.text)
+        return post
+
+    for text in ("Meet me at 12 Main Street", "bridge collapsed, 3 dead"):
+        post = POST.model_copy(update={"text": text})
+        found = describe(post, (), SCORER.score([PostInput(text)])[0], MODEL, told=told)
+        assert found.quiet == (text not in asked) == (build_event(post, found).facts is None)
+    assert asked == ["bridge collapsed, 3 dead"]
+
+
+def test_a_post_is_quiet_only_if_no_label_says_something_and_nobody_need_look():
+    said = {"informativeness": "not_informative", "humanitarian": "not_humanitarian", "request": "no_request"}
+    nothing = {name: ConceptScore(label, 0.9, {}) for name, label in said.items()} | {
+        "damage": ConceptScore(None, None, {})
+    }
+    assert is_quiet(nothing, ())
+    assert not is_quiet(nothing, ("it may ask for help (0.30)",))
+    for concept, label in (("request", "request"), ("damage", "mild_damage"), ("informativeness", "informative")):
+        assert not is_quiet(nothing | {concept: ConceptScore(label, 0.9, {})}, ())
 
 
 def test_what_the_text_counts_and_names_is_in_the_event_and_in_those_of_its_copies():

@@ -162,6 +162,7 @@ WERE_NOT = [
 def test_eyewitnesses():
     assert [text for text in WERE_THERE if not is_eyewitness(text)] == []
     assert [text for text in WERE_NOT if is_eyewitness(text)] == []
+    assert is_eyewitness("غرق الحي ونحن محاصرون في بيتنا")  # "and we" in one word
 
 
 V2 = {

@@ -16,9 +16,11 @@ from PIL import Image
 from model.encoders.image import ImageEncoder
 from model.kernels import int8, packed
 from model.load import load_scorer
+from model.scorer import PostInput
 from model.serving import fused
 from model.serving.fixed import FixedScorer
 from stream_app.cli.bench import command
+from stream_app.pipeline.labelling.describe import is_quiet
 from stream_app.pipeline.posts.identity import duplicate_key
 from stream_app.pipeline.posts.parse import parse_post
 from stream_app.proving.bench.bare import inputs, operations, pass_s
@@ -34,6 +36,12 @@ def test_every_text_is_its_own_and_of_a_tweets_length():
     texts = [text(number) for number in range(5000)]
     assert len(set(texts)) == 5000
     assert all(12 <= len(each.split()) <= 40 for each in texts)
+
+
+def test_the_shell_has_nothing_to_say_of_as_many_posts_as_the_model_has_of_real_ones():
+    """The share is measured: see the words in ``stream.py``."""
+    scored = FixedScorer().score([PostInput(text(number)) for number in range(2000)])
+    assert sum(is_quiet(each.labels, ()) for each in scored) / 2000 == pytest.approx(0.26, abs=0.03)
 
 
 @pytest.mark.parametrize(("repeated", "photos"), [(0.0, 0.0), (0.45, 1 / 3), (0.9, 0.0)])
