@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from stream_app.decisions.store import decision_in, read_decisions
 from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
-from stream_app.kafka.subscribe import EPOCH, Received, subscribe
+from stream_app.kafka.subscribe import EPOCH, Model, Received, subscribe
 from stream_app.pipeline.events.barred import Barred
 from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
 from stream_app.render import geojson, table
@@ -140,7 +141,7 @@ class Printer:
 
     def _record(self, received: Received, data: dict[str, Any] | None = None) -> None:
         """An event or incident untouched; of an incident that somebody worked on what is shown, with the work."""
-        self.write(json.dumps({"cloudevent": _attributes(received), "data": data or json.loads(received.value)}))
+        self.write(json.dumps({"cloudevent": _attributes(received), "data": data or _untouched(received)}))
 
 
 @click.command()
@@ -261,8 +262,9 @@ async def _emerging(
     """Show what is emerging; yields after each one shown."""
     async with aclosing(_reading(settings, _topics(settings, what), printer, since)) as records:
         async for received in records:
-            if received.value:
-                printer.show_emerging(Emerging.model_validate_json(received.value), received)
+            each = _read(received, Emerging) if received.value else None
+            if each is not None:
+                printer.show_emerging(each, received)
                 yield
 
 
@@ -342,16 +344,16 @@ async def _recall(settings: Settings, showcase: Showcase, since: datetime | None
 
 
 def _incident(received: Received) -> Incident | None:
+    return _read(received, Incident) if received.value else None
+
+
+def _read(received: Received, model: type[Model]) -> Model | None:
     try:
-        return Incident.model_validate_json(received.value) if received.value else None
+        return model.model_validate_json(received.value)
     except ValidationError as error:
-        _skipped(received, error)
+        said = printable(error.errors()[0]["msg"])
+        click.echo(f"skipped {received.place}, which cannot be read: {said}", err=True)
         return None
-
-
-def _skipped(received: Received, error: ValidationError) -> None:
-    where = f"{received.topic}[{received.partition}]@{received.offset}"
-    click.echo(f"skipped {where}, which cannot be read: {printable(error.errors()[0]['msg'])}", err=True)
 
 
 async def _live(settings: Settings, topics: Sequence[str], since: datetime | None) -> AsyncGenerator[Received, None]:
@@ -372,10 +374,8 @@ async def _items(reading: AsyncIterator[Received]) -> AsyncGenerator[tuple[Event
     """The events that can be read; one that raised several alerts, or is withdrawn in several, comes once."""
     seen: dict[tuple[str, datetime | None], None] = {}
     async for received in reading:
-        try:
-            event = Event.model_validate_json(received.value)
-        except ValidationError as error:
-            _skipped(received, error)
+        event = _read(received, Event)
+        if event is None:
             continue
         # The withdrawal has the id of what it withdraws; an event of that id that was made later is a new one.
         name = event.id, event.timings.produced_at if event.withdrawn else None
@@ -402,6 +402,15 @@ def _topics(settings: Settings, what: str) -> list[str]:
     if what.startswith("alerts."):
         return [names.alerts(what.removeprefix("alerts."))]
     return [{"incidents": names.incidents, "emerging": names.emerging}.get(what, names.events)]
+
+
+def _untouched(received: Received) -> Any:
+    """What was published, with null for numbers that JSON has none for: what of it we do not know may hold some."""
+    return json.loads(received.value, parse_constant=lambda _: None, parse_float=_number)
+
+
+def _number(digits: str) -> float | None:
+    return number if math.isfinite(number := float(digits)) else None
 
 
 def _attributes(received: Received) -> dict[str, str]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
-from pydantic import ValidationError
 
 from stream_app.dashboard.state import DashboardState
 from stream_app.decisions.store import decision_in
@@ -16,7 +15,7 @@ from stream_app.feedback.verdict import Verdict
 from stream_app.incidents.emerging import Emerging
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import reason
-from stream_app.kafka.subscribe import EPOCH, Received, subscribe
+from stream_app.kafka.subscribe import EPOCH, Received, read_as, subscribe
 from stream_app.pipeline.events.dead_letter import PREFIX
 from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
@@ -25,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _RETRY_S = 2.0
 _HEALTHY_AFTER_S = 3.0
+_LONGEST = 500
+"""Characters that are shown of a reason; our own are shorter."""
 _YIELD_EVERY = 200
 """Records taken in at a stretch before the pages get their turn."""
 
@@ -36,13 +37,14 @@ async def follow_posts(settings: Settings, state: DashboardState) -> None:
 
     def take(received: Received) -> None:
         if received.topic == topics.events:
-            event = Event.model_validate_json(received.value)
-            if event.withdrawn:
+            event = read_as(received, Event, "event")
+            if event and event.withdrawn:
                 state.withdraw(event)
-            else:
+            elif event:
                 state.add_event(event, received.timestamp)
         elif received.topic == topics.feedback:
-            state.add_verdict(Verdict.model_validate_json(received.value))
+            if verdict := read_as(received, Verdict, "verdict"):
+                state.add_verdict(verdict)
         else:
             state.add_dead_letter(*_why_dead(received.headers), received.timestamp)
 
@@ -54,7 +56,8 @@ async def follow_incidents(settings: Settings, state: DashboardState) -> None:
 
     def take(received: Received) -> None:
         if received.value:
-            state.put_incident(Incident.model_validate_json(received.value))
+            if incident := read_as(received, Incident, "incident"):
+                state.put_incident(incident)
         elif received.key is not None:
             state.drop_incident(received.key)
 
@@ -76,8 +79,9 @@ async def follow_emerging(settings: Settings, state: DashboardState) -> None:
     """Read what is emerging, compacted, from its beginning, then live, for ever."""
 
     def take(received: Received) -> None:
-        if received.key is not None:
-            state.put_emerging(received.key, Emerging.model_validate_json(received.value) if received.value else None)
+        emerging = read_as(received, Emerging, "emerging term") if received.value else None
+        if received.key is not None and (emerging or not received.value):
+            state.put_emerging(received.key, emerging)
 
     await _follow(settings, state, [settings.topics.emerging], EPOCH, take)
 
@@ -121,11 +125,12 @@ def _told(error: KafkaError, servers: str) -> str:
 
 def _why_dead(headers: Mapping[str, str]) -> tuple[str, str]:
     """The step that failed and its reason; a dead letter of an unknown writer is counted all the same."""
-    return headers.get(f"{PREFIX}stage", "unknown"), headers.get(f"{PREFIX}error", "no reason given")
+    stage, error = headers.get(f"{PREFIX}stage", "unknown"), headers.get(f"{PREFIX}error", "no reason given")
+    return stage[:_LONGEST], error[:_LONGEST]
 
 
 def _take(received: Received, take: Callable[[Received], None]) -> None:
     try:
         take(received)
-    except ValidationError as error:
-        logger.warning("cannot show %s[%d]@%d: %s", received.topic, received.partition, received.offset, error)
+    except Exception:  # one odd record must not stop the others
+        logger.exception("cannot show %s", received.place)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import uuid4
 
 from pydantic import Field
 
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import Frozen
 
 DECISION_TYPE = "io.crisis-stream.incident.decided.v1"
@@ -113,7 +113,7 @@ class Mute(Frozen):
     """No more messages of it, until ``until`` or, where that is null, for good; everybody still sees it."""
 
     kind: Literal["mute"] = "mute"
-    until: datetime | None = None
+    until: Moment | None = None
 
     def words(self) -> str:
         """What was done, after the name of who did it."""
@@ -141,6 +141,6 @@ class Decision(Frozen):
     incident: Name
     act: Act
     by: Name = Field(description="who, as the dashboard's proxy or the command line knows them")
-    at: datetime | None = Field(
+    at: Moment | None = Field(
         None, description="when, by the writer's clock; readers order acts by Kafka's time of the record"
     )

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from stream_app.decisions.act import DECISION_TYPE, Decision
 from stream_app.kafka.clients import late_producer
 from stream_app.kafka.cloud_event import cloud_event
-from stream_app.kafka.subscribe import EPOCH, Received, subscribe
+from stream_app.kafka.subscribe import EPOCH, Received, read_as, subscribe
 from stream_app.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -53,13 +48,8 @@ async def read_decisions(settings: Settings) -> list[Decision]:
 
 def decision_in(received: Received) -> Decision | None:
     """The act in a record, with Kafka's time of it for its own: no clock may put itself last. None if it is none."""
-    try:
-        decision = Decision.model_validate_json(received.value)
-    except ValidationError as error:
-        where = f"{received.topic}[{received.partition}]@{received.offset}"
-        logger.warning("skipped %s, which is no act on an incident: %s", where, error.errors()[0]["msg"])
-        return None
-    return decision.model_copy(update={"at": received.timestamp})
+    decision = read_as(received, Decision, "act on an incident")
+    return decision and decision.model_copy(update={"at": received.timestamp})
 
 
 def headers(decision: Decision) -> list[tuple[str, bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -13,11 +12,9 @@ from pydantic import ValidationError
 from stream_app.feedback.verdict import VERDICT_TYPE, Verdict
 from stream_app.kafka.clients import explained, producer_options
 from stream_app.kafka.cloud_event import cloud_event
-from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.kafka.subscribe import EPOCH, read_as, subscribe
 from stream_app.pipeline.events.event import Event
 from stream_app.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 async def add_verdict(settings: Settings, verdict: Verdict) -> Verdict:
@@ -44,11 +41,8 @@ async def read_verdicts(settings: Settings) -> list[Verdict]:
     """The verdicts in the topic; of one analyst on one event only the latest. Unreadable ones are logged."""
     latest: dict[tuple[str, str | None], Verdict] = {}
     async for received in subscribe(settings, [settings.topics.feedback], since=EPOCH, until_end=True):
-        try:
-            verdict = Verdict.model_validate_json(received.value)
-        except ValidationError as error:
-            where = f"{received.topic}[{received.partition}]@{received.offset}"
-            logger.warning("skipped %s, which is no verdict: %s", where, error.errors()[0]["msg"])
+        verdict = read_as(received, Verdict, "verdict")
+        if verdict is None:
             continue
         verdict = verdict.model_copy(update={"at": verdict.at or received.timestamp})
         latest.pop((verdict.event, verdict.analyst), None)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from stream_app.feedback.counts import Entry, VerdictCount, count, differences, resolved
 from stream_app.feedback.store import read_events
 from stream_app.feedback.verdict import Verdict
-from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.kafka.subscribe import EPOCH, read_as, subscribe
 from stream_app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -39,10 +39,10 @@ async def read_counts(settings: Settings) -> list[VerdictCount]:
         UnknownTopicOrPartitionError: it has never run.
         KafkaError: Kafka cannot be reached.
     """
-    latest: dict[str | None, bytes] = {}
+    latest: dict[str | None, VerdictCount | None] = {}
     async for received in subscribe(settings, [counts_topic(settings)], since=EPOCH, until_end=True):
-        latest[received.key] = received.value
-    return [VerdictCount.model_validate_json(value) for value in latest.values() if value]
+        latest[received.key] = read_as(received, VerdictCount, "count of verdicts") if received.value else None
+    return [each for each in latest.values() if each]
 
 
 def keep_counts(app: faust.App, settings: Settings) -> None:
@@ -81,7 +81,7 @@ class _Counter:
 
     async def recover(self) -> None:
         """Go on with what the worker before left: verdicts not looked up, counts not written."""
-        entries = {key: Entry.model_validate_json(value) for key, value in self._verdicts.items()}
+        entries = dict(self._verdicts.read_as(Entry))
         self._pending = {key: entry.verdict for key, entry in entries.items() if entry.kinds is None}
         self._stale = bool(entries)
 
@@ -113,7 +113,7 @@ class _Counter:
                     self._stale = True
         if self._stale:
             self._stale = False
-            counts = count(Entry.model_validate_json(value) for value in self._verdicts.values())
+            counts = count(entry for _, entry in self._verdicts.read_as(Entry))
             for name, value in differences(counts, dict(self._counts.items())):
                 if value is None:
                     self._counts.pop(name, None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from model.scorer import CONCEPTS, LABELS, Concept
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import Frozen
 
 VERDICT_TYPE = "io.crisis-stream.event.judged.v1"
@@ -20,7 +20,7 @@ class Verdict(Frozen):
     labels: dict[Concept, str] = Field(min_length=1, description="the right label of each task that was judged")
     analyst: str | None = None
     note: str | None = None
-    at: datetime | None = Field(None, description="when it was given; Kafka's time of the record when left out")
+    at: Moment | None = Field(None, description="when it was given; Kafka's time of the record when left out")
 
     @model_validator(mode="after")
     def _known_labels(self) -> Self:

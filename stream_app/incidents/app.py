@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faust
@@ -28,6 +28,7 @@ from stream_app.kafka.cloud_event import cloud_event
 from stream_app.kafka.inside_faust import App, CommittedTransport, OnePartitionTable, credentials
 from stream_app.kafka.topics import written_by_us
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.moment import in_utc
 from stream_app.pipeline.posts.post import Frozen
 from stream_app.settings import Settings
 
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 _SESSION_S = 8.0
 _HEARTBEAT_S = 2.0
 _MEASURE_S = 5.0
+_AHEAD = timedelta(hours=1)
+"""What Kafka allows a clock, too."""
 _TABLE = "every post of an incident in memory, and which incident it is in; and what was taken from them"
 _LOST, _BARRED = b"\0lost:", b"\0gone:"
 """Keys of the table that are no posts: what an incident has lost, and when a name was taken."""
@@ -85,6 +88,13 @@ def build_app(settings: Settings, health: Health | None = None) -> faust.App:
     return app
 
 
+def not_ahead(event: Event, now: datetime) -> Event:
+    """An event whose clock was over an hour ahead is of ``now``: else all that is kept would be long past at once."""
+    if event.timings.produced_at <= now + _AHEAD:
+        return event
+    return event.model_copy(update={"timings": event.timings.model_copy(update={"produced_at": now})})
+
+
 class _Sifter:
     """Passes on what incidents need; an event that cannot be read is logged, counted and skipped."""
 
@@ -113,12 +123,13 @@ class _Sifter:
         """Passes on what incidents need of each event."""
         async for value in stream:
             try:
-                event = Event.model_validate_json(value or b"")
+                event = not_ahead(Event.model_validate_json(value or b""), datetime.now(UTC))
                 found = read_event(event, self._rules)
-            except ValidationError as error:
+            except Exception as error:  # noqa: BLE001 - one odd event must not stop the others
                 self.skipped += 1
                 self._health.events.labels("skipped").inc()
-                logger.warning("skipped an event that cannot be read (%d so far): %s", self.skipped, _reason(error))
+                said = _reason(error) if isinstance(error, ValidationError) else repr(error)
+                logger.warning("skipped an event that cannot be read (%d so far): %s", self.skipped, said)
                 continue
             self._health.events.labels("other" if found is None else type(found).__name__.lower()).inc()
             if found is not None:
@@ -155,16 +166,13 @@ class _Keeper:
     async def recover(self) -> None:
         """Rebuild the incidents from the table; all are published again, the same versions as before."""
         self._grouping = Grouping(self._settings.incidents)
-        kept = []
+        kept: list[Assigned] = []
         for key, value in self._table.items():
-            if key.startswith(_LOST):
-                losses = Losses.model_validate_json(value)
-                self._grouping.restore_losses(losses)
-                self._clock.observe(losses.at)
-            elif key.startswith(_BARRED):
-                self._grouping.barred.note(key.removeprefix(_BARRED).decode(), datetime.fromisoformat(value.decode()))
-            else:
-                kept.append(Assigned.model_validate_json(value))
+            try:
+                self._recall(key, value, kept)
+            except ValueError as error:
+                self._health.failures.inc()
+                logger.warning("left out an entry of the table that cannot be read: %s", error)
         for entry in sorted(kept, key=lambda entry: (entry.sighting.arrived_at, entry.sighting.post)):
             try:
                 self._grouping.restore(entry.incident, entry.sighting)
@@ -172,6 +180,17 @@ class _Keeper:
                 self._health.failures.inc()
                 logger.exception("left out the post %s", entry.sighting.post)
             self._clock.observe(entry.sighting.arrived_at)
+
+    def _recall(self, key: bytes, value: bytes, kept: list[Assigned]) -> None:
+        if key.startswith(_LOST):
+            losses = Losses.model_validate_json(value)
+            self._grouping.restore_losses(losses)
+            self._clock.observe(losses.at)
+        elif key.startswith(_BARRED):
+            when = in_utc(datetime.fromisoformat(value.decode()))
+            self._grouping.barred.note(key.removeprefix(_BARRED).decode(), when)
+        else:
+            kept.append(Assigned.model_validate_json(value))
 
     async def keep(self, stream: AsyncIterator[bytes]) -> None:
         """Groups posts into incidents, and takes from them what was withdrawn or edited."""

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from stream_app.incidents.emerging import Emerging, Glimpse, Gone, Kind, Seen
-from stream_app.incidents.moments import moved
 from stream_app.incidents.similar import PhotoIndex
+from stream_app.pipeline.posts.moment import moved
 from stream_app.settings import EmergingSettings
 
 _EXAMPLES = 5

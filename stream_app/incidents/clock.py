@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from stream_app.incidents.moments import moved
+from stream_app.pipeline.posts.moment import moved
 
 
 class StreamClock:

@@ -68,7 +68,7 @@ class _Keeper:
     async def recover(self) -> None:
         """Count anew from the table."""
         self._bursts = Bursts(self._rules)
-        kept = [Glimpse.model_validate_json(value) for value in self.glimpses.values()]
+        kept = [glimpse for _, glimpse in self.glimpses.read_as(Glimpse)]
         for glimpse in sorted(kept, key=lambda each: (each.at, each.post)):
             self._bursts.add(glimpse)
             self._clock.observe(glimpse.at)
@@ -76,7 +76,7 @@ class _Keeper:
     async def recover_photos(self) -> None:
         """Remember the photos of the table."""
         self._seen = PhotosSeen(self._rules)
-        kept = [(key.decode(), Seen.model_validate_json(value)) for key, value in self.photos.items()]
+        kept = [(key.decode(errors="replace"), seen) for key, seen in self.photos.read_as(Seen)]
         for photo, seen in sorted(kept, key=lambda each: each[1].at):
             self._seen.restore(photo, seen)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from stream_app.pipeline.events.event import Event
 from stream_app.pipeline.posts.atlas.fold import WORD, folded, lowered
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import Frozen
 
 EMERGING_TYPE = "io.crisis-stream.emerging.updated.v1"
@@ -19,7 +19,7 @@ _LEAST_LETTERS, _MOST_LETTERS, _MOST_WORDS = 4, 30, 60
 class Seen(Frozen):
     """Where a photo was first seen, as far back as memory reaches."""
 
-    at: datetime
+    at: Moment
     event_id: str
     place: str | None = None
 
@@ -35,8 +35,8 @@ class Emerging(Frozen):
     authors: int = Field(ge=0, description="of those posts, each once; a post of unknown author counts as one")
     expected: float = Field(ge=0, description="posts that would have it, were its share what it was before")
     score: float = Field(description="how far beyond chance, in standard deviations")
-    since: datetime = Field(description="the first of these posts was written then")
-    at: datetime = Field(description="the latest of these posts was labelled then")
+    since: Moment = Field(description="the first of these posts was written then")
+    at: Moment = Field(description="the latest of these posts was labelled then")
     examples: tuple[str, ...] = Field((), description="ids of events that have it, the latest five")
     first_seen: Seen | None = Field(
         None, description="of a photo: when and where it was seen first, if before the window: a picture used again"
@@ -52,8 +52,8 @@ class Glimpse(Frozen):
     terms: tuple[str, ...]
     photos: tuple[str, ...] = ()
     place: str | None = None
-    written_at: datetime
-    at: datetime = Field(description="when it was labelled")
+    written_at: Moment
+    at: Moment = Field(description="when it was labelled")
 
 
 class Gone(Frozen):

@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 from stream_app.incidents.geometry import KM_PER_DEGREE, Position, Vector, distance_km, position, vector
 from stream_app.incidents.incident import Incident
-from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import Sighting
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
 from stream_app.incidents.summary import Root, ended, summarise
 from stream_app.incidents.taken import Losses, Taken, bar
 from stream_app.pipeline.events.barred import Barred, whose
+from stream_app.pipeline.posts.moment import moved
 from stream_app.pipeline.posts.post import Place
 from stream_app.settings import IncidentSettings
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field
 
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import AuthorKind, Frozen, Network, PlaceSource
 
 INCIDENT_TYPE = "io.crisis-stream.incident.updated.v1"
@@ -36,7 +36,7 @@ class SupportingPost(Frozen):
     event_id: str
     url: str | None = None
     excerpt: str
-    created_at: datetime
+    created_at: Moment
     humanitarian: float = Field(description="probability of the incident's category")
     damage: str | None = None
     images: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class SupportingPost(Frozen):
 class Window(Frozen):
     """Posts, reposts included, created in the window that ends at ``end``."""
 
-    end: datetime
+    end: Moment
     posts: int = Field(ge=0)
 
 
@@ -69,9 +69,9 @@ class Incident(Frozen):
     severity_score: float = Field(ge=0, le=1, description="over independent authors; docs/incidents.md")
     trend: Trend
     windows: tuple[Window, ...] = Field(description="adjacent windows up to ``last_seen``, oldest first")
-    first_seen: datetime = Field(description="creation time of the earliest post")
-    last_seen: datetime = Field(description="creation time of the latest post, reposts included")
-    updated_at: datetime = Field(description="when its latest post was labelled")
+    first_seen: Moment = Field(description="creation time of the earliest post")
+    last_seen: Moment = Field(description="creation time of the latest post, reposts included")
+    updated_at: Moment = Field(description="when its latest post was labelled")
     place: IncidentPlace | None = None
     posts: tuple[SupportingPost, ...] = Field(description="the strongest roots, capped; counts cover all")
     post_count: int = Field(ge=0, description="every post, reposts and copies included; 0: all were withdrawn")

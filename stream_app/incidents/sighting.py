@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
 
 from pydantic import Field
 
 from stream_app.incidents.lives import lives
 from stream_app.pipeline.events.event import Event, Label
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import AuthorKind, Frozen, Network, Place
 from stream_app.pipeline.posts.reported import facts_in
 from stream_app.settings import IncidentSettings
 
 _TEXT_KEPT = 500
+_HASH = re.compile(r"[0-9a-f]{1,16}")
 _DAMAGED = {"mild_damage": 0.3, "severe_damage": 0.6}
 _GRAVITY = {
     "affected_individuals": 0.75,
@@ -47,8 +49,8 @@ class Sighting(Frozen):
     severity: float = Field(description="0 to 1, from the damage and humanitarian probabilities")
     text: str
     url: str | None = None
-    written_at: datetime = Field(description="the post's own time, never later than its labelling")
-    arrived_at: datetime = Field(description="when it was labelled: a clock that no post can set")
+    written_at: Moment = Field(description="the post's own time, never later than its labelling")
+    arrived_at: Moment = Field(description="when it was labelled: a clock that no post can set")
     place: Place | None = None
     author: str | None = None
     author_kind: AuthorKind | None = None
@@ -79,8 +81,13 @@ def sighting_of(event: Event, rules: IncidentSettings) -> Sighting | None:
         place=post.place if located else None,
         author=post.author_key,
         author_kind=post.author_kind,
-        photos=tuple(Photo(url=m.url, hash=m.perceptual_hash) for m in event.media if m.status == "used"),
+        photos=tuple(Photo(url=m.url, hash=_hash(m.perceptual_hash)) for m in event.media if m.status == "used"),
     )
+
+
+def _hash(said: str | None) -> str | None:
+    """A perceptual hash, and None of what somebody else may have put there, which is like no other photo's."""
+    return said if said and _HASH.fullmatch(said) else None
 
 
 def severity_of(humanitarian: Label, damage: Label) -> float:

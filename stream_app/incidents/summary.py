@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from stream_app.incidents.geometry import centre, reach_km
 from stream_app.incidents.incident import Incident, IncidentPlace, Severity, SupportingPost, Trend, Window
-from stream_app.incidents.moments import moved
 from stream_app.incidents.sighting import GRAVEST_FIRST, Sighting
 from stream_app.incidents.taken import Losses
+from stream_app.pipeline.posts.moment import moved
 from stream_app.pipeline.posts.post import AuthorKind, PlaceSource
 from stream_app.settings import IncidentSettings
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import Field
 
 from stream_app.incidents.sighting import Sighting, sighting_of
 from stream_app.pipeline.events.barred import Barred
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import Frozen
 from stream_app.settings import IncidentSettings
 
@@ -16,7 +15,7 @@ from stream_app.settings import IncidentSettings
 class Taken(Frozen):
     """What incidents are to let go of. ``post`` and ``author`` carry the network, as ``network:id``."""
 
-    taken_at: datetime = Field(description="when it was published")
+    taken_at: Moment = Field(description="when it was published")
     post: str | None = Field(None, description="this post goes, and its reposts")
     author: str | None = Field(None, description="every post of this author goes")
     events: tuple[str, ...] = Field((), description="ids of events that go")
@@ -50,7 +49,7 @@ class Losses(Frozen):
     """What an incident has lost: ``gone`` posts up to ``at``; ``shown`` whether it was published before."""
 
     incident: str
-    at: datetime
+    at: Moment
     gone: int = 0
     shown: bool = False
 

@@ -9,7 +9,8 @@ of faust-streaming/faust#216 (mended by #217 for apps without tables) and #596 (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, cast
@@ -19,10 +20,14 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from mode.utils.queues import FlowControlEvent
+from pydantic import ValidationError
 
 from stream_app.kafka.clients import login_options
 from stream_app.kafka.inside_aiokafka import read_committed, read_near
+from stream_app.kafka.subscribe import Model
 from stream_app.settings import KafkaSettings
+
+logger = logging.getLogger(__name__)
 
 READ_IN = "0.15.3"
 
@@ -88,6 +93,14 @@ class OnePartitionTable(faust.Table):
     def partition_for_key(self, key: Any) -> int:  # noqa: ARG002
         """The only one."""
         return 0
+
+    def read_as(self, model: type[Model]) -> Iterator[tuple[bytes, Model]]:
+        """Its entries; of what somebody else put into its changelog, and is none, a line in the log."""
+        for key, value in list(self.items()):
+            try:
+                yield key, model.model_validate_json(value)
+            except ValidationError as error:
+                logger.warning("left out of %s what cannot be read: %s", self.name, error.errors()[0]["msg"])
 
 
 class _Flow(FlowControlEvent):

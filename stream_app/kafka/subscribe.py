@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
+from pydantic import BaseModel, ValidationError
 
 from stream_app.kafka.clients import admin_client, consumer_options
 from stream_app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Model = TypeVar("Model", bound=BaseModel)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Pass it as ``since`` to read a topic from its beginning."""
@@ -33,6 +40,11 @@ class Received:
     key: str | None
     headers: dict[str, str]
     value: bytes
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as people are told."""
+        return f"{self.topic}[{self.partition}]@{self.offset}"
 
 
 async def subscribe(
@@ -191,13 +203,30 @@ def _milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def read_as(received: Received, model: type[Model], what: str) -> Model | None:
+    """The value as a ``model``; of what somebody else put there, and is no ``what``, a line in the log and None."""
+    try:
+        return model.model_validate_json(received.value)
+    except ValidationError as error:
+        logger.warning("skipped %s, which is no %s: %s", received.place, what, error.errors()[0]["msg"])
+        return None
+
+
+def _moment(milliseconds: int) -> datetime:
+    """A record's time; long ago where its sender wrote one that is in no calendar."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return EPOCH
+
+
 def received_of(record: ConsumerRecord[bytes, bytes]) -> Received:
     """A record as this program hands it on."""
     return Received(
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        timestamp=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        timestamp=_moment(record.timestamp),
         key=None if record.key is None else record.key.decode(errors="replace"),
         headers={name: value.decode(errors="replace") for name, value in record.headers},
         value=record.value or b"",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field
 
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import Frozen
 
 State = Literal["queued", "begun", "sent", "failed", "silenced", "superseded"]
@@ -29,8 +29,8 @@ class Notice(Frozen):
     title: str
     lines: tuple[str, ...] = ()
     data: dict[str, Any] = Field({}, description="the incident as it is shown, or the events")
-    at: datetime = Field(description="Kafka's time of what it tells of")
-    due: datetime = Field(description="not before: quiet hours and digests wait")
+    at: Moment = Field(description="Kafka's time of what it tells of")
+    due: Moment = Field(description="not before: quiet hours and digests wait")
     digest: bool = False
     state: State = "queued"
     delivery: str | None = Field(None, description="once begun: the idempotency key, shared by all notices of a digest")

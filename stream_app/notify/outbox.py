@@ -16,10 +16,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from pydantic import ValidationError
 
 from stream_app.kafka.clients import explained, producer_options, started
-from stream_app.kafka.subscribe import EPOCH, subscribe
+from stream_app.kafka.subscribe import EPOCH, read_as, subscribe
 from stream_app.notify.notice import Notice, State, delivery_of
 from stream_app.settings import Settings
 
@@ -72,13 +71,10 @@ class Outbox:
                 self._notices.pop(received.key or "", None)
                 self._open.pop(received.key or "", None)
                 continue
-            try:
-                notice = Notice.model_validate_json(received.value)
-            except ValidationError as error:
-                logger.warning("skipped %s@%d: %s", received.topic, received.offset, error.errors()[0]["msg"])
-                continue
-            self._put(notice)
-            found.append(notice)
+            notice = read_as(received, Notice, "notice")
+            if notice is not None:
+                self._put(notice)
+                found.append(notice)
         return found
 
     async def queue(

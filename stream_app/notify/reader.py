@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from pydantic import ValidationError
 
 from model.scorer import CONCEPTS
 from stream_app.decisions.showcase import Showcase
 from stream_app.decisions.store import decision_in
 from stream_app.incidents.incident import Incident
 from stream_app.kafka.clients import consumer_options
-from stream_app.kafka.subscribe import Received, partitions_of, reached, received_of, seek
+from stream_app.kafka.subscribe import Received, partitions_of, reached, read_as, received_of, seek
 from stream_app.notify.notice import Notice
 from stream_app.notify.outbox import Outbox, group_of
 from stream_app.notify.rules import Rules
@@ -100,10 +100,11 @@ class Reader:
                 waiting += records[len(old) :]
                 for record in old:
                     received = received_of(record)
-                    if (task := self._tasks.get(received.topic)) is None:
-                        self._learn(received)
-                    elif (event := _event(received)) is not None:
-                        self._rules.warm(event, task, received.timestamp)
+                    with _living_on(received):
+                        if (task := self._tasks.get(received.topic)) is None:
+                            self._learn(received)
+                        elif (event := read_as(received, Event, "event")) is not None:
+                            self._rules.warm(event, task, received.timestamp)
         self.showcase.changes()
         return waiting
 
@@ -113,14 +114,16 @@ class Reader:
         now = datetime.now(UTC)
         found: list[Notice] = []
         withdrawn: set[str] = set()
-        for received in map(received_of, records):
-            if (task := self._tasks.get(received.topic)) is None:
-                self._learn(received)
-            elif (event := _event(received)) is not None:
-                found += self._rules.alert(event, task, received.timestamp, now)
-                if event.withdrawn is not None and not event.withdrawn.place_only:
-                    withdrawn |= {event.id, *event.withdrawn.events}
-        at = max(datetime.fromtimestamp(record.timestamp / 1000, UTC) for record in records)
+        came = list(map(received_of, records))
+        for received in came:
+            with _living_on(received):
+                if (task := self._tasks.get(received.topic)) is None:
+                    self._learn(received)
+                elif (event := read_as(received, Event, "event")) is not None:
+                    found += self._rules.alert(event, task, received.timestamp, now)
+                    if event.withdrawn is not None and not event.withdrawn.place_only:
+                        withdrawn |= {event.id, *event.withdrawn.events}
+        at = max(received.timestamp for received in came)
         for item in self.showcase.changes()[0]:
             found += self._rules.incident(item, at, now)
         offsets: dict[TopicPartition, int] = {}
@@ -139,10 +142,8 @@ class Reader:
         elif not received.value:
             self.showcase.drop(received.key or "")
         else:
-            try:
-                incident = Incident.model_validate_json(received.value)
-            except ValidationError as error:
-                _skipped(received, error)
+            incident = read_as(received, Incident, "incident")
+            if incident is None:
                 return
             if incident.post_count:
                 self.showcase.put(incident)
@@ -155,14 +156,10 @@ def events_of(notice: Notice) -> set[str]:
     return {event["id"] for event in notice.data.get("events", ())}
 
 
-def _event(received: Received) -> Event | None:
+@contextmanager
+def _living_on(received: Received) -> Iterator[None]:
+    """One odd record must not stop the others, again after each restart."""
     try:
-        return Event.model_validate_json(received.value)
-    except ValidationError as error:
-        _skipped(received, error)
-        return None
-
-
-def _skipped(received: Received, error: ValidationError) -> None:
-    where = f"{received.topic}[{received.partition}]@{received.offset}"
-    logger.warning("skipped %s, which cannot be read: %s", where, error.errors()[0]["msg"])
+        yield
+    except Exception:
+        logger.exception("left out %s", received.place)

@@ -18,6 +18,7 @@ from stream_app.incidents.incident import IncidentPlace
 from stream_app.incidents.sighting import severity_of
 from stream_app.incidents.summary import TITLES, severity_label
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.moment import moved
 from stream_app.pipeline.posts.post import Place
 from stream_app.render.printable import xml_text
 from stream_app.render.shown import Seen
@@ -178,7 +179,7 @@ def _render(alert: _Alert, options: CapOptions) -> ET.Element:
     _put(info, "urgency", "Past" if alert.kind == "Cancel" else "Unknown")
     _put(info, "severity", alert.severity)
     _put(info, "certainty", alert.certainty)
-    _put(info, "expires", _time(alert.sent + _EXPIRES))
+    _put(info, "expires", _time(moved(alert.sent, _EXPIRES)))
     _put(info, "senderName", "crisis-stream")
     _put(info, "headline", alert.headline)
     _put(info, "description", alert.description)

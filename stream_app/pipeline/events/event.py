@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 
 from pydantic import Field
 
 from stream_app.pipeline.media.outcome import Status
+from stream_app.pipeline.posts.moment import Moment
 from stream_app.pipeline.posts.post import AuthorKind, Frozen, Network, Place, PostKind
 from stream_app.pipeline.posts.reported import Facts
 
@@ -35,7 +35,7 @@ class EventPost(Frozen):
     url: str | None = None
     text: str
     language: str | None = None
-    created_at: datetime
+    created_at: Moment
     kind: PostKind
     place: Place | None = Field(
         None, description="the network's, else what the text names; a text whose labels all say nothing is not searched"
@@ -108,14 +108,14 @@ class Timings(Frozen):
     queue_ms: float = 0.0
     model_ms: float = 0.0
     total_ms: float = 0.0
-    produced_at: datetime
+    produced_at: Moment
 
 
 class Withdrawn(Frozen):
     """Why and how much: with ``whole_author`` every post of the author goes, with ``place_only`` only the place."""
 
     reason: str = Field(description="deleted, edited, withheld in DE, author gone, ...")
-    at: datetime | None = Field(None, description="when, as the network says")
+    at: Moment | None = Field(None, description="when, as the network says")
     events: tuple[str, ...] = Field((), description="ids of all events of this post that the worker knows of")
     edited_to: str | None = Field(None, description="id of the event of the next version: then the post itself stays")
     whole_author: bool = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from stream_app.pipeline.posts.moment import Moment
 
 Network = Literal["x", "bluesky", "mastodon", "other"]
 PostKind = Literal["original", "repost", "quote", "reply"]
@@ -14,7 +15,7 @@ PostKind = Literal["original", "repost", "quote", "reply"]
 class Frozen(BaseModel):
     """An immutable value; unknown fields are ignored so that producers may add some."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class OtherPlace(Frozen):
@@ -66,7 +67,7 @@ class Author(Frozen):
     friends: int | None = Field(None, ge=0)
     statuses: int | None = Field(None, ge=0)
     verified: bool | None = None
-    created_at: datetime | None = None
+    created_at: Moment | None = None
     kind: AuthorKind | None = Field(None, description="where the profile or the text says so, else null")
 
 
@@ -84,7 +85,7 @@ class Post(Frozen):
     url: str | None = None
     text: str = ""
     language: str | None = Field(None, description="BCP 47 primary subtag, as given by the network or detected")
-    created_at: datetime
+    created_at: Moment
     place: Place | None = None
     author: Author = Author()
     media: tuple[MediaLink, ...] = ()
@@ -117,5 +118,5 @@ class Withdrawal(Frozen):
     author_key: str | None = None
     keyed: bool = Field(False, description="the author key is as events have it, made with posts.author_salt")
     reason: str = Field(description="deleted, withheld in DE, author gone, ...")
-    at: datetime | None = Field(None, description="when, as the network says")
+    at: Moment | None = Field(None, description="when, as the network says")
     place_only: bool = Field(False, description="only where the author was has to go (X's scrub_geo)")

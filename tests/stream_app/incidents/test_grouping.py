@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from stream_app.incidents.geometry import centre, distance_km
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.incident import Incident
-from stream_app.incidents.moments import FIRST, LAST
 from stream_app.incidents.sighting import sighting_of
 from stream_app.incidents.similar import PhotoIndex, TextIndex, text_key
 from stream_app.incidents.summary import trend
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.moment import FIRST, LAST
 from stream_app.settings import IncidentSettings
 
 RULES = IncidentSettings(min_authors=1)

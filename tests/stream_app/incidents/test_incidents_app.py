@@ -24,9 +24,9 @@ from stream_app.incidents.app import build_app
 from stream_app.incidents.emerging import Emerging, Seen
 from stream_app.incidents.health import STALL_S, Health
 from stream_app.incidents.incident import Incident
-from stream_app.incidents.moments import FIRST
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import Event
+from stream_app.pipeline.posts.moment import FIRST
 from stream_app.settings import Settings
 
 pytestmark = pytest.mark.kafka
