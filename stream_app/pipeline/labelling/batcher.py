@@ -1,6 +1,8 @@
-"""Gathers posts into batches: given out when full, or when the oldest has waited long enough and the model is idle.
+"""Gathers posts into batches: given out when full, or when the oldest has waited long enough and the model has room.
 
 A batch that is not full would only stand at a busy model's door, while those who come meanwhile could still join it.
+But a model on several cores takes two small ones side by side, each on a core of its own. One after the other they
+would use half of what there is: at half load the next could never be small again.
 Lanes take turns, so that a post is not behind the backlog of another partition; or the one with the newest goes first.
 """
 
@@ -19,12 +21,13 @@ class Batcher(Generic[T]):
 
     Args:
         size: Items of a full batch.
-        deadline_s: A batch that is not full is given out when its oldest item is this old and no other batch is out.
+        deadline_s: A batch that is not full is given out when its oldest item is this old and there is room.
         newest_first: The lane whose first item was written last goes first, in place of turns.
+        beside: There is room as long as fewer batches than this are out.
     """
 
-    def __init__(self, size: int, deadline_s: float, *, newest_first: bool = False) -> None:
-        self.size, self._deadline_s, self._newest_first = size, deadline_s, newest_first
+    def __init__(self, size: int, deadline_s: float, *, newest_first: bool = False, beside: int = 1) -> None:
+        self.size, self._deadline_s, self._newest_first, self.beside = size, deadline_s, newest_first, beside
         self._lanes: OrderedDict[int, deque[tuple[float, float, T]]] = OrderedDict()
         self._waiting = 0
         self._changed = asyncio.Event()
@@ -58,8 +61,8 @@ class Batcher(Generic[T]):
         """
         async with self._turn:
             while self._waiting < self.size:
-                idle = self._waiting and not self._out
-                left = self._oldest() + self._deadline_s - time.monotonic() if idle else None
+                may = self._waiting and self._out < self.beside
+                left = self._oldest() + self._deadline_s - time.monotonic() if may else None
                 if left is not None and left <= 0:
                     break
                 self._changed.clear()

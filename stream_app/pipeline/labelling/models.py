@@ -17,6 +17,7 @@ from model.scorer import BATCH, CONCEPTS, Concept, DeviceError, ModelInfo, Model
 from stream_app.pipeline.labelling.scoring import Answer, score_each
 from stream_app.settings import ModelSettings
 
+_AT_ONCE = 2
 Load = Callable[..., Scorer]
 Agreement = dict[Concept, tuple[int, int]]
 """Per concept: posts on which two models gave the same label, and posts compared."""
@@ -43,7 +44,7 @@ class Models(Service):
         self._current: Scorer | None = None
         self._shadow: Scorer | None = None
         self._entry: ModelInfo | None = None
-        self._scoring = ThreadPoolExecutor(2, "model")
+        self._scoring = ThreadPoolExecutor(_AT_ONCE, "model")
         self._loading = ThreadPoolExecutor(1, "model-loading")
 
     @property
@@ -61,6 +62,11 @@ class Models(Service):
     def batch(self) -> int:
         """Posts in a full batch: as many as suit the model in use where it runs."""
         return int(getattr(self.current, "batch", BATCH))
+
+    @property
+    def beside(self) -> int:
+        """Small batches that it scores side by side, each on a core of its own; a GPU takes one after the other."""
+        return min(_AT_ONCE, int(getattr(self.current, "threads", 1)))
 
     @property
     def entry(self) -> ModelInfo:

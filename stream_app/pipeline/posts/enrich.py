@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
@@ -13,6 +14,8 @@ from stream_app.pipeline.posts.language import detected_language
 from stream_app.pipeline.posts.place import place_in
 from stream_app.pipeline.posts.post import Place, Post
 from stream_app.settings import PlaceSettings
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -52,8 +55,16 @@ class Enricher:
     def told(self, post: Post) -> Post:
         """The post with place and kind of author where its text tells them: what nobody asks of a quiet one.
 
-        Copies and posts delivered again pass here too: an event stands for itself, whoever's labels it has.
+        Copies and posts delivered again pass here too: an event stands for itself, whoever's labels it has. A text that
+        breaks what reads it costs the post no more than its place.
         """
+        try:
+            return self._told(post)
+        except Exception:
+            logger.exception("the text of post %r of %s cannot be searched", post.id, post.network)
+            return post
+
+    def _told(self, post: Post) -> Post:
         told: dict[str, object] = {}
         if post.place is None and (place := self._place_of(post.text, post.language)) is not None:
             told["place"] = place

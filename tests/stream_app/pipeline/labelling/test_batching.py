@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.scorer import PostInput, Scored
@@ -53,6 +53,56 @@ async def test_a_batch_that_is_not_full_waits_for_the_model_and_grows():
     batcher.add(3)
     batcher.done()
     assert await asyncio.wait_for(taking, 5) == [2, 3]
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 4),
+    st.integers(1, 2),
+    st.lists(st.one_of(st.tuples(st.just("add"), st.integers(0, 2)), st.just(("done", 0))), max_size=30),
+)
+def test_a_batch_goes_when_it_is_full_or_late_with_room_beside_it_and_every_post_goes_once(size, beside, steps):
+    async def play():
+        batcher = Batcher(size, deadline_s=0, beside=beside)
+        waiting = {lane: [] for lane in range(3)}
+        out, number, taking = 0, 0, asyncio.create_task(batcher.take())
+        for step, lane in [*steps, *[("done", 0)] * (len(steps) + 1)]:
+            if step == "add":
+                batcher.add((lane, number), lane)
+                waiting[lane].append((lane, number))
+                number += 1
+            elif out:
+                batcher.done()
+                out -= 1
+            while True:
+                for _ in range(4):
+                    await asyncio.sleep(0)
+                left = sum(map(len, waiting.values()))
+                assert taking.done() == (left >= size or (left > 0 and out < beside))
+                if not taking.done():
+                    break
+                out += 1
+                assert len(taking.result()) == min(left, size)
+                for each in taking.result():
+                    assert waiting[each[0]].pop(0) == each, "one lane's oldest first"
+                taking = asyncio.create_task(batcher.take())
+        taking.cancel()
+        assert not any(waiting.values())
+
+    asyncio.run(play())
+
+
+async def test_two_small_batches_go_side_by_side_where_the_model_has_room():
+    batcher = Batcher(64, deadline_s=0.01, beside=2)
+    for item in range(2):
+        batcher.add(item)
+        assert await asyncio.wait_for(batcher.take(), 5) == [item]
+    batcher.add(2)
+    taking = asyncio.create_task(batcher.take())
+    await asyncio.sleep(0.05)
+    assert not taking.done()
+    batcher.done()
+    assert await asyncio.wait_for(taking, 5) == [2]
 
 
 async def test_a_full_batch_does_not_wait_for_the_model():
