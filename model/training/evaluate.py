@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -73,6 +74,52 @@ def unseen_events(rows: Sequence[Row], scorer: FusedScorer, each: int = 300) -> 
             if result := labelled(scored[concept], grouped, [row.agreed for row in kept], concept):
                 found[f"{language}.{concept}"] = {**result, "events": len(events)}
     return found
+
+
+def formats(rows: Sequence[Row], exact: FusedScorer, served: FusedScorer, each: int = 300) -> Figures:
+    """A model in the number format that it is served in beside float32, on held-out texts, photos and posts of both.
+
+    By view and concept: the share of labels that are the same, and macro-F1 of both. Texts are at most ``each`` a
+    language.
+    """
+    held = [row for row in rows if row.split in ("dev", "test")]
+    views = {
+        "text": [replace(row, image=None) for row in _few_a_language(held, each)],
+        "photo": [replace(row, text=None, context=None) for row in held if row.image],
+        "post": [row for row in held if row.text and row.image],
+    }
+    found: Figures = {}
+    for view, shown in views.items():
+        if not shown:
+            continue
+        one, other = (_served(scorer, shown) for scorer in (exact, served))
+        answers = [row.answers(text=bool(row.text), image=row.image is not None) for row in shown]
+        all_same = torch.ones(len(shown), dtype=torch.bool)
+        for concept in CONCEPTS:
+            there = one[concept][:, 0].isfinite()
+            same = one[concept].argmax(1) == other[concept].argmax(1)
+            all_same &= same | ~there
+            if not there.any():
+                continue
+            truth = torch.tensor(classes(answers, concept))
+            kept = (there & (truth >= 0)).nonzero().squeeze(1)
+            f1 = [_macro_f1(table[concept][kept], truth[kept]) for table in (one, other)] if len(kept) else []
+            found[f"{view}.{concept}"] = {"same": round(float(same[there].float().mean()), 4), "f1_macro": f1}
+        found[f"{view}.all"] = {"n": len(shown), "same": round(float(all_same.float().mean()), 4)}
+    return found
+
+
+def _few_a_language(rows: Sequence[Row], each: int) -> list[Row]:
+    of: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.text:
+            of.setdefault(row.language or "en", []).append(row)
+    return [row for texts in of.values() for row in texts[:: max(1, len(texts) // each)][:each]]
+
+
+def _macro_f1(probabilities: Tensor, truth: Tensor) -> float:
+    figure = macro_f1_of(probabilities.argmax(1).numpy(), truth.numpy(), probabilities.shape[1])
+    return round(figure(np.arange(len(truth))), 4)
 
 
 def event_only(rows: Sequence[Row]) -> Figures:

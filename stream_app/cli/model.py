@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,21 @@ from stream_app.cli.model_diff import diff
 from stream_app.cli.model_settings import DATA, DEVICE, PRESET, SET, device_of, recipe_of, with_setting
 from stream_app.cli.model_train import train
 
-PROTOCOLS = ("unified", "unseen-events", "official", "srilanka-5fold", "leave-one-event-out", "leave-one-source-out")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model.data.rows import Row
+    from model.training.evaluate import Figures
+
+PROTOCOLS = (
+    "unified",
+    "unseen-events",
+    "formats",
+    "official",
+    "srilanka-5fold",
+    "leave-one-event-out",
+    "leave-one-source-out",
+)
 
 
 @click.group()
@@ -110,7 +125,7 @@ def tables(
     type=click.Choice(PROTOCOLS),
     default="unified",
     show_default=True,
-    help="unified and unseen-events judge --model, the others train models of their own",
+    help="unified, unseen-events and formats (as served here beside float32) judge --model, the others train their own",
 )
 @click.option("--model", default="default", show_default=True, help="the model to judge")
 @click.option("--source", "sources", multiple=True, help="leave-one-source-out: only this source; may be repeated")
@@ -144,8 +159,6 @@ def evaluate(
     """Measure a model on posts it has not seen: accuracy, F1, HL, MAP, ECE, with intervals by duplicate group."""
     from model.data.crisis import load_rows
     from model.data.rows import sample
-    from model.serving.fused import FusedScorer
-    from model.training import evaluate as measures
     from model.training import protocols
     from model.training.checkpoint import claim
     from model.training.mix import load_mix
@@ -154,7 +167,7 @@ def evaluate(
     if members and recipe.text:
         recipe = replace(recipe, text=replace(recipe.text, members=members))
     try:
-        mixed = protocol in ("unseen-events", "leave-one-source-out")
+        mixed = protocol in ("unseen-events", "leave-one-source-out", "formats")
         chosen = load_mix(data, count=rows) if mixed else sample(load_rows(data), rows)
         if work:
             claim(work, {"protocol": protocol, "recipe": asdict(recipe), "rows": rows})
@@ -167,17 +180,30 @@ def evaluate(
                 figures = protocols.leave_one_out(chosen, recipe, work)
             case "leave-one-source-out":
                 figures = protocols.leave_one_source_out(chosen, recipe, work, sources)
-            case "unseen-events":
-                figures = measures.unseen_events(chosen, FusedScorer.load(model))
             case _:
-                served = measures.unified(chosen, FusedScorer.load(model))
-                figures = {**served, **{f"event_only.{c}": f for c, f in measures.event_only(chosen).items()}}
+                figures = _of_a_model(protocol, chosen, model)
     except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     text = json.dumps(figures, indent=1)
     click.echo(text)
     if out:
         out.write_text(text + "\n", encoding="utf-8")
+
+
+def _of_a_model(protocol: str, rows: Sequence[Row], model: str) -> Figures:
+    """The protocols that judge a model which is there."""
+    from model.serving.fused import FusedScorer
+    from model.training import evaluate as measures
+
+    served = FusedScorer.load(model)
+    match protocol:
+        case "unseen-events":
+            return measures.unseen_events(rows, served)
+        case "formats":
+            return measures.formats(rows, FusedScorer.load(model, number_format="float32"), served)
+        case _:
+            alone = {f"event_only.{c}": f for c, f in measures.event_only(rows).items()}
+            return {**measures.unified(rows, served), **alone}
 
 
 @command.command()

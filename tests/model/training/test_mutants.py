@@ -5,6 +5,7 @@ is replaced by a recorder, so all of this takes a second.
 """
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -192,6 +193,35 @@ def test_a_served_model_is_judged_on_test_alone_and_on_unseen_events_of_other_so
     evaluate.unified(ROWS, None)
     evaluate.unseen_events([replace(r, source="A", language="es") for r in ROWS], None)
     assert asked == [of("test"), of("test")]
+
+
+def test_two_number_formats_are_compared_on_held_out_rows_view_by_view(monkeypatch):
+    asked = []
+
+    def served(name, rows):
+        asked.append([({int(r.key) for r in rows}, {(bool(r.text), r.image is not None) for r in rows})])
+        tables = {c: torch.eye(len(LABELS[c]))[torch.zeros(len(rows), dtype=torch.long)] for c in LABELS}
+        if name == "8 bit":
+            tables["request"][0] = torch.tensor([0.0, 1.0])
+        tables["damage"][0] = torch.nan  # it has no answer there, so there is none to compare
+        return tables
+
+    monkeypatch.setattr(evaluate, "_served", served)
+    rows = [replace(r, text="flood", image=Path("x.jpg") if int(r.key) % 2 else None) for r in ROWS]
+    found = evaluate.formats(rows, "float32", "8 bit")
+    held = of("dev") | of("test")
+    pairs = {key for key in held if key % 2}
+    assert asked == [
+        [(held, {(True, False)})],
+        [(held, {(True, False)})],
+        [(pairs, {(False, True)})],
+        [(pairs, {(False, True)})],
+        [(pairs, {(True, True)})],
+        [(pairs, {(True, True)})],
+    ]
+    assert found["text.all"] == {"n": len(held), "same": pytest.approx(1 - 1 / len(held), abs=1e-4)}
+    assert found["photo.request"]["same"] == pytest.approx(1 - 1 / len(pairs), abs=1e-4)
+    assert found["post.damage"]["same"] == 1
 
 
 def test_intervals_resample_groups_not_rows():
