@@ -19,8 +19,9 @@ from torch import Tensor
 
 from model.kernels.packed import FUSED, Activation, Operation, linear
 
-LOUD = 16
-"""Input channels of a layer that stay floats: one of a layer's 1,536 may be ten times as loud as all others."""
+LOUD, _MOST_LOUD = 6, 16
+"""Input channels so many times as loud as half of a layer's stay floats, at most 16: one of 1,536 may be ten times as
+loud as all others."""
 MARGIN = 1.2
 """How far beyond what was seen an input may go before it is cut."""
 LEVELS, _WEIGHT = 190, 127
@@ -95,7 +96,9 @@ def eight_bit(weight: Tensor, bias: Tensor, activation: Activation, seen: Seen) 
     weight is [out, in], bias [out], all float32. What lies far outside the bounds is cut to them.
     """
     middle, half = (seen.high + seen.low) / 2, ((seen.high - seen.low) / 2 * MARGIN).clamp_min(1e-6)
-    loud = (half * weight.abs().amax(0)).topk(min(LOUD, weight.shape[1])).indices
+    loudness = half * weight.abs().amax(0)
+    count = min(int((loudness > LOUD * loudness.median()).sum()), _MOST_LOUD)
+    loud = loudness.topk(count).indices
     loudly = weight[:, loud].t().contiguous()
     quiet = weight.index_fill(1, loud, 0)
     step = half * 2 / LEVELS
@@ -107,13 +110,13 @@ def eight_bit(weight: Tensor, bias: Tensor, activation: Activation, seen: Seen) 
     origin = origin + 0.5  # what follows is cut to an integer, not rounded
     none = torch.zeros(len(weight), dtype=torch.int32)
     run = torch.ops.onednn.qlinear_pointwise.default
-    rest = (ready, scale, none, shifted, 1.0, 0, torch.float32, *FUSED["none"])
+    rest = (ready, scale, none, shifted, 1.0, 0, torch.float32, *FUSED["none" if count else activation])
     act = _IN_PLACE[activation]
 
     def apply(x: Tensor) -> Tensor:
         u = torch.addcmul(origin, x, inverse).clamp_(0, LEVELS).to(torch.uint8)
         y = cast("Tensor", run(u, 1.0, 0, *rest))
-        return act(y.addmm_(x.index_select(1, loud), loudly))
+        return act(y.addmm_(x.index_select(1, loud), loudly)) if count else y
 
     return apply
 

@@ -6,8 +6,8 @@ the machine is busy with something else. On a GPU a batch goes through whole.
 
 A pass over a GPU is queued whole and waited for once (:mod:`model.kernels.device`); the next one is prepared meanwhile.
 
-In the format ``int8`` texts and photos are read in 8 bit, and those of posts that come out near the line between two
-labels once more in floats.
+In the format ``int8`` texts and photos are read in 8 bit, and where a post comes out near the line between two labels
+what they hang on once more in floats.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold thos
 CLOSE = 0.15
 """Posts whose two likeliest labels of a concept are this near in 8 bit are asked again in floats: an eighth of all, and
 nearly all those among them whose label 8 bits change (docs/performance.md has both for .1 to .25)."""
+_BY_TEXT = {*CONCEPTS} - {"damage"}
 _ALONE = {"text": (True, False, True), "image": (False, True, False)}
 """What is shown of text, image and context when one is asked without the other; context goes with the text."""
 
@@ -153,7 +154,10 @@ class FusedScorer:
 
     @torch.inference_mode()
     def _score(self, posts: Sequence[PostInput]) -> list[Scored]:
-        """Label the posts; those that 8 bits leave unsure are asked again, with texts and photos in floats."""
+        """Label the posts; those that 8 bits leave unsure are asked again.
+
+        In floats is then what the unsure labels hang on: damage on photos, others on the text where there is one.
+        """
         words = self._words(posts)
         with self.where.turn():
             vectors, mask = self._encode(posts, words, quick=True)
@@ -161,11 +165,16 @@ class FusedScorer:
         scored = self._told(judged, mask)
         if self.number_format != "int8":
             return scored
-        if again := [i for i, each in enumerate(scored) if mask[i, :2].any() and close(each)]:
-            exact, shown = self._encode(
-                [posts[i] for i in again], {n: words[i] for n, i in enumerate(again) if i in words}
-            )
-            for i, each in zip(again, self._told(self._judge(exact, shown), shown), strict=True):
+        unsure = [close(each) for each in scored]
+        texts = [i for i in words if unsure[i] & _BY_TEXT]
+        seen = [i for i, post in enumerate(posts) if post.images and unsure[i] - (_BY_TEXT if i in words else set())]
+        if again := sorted({*texts, *seen}):
+            if texts:
+                vectors["text"][texts] = self.text.vectors([words[i] for i in texts])
+            if seen:
+                vectors["image"][seen] = self._photos([posts[i].images for i in seen], quick=False)
+            some = {name: vector[again] for name, vector in vectors.items()}
+            for i, each in zip(again, self._told(self._judge(some, mask[again]), mask[again]), strict=True):
                 scored[i] = each
         return scored
 
@@ -261,13 +270,14 @@ def _room(rows: Tensor, where: Device) -> Tensor:
     return torch.cat((rows, rows[:1].expand(roomy(len(rows)) - len(rows)))) if where.padded else rows
 
 
-def close(scored: Scored) -> bool:
-    """Whether the two likeliest labels of a concept are nearly as likely."""
-    for answer in scored.labels.values():
+def close(scored: Scored) -> set[Concept]:
+    """The concepts whose two likeliest labels are nearly as likely."""
+    found: set[Concept] = set()
+    for concept, answer in scored.labels.items():
         first, second = sorted(answer.probabilities.values(), reverse=True)[:2] or (1.0, 0.0)
         if first - second < CLOSE:
-            return True
-    return False
+            found.add(concept)
+    return found
 
 
 def shares(posts: Sequence[PostInput], count: int) -> list[list[int]]:

@@ -211,6 +211,31 @@ def test_what_8_bits_leave_unsure_is_asked_again_in_floats(in_both_formats, monk
     assert (off < 1e-4) is again
 
 
+@pytest.mark.parametrize(
+    ("unsure", "texts", "seen"),
+    [({"damage"}, 0, 2), ({"humanitarian"}, 2, 1), ({"damage", "request"}, 2, 2), (set(), 0, 0)],
+)
+def test_only_what_an_unsure_label_hangs_on_is_read_again(scorer, monkeypatch, unsure, texts, seen):
+    """A text, a photo, and both."""
+    if scorer.number_format != "int8":
+        pytest.skip("no 8-bit products on this processor")
+    monkeypatch.setattr(fused, "close", lambda _: unsure)
+    exact = {"text": 0, "image": 0}
+
+    def counted(name, read):
+        def vectors(given, *, quick=False):
+            exact[name] += 0 if quick else len(given)
+            return read(given, quick=quick)
+
+        return vectors
+
+    for name in exact:
+        encoder = getattr(scorer, name)
+        monkeypatch.setattr(encoder, "vectors", counted(name, encoder.vectors))
+    assert len(scorer.score([PostInput(TEXT), PostInput("", (PHOTO,)), PostInput(TEXT, (PHOTO,)), PostInput("")])) == 4
+    assert exact == {"text": texts, "image": seen}
+
+
 SCORE_POSTS_OF_ALL_SIZES = """
 import random, resource
 from model.load import load_scorer
