@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import prometheus_client as prometheus
 from prometheus_client import CollectorRegistry
 
-from model.scorer import ModelInfo
+from model.scorer import CONCEPTS, ModelInfo
 from stream_app.pipeline.events.build import DuplicateInfo, Spent
 from stream_app.pipeline.labelling.describe import Labelling
 from stream_app.pipeline.labelling.models import Agreement
@@ -74,9 +74,9 @@ class Metrics:
 
     def events(self, events: Sequence[Told]) -> None:
         """Events that were published."""
-        tally = Tally(tuple((concept, of.label) for concept, of in each.labelling.labels.items()) for each in events)
-        for labels, number in tally.items():
-            for concept, label in labels:
+        judged = [each.labelling.labels for each in events]
+        for concept in CONCEPTS:
+            for label, number in Tally([labels[concept].label for labels in judged if concept in labels]).items():
                 self._labels.labels(concept, label or "none").inc(number)
         first = [each for each in events if each.duplicate.of is None]
         for status, number in Tally(status for each in first for status in each.labelling.media).items():

@@ -266,8 +266,11 @@ def _first_posts(waiting: list[Finished], most: int, most_bytes: int) -> tuple[l
 
     Where not all fit, partitions take turns: a fresh post is not behind all that came before it of a backlog.
     """
-    if sum(each.posts for each in waiting) > most or sum(each.size for each in waiting) > most_bytes:
-        waiting = _in_turn(waiting)
+    first, rest = _fitting(waiting, most, most_bytes)
+    return _fitting(_in_turn(waiting), most, most_bytes) if rest else (first, rest)
+
+
+def _fitting(waiting: list[Finished], most: int, most_bytes: int) -> tuple[list[Finished], list[Finished]]:
     posts = size = 0
     for number, each in enumerate(waiting):
         posts += each.posts

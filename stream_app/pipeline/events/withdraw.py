@@ -110,6 +110,8 @@ class Published:
         later = self._sent.get((post.network, post.id))
         if later is not None and later.arrived > arrived and event not in later.events:
             return True
+        if not self._withdrawn:
+            return False
         names = {post.id, post.root_id, post.local_id or post.id, _author(post.author.key)}
         return any(self._withdrawn.get((post.network, name), arrived) > arrived for name in names)
 

@@ -105,6 +105,8 @@ def unlabelled(post: Post, model: ModelInfo, reason: str = UNSEEN_ROOT) -> Label
 
 def degraded_reasons(outcomes: Sequence[MediaOutcome]) -> tuple[str, ...]:
     """Why images the post has were not used, or not whole; empty when all were, or when only a surplus was skipped."""
+    if not outcomes:
+        return ()
     some_used = any(outcome.status == "used" for outcome in outcomes)
     missed = [o for o in outcomes if o.status != "used" and not (o.status == "skipped" and some_used)]
     flawed = [outcome for outcome in outcomes if outcome.status == "used" and outcome.reason]

@@ -14,7 +14,7 @@ from model.kernels.precision import Format
 from model.load import load_scorer
 from model.scorer import BATCH, Scorer
 from stream_app.proving.bench.bare import batch_of, gemm_s, inputs, operations, pass_s, text_encoder
-from stream_app.proving.bench.contender import WARM_UP, environment, raced, speed
+from stream_app.proving.bench.contender import WARM_UP, Contender, environment, raced, speed
 from stream_app.proving.bench.grouped import grouped
 from stream_app.proving.bench.pace import Pace
 from stream_app.proving.bench.stream import posts, text
@@ -200,39 +200,51 @@ async def model_of_gemm(bench: Bench) -> Measured:
 
 
 async def latency(bench: Bench) -> Measured:
-    """(g) Time from feed to subscriber at half load, 99th percentile, over deadline + one pass + 50 ms."""
+    """(g) Time from feed to subscriber at half load, 99th percentile, over deadline + one pass + 50 ms.
+
+    At 70 % load it may be twice that.
+    """
     scorer = bench.scorer()
     batch = inputs(scorer, batch_of(scorer), 0)
     rounds = []
     for n in range(bench.rounds):
         one_pass, _ = await asyncio.to_thread(pass_s, scorer, batch, 9)
         rounds.append((one_pass, *await _waits(bench, n * 1_000_000)))
-    one_pass, p99, p50, pace = (median(each) for each in zip(*rounds, strict=True))
+    one_pass, p99, p50, pace, more_p99, more_pace = (median(each) for each in zip(*rounds, strict=True))
     goal = LabellingSettings().deadline_ms / 1000 + one_pass + 0.05
     parts = f"p99 {p99 * 1000:.0f} ms, p50 {p50 * 1000:.0f} ms, goal {goal * 1000:.0f} ms, {pace:.0f} posts/s"
+    parts += f"; at 70 % load p99 {more_p99 * 1000:.0f} ms of {2 * goal * 1000:.0f}, {more_pace:.0f} posts/s"
     return at_most("p99 latency at half load / goal", p99 / goal, 1, parts)
 
 
-async def _waits(bench: Bench, first: int) -> tuple[float, float, float]:
+async def _waits(bench: Bench, first: int) -> tuple[float, float, float, float, float]:
     """At half the pace the worker can keep: p99 and p50 seconds from feed to subscriber, and that half in posts/s.
+
+    Then p99 and posts/s at 70 % of it.
 
     A share of the paced posts warms up too: Kafka has not seen posts one by one before, and is slow for a second.
     """
-    warm, paced = posts(bench.posts, first=first), posts(bench.posts, first=first + 500_000)
+    warm = posts(bench.posts, first=first)
     async with raced(bench.kafka, WORKER, warm, environment=bench.environment()) as (running, reached):
-        pace = min(reached.clock, 2000.0) / 2
-        sent: dict[str, float] = {}
+        top = min(reached.clock, 2000.0)
+        half = await _paced(running, top * 0.5, first + 500_000, bench.posts // 2)
+        more = await _paced(running, top * 0.7, first + 700_000, bench.posts // 2)
+    return quantiles(half, n=100)[98], median(half), top * 0.5, quantiles(more, n=100)[98], top * 0.7
 
-        async def send() -> None:
-            began = time.monotonic()
-            for number, value in enumerate(paced):
-                await asyncio.sleep(began + number / pace - time.monotonic())
-                sent[str(first + 500_000 + number)] = time.monotonic()
-                await running.send(value)
 
-        await asyncio.gather(send(), running.wait_for(len(warm) + len(paced)))
-    waits = [running.seen[key] - moment for key, moment in list(sent.items())[round(len(sent) * WARM_UP) :]]
-    return quantiles(waits, n=100)[98], median(waits), pace
+async def _paced(running: Contender, pace: float, first: int, count: int) -> list[float]:
+    """Seconds that each of ``count`` posts takes to the subscriber at so many a second, but for those that warm up."""
+    sent: dict[str, float] = {}
+
+    async def send() -> None:
+        began = time.monotonic()
+        for number, value in enumerate(posts(count, first=first)):
+            await asyncio.sleep(began + number / pace - time.monotonic())
+            sent[str(first + number)] = time.monotonic()
+            await running.send(value)
+
+    await asyncio.gather(send(), running.wait_for(len(running.written) + count))
+    return [running.seen[key] - moment for key, moment in list(sent.items())[round(count * WARM_UP) :]]
 
 
 async def product_stream(bench: Bench) -> Measured:
