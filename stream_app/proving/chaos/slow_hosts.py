@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,10 +113,10 @@ async def slow_hosts(
                     delays = {n: truth.written_s[str(n)] - at for n in numbers if (at := sent[str(n)])}
                     plain = np.array([delays[n] for n in numbers if n not in photos | good])
                     text.append(plain)
-                    said = f"text {_percentiles(plain)}"
+                    said = f"text {_percentiles(plain)}; {_slowest(truth, delays, numbers, photos | good)}"
                     if photos:
                         theirs = np.array([delays[n] for n in photos])
-                        late = max(delays[n] - truth.model_s[str(n)] for n in photos) - deadline_s
+                        late = max(delays[n] - truth.timings[str(n)].model_ms / 1000 for n in photos) - deadline_s
                         said += f"; with photo {_percentiles(theirs)}, {max(late, 0):.2f} s over the deadline at worst"
                         said += f"; {sum(asked.values())} requests"
                         used = len(good) - len(truth.degraded & {str(n) for n in good})
@@ -183,6 +183,22 @@ def _p99(delays: np.ndarray) -> float:
 def _percentiles(delays: np.ndarray) -> str:
     middle, most, nearly_all = np.percentile(delays, [50, 95, 99]) * 1000
     return f"p50 {middle:.0f}, p95 {most:.0f}, p99 {nearly_all:.0f}, max {delays.max() * 1000:.0f} ms"
+
+
+def _slowest(truth: Truth, delays: Mapping[int, float], numbers: Iterable[int], photos: Collection[int]) -> str:
+    """Where the slowest hundredth of the text-only posts were for how long, on average."""
+    slowest = sorted((n for n in numbers if n not in photos), key=delays.__getitem__)[-max(len(delays) // 200, 1) :]
+    stages = []
+    for n in slowest:
+        told = truth.timings[str(n)]
+        after = 1000 * (truth.written_s[str(n)] - told.produced_at.timestamp())
+        inside = told.queue_ms, told.model_ms, told.total_ms - told.queue_ms - told.model_ms
+        stages.append((1000 * delays[n] - told.total_ms - after, *inside, after))
+    read, queue, model, made, written = np.mean(stages, axis=0)
+    return (
+        f"its slowest hundredth: {read:.0f} ms until it was read, {queue:.0f} before the model, {model:.0f} in it, "
+        f"{made:.0f} until its event was made, {written:.0f} until Kafka had it"
+    )
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from stream_app.kafka.clients import admin_client, consumer_options
 from stream_app.kafka.inside_aiokafka import partitions_of
 from stream_app.kafka.subscribe import reached
 from stream_app.pipeline.events.dead_letter import read_dead_letter
-from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event
+from stream_app.pipeline.events.event import WITHDRAWN_TYPE, Event, Timings
 from stream_app.pipeline.events.route import topics_of
 from stream_app.settings import Settings
 
@@ -40,7 +40,7 @@ class Truth:
 
     ``events`` are counted by post id, ``letters`` by their original key (what was left out of one too large is named by
     :func:`place`), ``ids`` by topic and CloudEvents id. Of each event there are the moment when Kafka had it
-    and the seconds of its model pass. Labels are looked at where the ``model`` is the
+    and what its worker says of the time it took. Labels are looked at where the ``model`` is the
     fixed scorer, whose labels for a text are known.
     """
 
@@ -53,7 +53,7 @@ class Truth:
         self.mislabelled: list[str] = []
         self.degraded: set[str] = set()
         self.written_s: dict[str, float] = {}
-        self.model_s: dict[str, float] = {}
+        self.timings: dict[str, Timings] = {}
         self._scorer = FixedScorer() if model == "fixed" else None
         self._consumer = self._reader("read_committed")
 
@@ -102,7 +102,7 @@ class Truth:
         post = event.post.id
         self.events[post] += 1
         self.written_s[post] = record.timestamp / 1000
-        self.model_s[post] = event.timings.model_ms / 1000
+        self.timings[post] = event.timings
         labels = {concept: getattr(event.labels, concept) for concept in CONCEPTS}
         self.due |= {(topic, event.id) for topic in topics_of(labels, self.settings.topics, self.settings.alerts)}
         if event.degraded:
