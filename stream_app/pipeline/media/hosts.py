@@ -31,6 +31,9 @@ ADDRESS_STRIKES = 6
 PAUSE_S = 60.0
 MAX_PAUSE_S = 600.0
 """However long a host asks to be left alone."""
+APART_S = 0.08
+"""How long one that waited for its turn in vain keeps it: 200 a second go on, and not the posts of two seconds at once,
+for which everybody else would have to wait while they are published."""
 REMEMBERED = 4096
 """Domains, and addresses, whose state is kept; the longest unseen is forgotten first."""
 
@@ -158,6 +161,7 @@ class Hosts:
             raise NotUsedError("skipped", f"the host {reason}")
         async with domain.turns:
             if reason := domain.admit(self._clock()):  # it may have opened while this fetch waited for its turn
+                await asyncio.sleep(APART_S)
                 raise NotUsedError("skipped", f"the host {reason}")
             turn = Turn(self._clock)
             token = _TURN.set(turn)

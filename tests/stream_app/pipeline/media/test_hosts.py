@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 
+from stream_app.pipeline.media import hosts as module
 from stream_app.pipeline.media.hosts import (
     ADDRESS_STRIKES,
     MAX_PAUSE_S,
@@ -270,3 +271,30 @@ async def test_what_is_remembered_is_bounded(hosts):
     for number in range(REMEMBERED + 100):
         await answer(hosts, f"host{number}")
     assert len(hosts._domains) == REMEMBERED
+
+
+async def test_those_who_waited_in_vain_go_on_one_after_the_other(hosts, clock, monkeypatch):
+    """Posts of two seconds at once would hold up everybody else."""
+    monkeypatch.setattr(module, "APART_S", 0.001)
+    told: list[str] = []
+
+    async def wait(name: str) -> None:
+        with pytest.raises(NotUsedError):
+            async with hosts.turn("slow"):
+                pass
+        told.append(name)
+
+    async with contextlib.AsyncExitStack() as held:
+        for _ in range(2):  # all turns
+            await held.enter_async_context(hosts.turn("slow"))
+        waiting = [asyncio.create_task(wait(str(n))) for n in range(6)]
+        await asyncio.sleep(0)
+        clock.now += 5
+        for _ in range(STRIKES):
+            hosts._of(hosts._domains, "slow", STRIKES).strike(clock.now)
+    counts = []
+    while len(told) < 6:
+        await asyncio.sleep(0)
+        counts.append(len(told))
+    await asyncio.gather(*waiting)
+    assert {0, 2, 4} <= set(counts), "two at a time"
