@@ -30,7 +30,7 @@ from model.kernels.device import Device, device_of, roomy
 from model.kernels.int8 import Seen
 from model.kernels.precision import fastest_dtype
 
-__all__ = ["DETAILED", "SIZE", "WIDTH", "ImageEncoder", "packaged_state", "prepare"]
+__all__ = ["DETAILED", "RANGES", "SIZE", "WIDTH", "ImageEncoder", "packaged_state", "prepare"]
 
 SIZE = 224
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

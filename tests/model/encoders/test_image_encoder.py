@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
-from model.encoders.image import DETAILED, SIZE, WIDTH, ImageEncoder, packaged_state, prepare
+from model.encoders.efficientnet import folded, watched
+from model.encoders.image import DETAILED, RANGES, SIZE, WIDTH, ImageEncoder, packaged_state, prepare
 from model.kernels import int8_convolution, packed
 
 
@@ -75,6 +77,17 @@ def test_in_8_bit_a_vector_is_near_that_of_floats_and_does_not_depend_on_the_pho
     assert not torch.equal(said, exact)
     assert torch.equal(said[0], said[4])
     assert torch.equal(quick.encode(photos[1:2], quick=True)[0], said[1])
+
+
+def test_stored_bounds_are_those_of_all_layers_and_can_be_seen_again():
+    with torch.inference_mode():
+        seen = watched(folded(packaged_state()), [torch.from_numpy(painted(fence)).unsqueeze(0)])
+    stored = load_file(RANGES)
+    assert {name: each.shape for name, each in stored.items()} == {
+        str(i): each.kept().shape for i, each in enumerate(seen)
+    }
+    assert seen[1].low.min() >= 0
+    assert seen[1].high.max() <= 6, "after a ReLU6"
 
 
 def test_without_8_bit_convolutions_photos_are_read_in_floats(monkeypatch):
