@@ -1,10 +1,11 @@
-"""This project's own sentences in 31 languages: pleas, offers, reports, warnings, and ordinary ones.
+"""This project's own sentences in 87 languages: pleas, offers, reports, warnings, and ordinary ones.
 
 Written for the project (by a language model, read by no native speaker), no network's posts. ``sentences/`` has a file
 a language with ``text``, ``info`` and ``human`` (labels as :data:`model.scorer.LABELS` names them), ``request``
 and ``kind``: plea, offer (help that is there, was given, or is asked about from afar, in a plea's own words), report,
 warning, and ordinary, which has words of disaster and speaks of none. An eighth of each language is dev; four
-languages, and ``apart.jsonl``, which was written without sight of the others, are test.
+languages, and ``apart.jsonl``, which was written without sight of the others, some of it in languages that have no
+file, are test.
 """
 
 from __future__ import annotations

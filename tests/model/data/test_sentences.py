@@ -11,8 +11,8 @@ SENTENCES = list(load_sentences())
 
 
 def test_each_says_one_thing_of_itself():
-    assert len(SENTENCES) > 3000
-    assert len({each.language for each in SENTENCES}) >= 31
+    assert len(SENTENCES) > 6500
+    assert len({each.language for each in SENTENCES}) == 87
     for each in SENTENCES:
         assert each.humanitarian in LABELS["humanitarian"], each
         assert (each.informativeness == "not_informative") == (each.humanitarian == "not_humanitarian"), each
@@ -55,7 +55,7 @@ def test_words_of_disaster_alone_are_no_cry_for_help(answers):
 
 
 def test_an_offer_of_help_is_seldom_a_cry_for_it(answers):
-    """In a plea's own words: room for 53 beds, we have boats, we collect blankets. .214 of those of dev in 0.7.0."""
+    """In a plea's own words: room for 53 beds, we have boats. Of those of dev .231 (0.8.0: .262)."""
     offers = [labels["request"].label == "request" for each, labels in answers if each.kind == "offer"]
-    assert len(offers) >= 60
-    assert sum(offers) / len(offers) <= 0.12
+    assert len(offers) >= 110
+    assert sum(offers) / len(offers) <= 0.17
