@@ -61,8 +61,8 @@ least. A pass costs 6 ms of a core beside 3.4 a text, and whoever else needs a c
 KEPT_KERNELS = 256
 """Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024
 a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
-CLOSE = 0.15
-"""Posts whose two likeliest labels of a concept are this near in 8 bit are asked again in floats: an eighth of texts
+CLOSE = 0.12
+"""Posts whose two likeliest labels of a concept are this near in 8 bit are asked again in floats: a tenth of texts
 and nearly all those whose label 8 bits change (docs/performance.md has both for .1 to .2)."""
 _BY_TEXT = {*CONCEPTS} - {"damage"}
 _ALONE = {"text": (True, False, True), "image": (False, True, False)}
