@@ -240,7 +240,7 @@ class FusedScorer:
         mask = torch.zeros(len(posts), len(MODALITIES), dtype=torch.bool)
         mask[list(words), 0] = True
         mask[with_image, 1] = True
-        mask[:, 2] = True
+        mask[:, 2] = mask[:, 0] | ~mask[:, 1]  # context goes with the text: no photo by itself was learned with one
         vectors = {
             "text": torch.zeros(len(posts), self.text.width, device=self.device),
             "image": torch.zeros(len(posts), self.image.width, device=self.device),

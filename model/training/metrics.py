@@ -8,12 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_average_precision,
-    multiclass_calibration_error,
-    multiclass_f1_score,
-)
 
 BINS = 15
 RESAMPLES = 1000
@@ -27,6 +21,13 @@ def measure(probabilities: Tensor, classes: Tensor) -> dict[str, float]:
     ``hamming`` is the share of wrong labels over n x K when each class is a label of its own; ``map`` leaves out labels
     without positives; ``ece`` is the mean gap between confidence and accuracy over 15 equal bins (Guo et al., 2017).
     """
+    from torchmetrics.functional.classification import (  # its import takes seconds: transformers comes with it
+        multiclass_accuracy,
+        multiclass_average_precision,
+        multiclass_calibration_error,
+        multiclass_f1_score,
+    )
+
     k = probabilities.shape[1]
     chosen = probabilities.argmax(1)
     precision = multiclass_average_precision(probabilities, classes, k, average=None)

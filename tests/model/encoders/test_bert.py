@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
 from model.encoders.bert import ServedBert, _Tokens, rounded
 from model.encoders.text import TextEncoder, _folder, pad
@@ -21,6 +20,8 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def network():
+    from transformers import BertConfig, BertModel  # here: each of pytest-xdist's workers imports every test file
+
     torch.manual_seed(0)
     return BertModel(BertConfig(**TINY), add_pooling_layer=False).double().eval()
 
@@ -81,6 +82,8 @@ def test_loaded_for_service_it_is_the_one_that_was_trained():
 
 
 def test_a_folder_of_another_architecture_is_served_by_transformers(tmp_path):
+    from transformers import DistilBertConfig, DistilBertModel
+
     config = DistilBertConfig(vocab_size=30522, dim=24, n_layers=1, n_heads=3, hidden_dim=40)
     DistilBertModel(config).save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -99,6 +102,8 @@ def test_a_folder_of_another_architecture_is_served_by_transformers(tmp_path):
     [{"model_type": "distilbert"}, {"hidden_act": "relu"}, {"is_decoder": True}, {"position_embedding_type": "rotary"}],
 )
 def test_what_it_cannot_run_is_not_claimed(other):
+    from transformers import BertConfig
+
     plain = BertConfig(**TINY).to_dict()
     assert ServedBert.fits(plain)
     assert not ServedBert.fits(plain | other)

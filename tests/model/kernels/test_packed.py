@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from timm.layers import create_conv2d
 from torch.nn import functional as F
 
 from model.kernels import packed
@@ -45,6 +44,8 @@ def test_a_linear_layer(shape, activation, dtype):
 )
 @settings(deadline=None, max_examples=60)
 def test_a_convolution(kernel, stride, side, depthwise, activation, dtype):
+    from timm.layers import create_conv2d  # here: each of pytest-xdist's workers imports every test file
+
     torch.manual_seed(kernel * side)
     conv = create_conv2d(16, 16, kernel, stride=stride, padding="same", depthwise=depthwise, bias=True).to(dtype)
     x = torch.randn(2, 16, side, side).to(dtype).contiguous(memory_format=torch.channels_last)

@@ -125,7 +125,7 @@ def test_what_a_post_has_decides_what_is_used(alone):
     assert [each.explanation.used for each in alone] == [
         ("text", "context"),
         ("text", "image", "context"),
-        ("image", "context"),
+        ("image",),
         ("context",),
         ("context",) if not clean(POSTS[4].text) else ("text", "context"),
         ("text", "image", "context"),

@@ -27,3 +27,9 @@ class Letters(torch.nn.Module):
 def letters():
     """The class of an encoder with the face of ``TextEncoder`` that learns four numbers and loads no file."""
     return Letters
+
+
+@pytest.fixture(scope="session")
+def sk():
+    """scikit-learn's metrics; asked for here, since each of pytest-xdist's workers imports every test file."""
+    return pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the train extra")

@@ -15,7 +15,6 @@ from model.training.bootstrap import (
     scores,
 )
 
-metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the train extra")
 seeds = st.integers(0, 2**31)
 
 
@@ -26,12 +25,12 @@ def draw(seed: int, n: int = 60, k: int = 4) -> tuple[np.ndarray, np.ndarray, np
 
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.sampled_from(["macro", "micro", "weighted"]))
-def test_f1_under_weights_is_sklearns_with_repeated_rows(seed: int, average: str) -> None:
+def test_f1_under_weights_is_sklearns_with_repeated_rows(sk, seed: int, average: str) -> None:
     truth, p, weights = draw(seed)
     got = f1(confusion(truth, p.argmax(1), 4, weights), average)
     for b, w in enumerate(weights.astype(int)):
         again = np.repeat(np.arange(len(truth)), w)
-        expected = metrics.f1_score(truth[again], p.argmax(1)[again], average=average)
+        expected = sk.f1_score(truth[again], p.argmax(1)[again], average=average)
         assert got[b] == pytest.approx(expected)
 
 
@@ -53,7 +52,7 @@ def test_hamming_counts_wrong_labels(seed: int, k: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seeds, st.integers(1, 30))
-def test_average_precision_is_sklearns_ties_and_weights_too(seed: int, levels: int) -> None:
+def test_average_precision_is_sklearns_ties_and_weights_too(sk, seed: int, levels: int) -> None:
     rng = np.random.default_rng(seed)
     positive = rng.random(50) < 0.3
     positive[0] = True
@@ -61,21 +60,21 @@ def test_average_precision_is_sklearns_ties_and_weights_too(seed: int, levels: i
     weights = np.stack((np.ones(50), rng.integers(0, 3, 50) + 0.5))
     got = average_precision(positive, ranked, weights)
     for b, w in enumerate(weights):
-        assert got[b] == pytest.approx(metrics.average_precision_score(positive, ranked, sample_weight=w))
+        assert got[b] == pytest.approx(sk.average_precision_score(positive, ranked, sample_weight=w))
 
 
-def test_a_label_without_positives_is_left_out_of_map() -> None:
+def test_a_label_without_positives_is_left_out_of_map(sk) -> None:
     p = np.array([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]])
     truth = np.array([0, 1, 1])
     got = scores(truth, p, np.ones((1, 3)))["map"][0]
-    expected = np.mean([metrics.average_precision_score(truth == k, p[:, k]) for k in (0, 1)])
+    expected = np.mean([sk.average_precision_score(truth == k, p[:, k]) for k in (0, 1)])
     assert got == pytest.approx(expected)
 
 
-def test_map_of_two_classes_is_that_of_the_second() -> None:
+def test_map_of_two_classes_is_that_of_the_second(sk) -> None:
     truth, p, _ = draw(3, k=2)
     got = scores(truth, p, np.ones((1, 60)))
-    assert got["map"][0] == pytest.approx(metrics.average_precision_score(truth == 1, p[:, 1]))
+    assert got["map"][0] == pytest.approx(sk.average_precision_score(truth == 1, p[:, 1]))
     assert got["hl"][0] == pytest.approx((truth != p.argmax(1)).mean())
 
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from model.training.metrics import BINS, accuracy_of, by_group, interval, macro_f1_of, measure
 
-sk = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the train extra")
 seeds = st.integers(0, 2**31)
 
 
@@ -22,7 +21,7 @@ def draw(seed, n=80, k=4, classes=None):
 
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.integers(2, 6))
-def test_accuracy_and_f1_are_sklearns_with_the_average_that_is_named(seed, k):
+def test_accuracy_and_f1_are_sklearns_with_the_average_that_is_named(sk, seed, k):
     table, truth = draw(seed, k=k)
     found, guess = measure(torch.tensor(table), torch.tensor(truth)), table.argmax(1)
     assert found["accuracy"] == pytest.approx(sk.accuracy_score(truth, guess), abs=1e-6)
@@ -32,7 +31,7 @@ def test_accuracy_and_f1_are_sklearns_with_the_average_that_is_named(seed, k):
 
 @settings(max_examples=30, deadline=None)
 @given(seeds)
-def test_map_is_the_mean_of_sklearns_over_the_labels_that_occur(seed):
+def test_map_is_the_mean_of_sklearns_over_the_labels_that_occur(sk, seed):
     table, truth = draw(seed, classes=[0, 2, 3])
     found = measure(torch.tensor(table), torch.tensor(truth))
     each = [sk.average_precision_score(truth == c, table[:, c]) for c in np.unique(truth)]
@@ -41,7 +40,7 @@ def test_map_is_the_mean_of_sklearns_over_the_labels_that_occur(seed):
 
 @settings(max_examples=30, deadline=None)
 @given(seeds, st.integers(2, 6))
-def test_hamming_is_sklearns_over_labels_of_their_own(seed, k):
+def test_hamming_is_sklearns_over_labels_of_their_own(sk, seed, k):
     table, truth = draw(seed, k=k)
     expected = sk.hamming_loss(np.eye(k)[truth], np.eye(k)[table.argmax(1)])
     assert measure(torch.tensor(table), torch.tensor(truth))["hamming"] == pytest.approx(expected, abs=1e-6)
