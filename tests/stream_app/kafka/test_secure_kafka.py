@@ -168,7 +168,7 @@ async def test_faust_logs_in_by_a_token_file(secure, environment, tmp_path):
     (tmp_path / "token").write_text(token())
     kept = {name: value for name, value in environment.items() if "KAFKA__SASL_" not in name}
     by_file = {"SASL_MECHANISM": "OAUTHBEARER", "TOKEN_FILE": str(tmp_path / "token")}
-    with running_incidents(kept | {f"CRISIS_STREAM_KAFKA__{name}": value for name, value in by_file.items()}):
+    async with running_incidents(kept | {f"CRISIS_STREAM_KAFKA__{name}": value for name, value in by_file.items()}):
         await incident_of_two_posts(by_token(secure, token_file=tmp_path / "token"))
 
 
