@@ -30,8 +30,6 @@ async def stall(settings: Settings, logs: Path, *, posts: int, stall_s: float) -
     Then the same with the feed, of which /readyz tells.
     """
     deleted = settings.topics.alerts("informativeness")
-    # Fewer each time: a reader that stands where the deleted topic ended then stands beyond the new one's end,
-    # is told so, and begins anew; otherwise it would miss what comes first.
     ends = [0, posts, posts + posts // 4, posts + posts // 4 + posts // 8, posts + posts // 2]
     parts = [range(*each) for each in pairwise(ends)]
     wrong: list[str] = []
@@ -42,7 +40,7 @@ async def stall(settings: Settings, logs: Path, *, posts: int, stall_s: float) -
             await truth.wait(len(parts[0]), START_S, fleet.revive)
             wrong += [] if await probe.turns(True, _SLACK_S) is not None else ["/healthz was red with all well"]
 
-            await _delete(settings, deleted)
+            await _delete_alerts(settings, deleted, truth)
             await feed(settings, numbered(parts[1]))
             red_s = await probe.turns(False, stall_s + _SLACK_S)
             wrong += (
@@ -57,7 +55,7 @@ async def stall(settings: Settings, logs: Path, *, posts: int, stall_s: float) -
             wrong += [] if green is not None else ["/healthz stayed red after the topic was there again"]
             restarts = fleet.restarts
 
-            await _delete(settings, deleted)
+            await _delete_alerts(settings, deleted, truth)
             await feed(settings, numbered(parts[2]))
             await probe.turns(False, stall_s + _SLACK_S)
             sigterm_s = await _end(fleet)
@@ -92,6 +90,15 @@ async def _end(fleet: Fleet) -> float:
         return (await asyncio.to_thread(fleet.stop, "r0", START_S))[0]
     except subprocess.TimeoutExpired:
         return START_S
+
+
+async def _delete_alerts(settings: Settings, topic: str, truth: Truth) -> None:
+    """Delete the topic once all that is due in it was read; made again, it is read from its beginning."""
+    async with asyncio.timeout(START_S):
+        while not truth.due <= truth.ids.keys():
+            await truth.read()
+    await _delete(settings, topic)
+    truth.begin_anew(topic)
 
 
 async def _delete(settings: Settings, topic: str) -> None:

@@ -83,6 +83,12 @@ class Truth:
         """Posts with an end, whichever."""
         return len(self.events.keys() | self.letters.keys())
 
+    def begin_anew(self, topic: str) -> None:
+        """Read a topic from its beginning: another one by that name, which is to come."""
+        for each in self._consumer.assignment():
+            if each.topic == topic:
+                self._consumer.seek(each, 0)
+
     async def read(self, timeout_ms: int = 100) -> None:
         """Count what has arrived."""
         for partition, records in (await self._consumer.getmany(timeout_ms=timeout_ms)).items():
