@@ -166,10 +166,10 @@ class Truth:
 
     async def _written(self, everything: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> int:
         """Events in the topic, those of aborted transactions too."""
-        partitions = [each for each in ends if each.topic == self.settings.topics.events]
-        everything.assign(partitions)
+        of_events = {each: end for each, end in ends.items() if each.topic == self.settings.topics.events}
+        everything.assign(list(of_events))
         count = 0
-        while any([await everything.position(each) < ends[each] for each in partitions]):
+        while not await reached(everything, of_events):
             count += sum(len(records) for records in (await everything.getmany(timeout_ms=100)).values())
         return count
 
