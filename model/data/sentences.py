@@ -1,9 +1,11 @@
-"""This project's own sentences in 87 languages: pleas, offers, reports, warnings, and ordinary ones.
+"""This project's own sentences in 89 languages: pleas, offers, reports, warnings, ordinary ones, and invented posts.
 
 Written for the project (by a language model, read by no native speaker), no network's posts. ``sentences/`` has a file
 a language with ``text``, ``info`` and ``human`` (labels as :data:`model.scorer.LABELS` names them), ``request``
 and ``kind``: plea, offer (help that is there, was given, or is asked about from afar, in a plea's own words), report,
-warning, and ordinary, which has words of disaster and speaks of none. An eighth of each language is dev; four
+warning, ordinary, which has words of disaster and speaks of none, and post: what people, papers and agencies might
+write about a disaster that never happened, of some thirty kinds, or about anything else in the same hour. Sympathy has
+no category (``human`` is null), as in CrisisLexT26. An eighth of each language is dev; four
 languages, and ``apart.jsonl``, which was written without sight of the others, some of it in languages that have no
 file, are test.
 """
@@ -32,9 +34,10 @@ class Sentence(NamedTuple):
     text: str
     language: str
     informativeness: str
-    humanitarian: str
+    humanitarian: str | None
+    """None where nobody should be asked: sympathy, of a post."""
     request: bool
-    kind: Literal["plea", "offer", "report", "warning", "ordinary"]
+    kind: Literal["plea", "offer", "report", "warning", "ordinary", "post"]
     split: Literal["train", "dev", "test"]
 
 
@@ -62,8 +65,8 @@ def sentence_rows(first_group: int = 0) -> list[Row]:
 def _row(sentence: Sentence, group: int) -> Row:
     answers = {
         "informativeness": sentence.informativeness,
-        "humanitarian": sentence.humanitarian,
         "request": "request" if sentence.request else "no_request",
+        **({"humanitarian": sentence.humanitarian} if sentence.humanitarian else {}),
     }
     return Row(
         key=f"{EVENT}-{group}",

@@ -128,6 +128,7 @@ def tables(
     help="unified, unseen-events and formats (as served here beside float32) judge --model, the others train their own",
 )
 @click.option("--model", default="default", show_default=True, help="the model to judge")
+@click.option("--start", help="official: begin with this model's text layers, as 'default', in place of the package's")
 @click.option("--source", "sources", multiple=True, help="leave-one-source-out: only this source; may be repeated")
 @PRESET
 @SET
@@ -147,6 +148,7 @@ def evaluate(
     data: Path,
     protocol: str,
     model: str,
+    start: str | None,
     sources: tuple[str, ...],
     preset: str,
     settings: tuple[str, ...],
@@ -159,6 +161,7 @@ def evaluate(
     """Measure a model on posts it has not seen: accuracy, F1, HL, MAP, ECE, with intervals by duplicate group."""
     from model.data.crisis import load_rows
     from model.data.rows import sample
+    from model.serving.bundle import load_bundle
     from model.training import protocols
     from model.training.checkpoint import claim
     from model.training.mix import load_mix
@@ -166,14 +169,25 @@ def evaluate(
     recipe = recipe_of(preset, short=short, settings=settings)
     if members and recipe.text:
         recipe = replace(recipe, text=replace(recipe.text, members=members))
+    if start and protocol != "official":
+        raise click.UsageError("--start is of --protocol official: what other protocols leave out, a model has learned")
     try:
+        begun = load_bundle(start) if start else None
         mixed = protocol in ("unseen-events", "leave-one-source-out", "formats")
         chosen = load_mix(data, count=rows) if mixed else sample(load_rows(data), rows)
         if work:
-            claim(work, {"protocol": protocol, "recipe": asdict(recipe), "rows": rows})
+            claim(
+                work,
+                {
+                    "protocol": protocol,
+                    "recipe": asdict(recipe),
+                    "rows": rows,
+                    "start": begun and begun.manifest.sha256,
+                },
+            )
         match protocol:
             case "official":
-                figures = protocols.official(chosen, recipe, work)
+                figures = protocols.official(chosen, recipe, work, begun)
             case "srilanka-5fold":
                 figures = protocols.srilanka(chosen, recipe, work)
             case "leave-one-event-out":

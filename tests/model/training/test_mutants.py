@@ -124,6 +124,27 @@ def test_the_official_protocol_learns_no_row_of_the_splits_and_calibrates_on_dev
     assert asked == [3, 1], "as many as the dev part has; the test part of the first has four"
 
 
+def test_the_official_protocol_that_begins_with_a_model_asks_nothing_that_this_has_learned(monkeypatch):
+    """Of the official dev part half lies in the unified train part, which shipped models learn from."""
+    dev = {"informativeness": "dev", "humanitarian": "dev"}
+    rows = [row(1, official=dev, answers=YES), row(2, official=dev, answers=YES, split="dev"), row(3, answers=YES)]
+    asked, begun = [], []
+
+    def tuned(name, rows, recipe, work, start):
+        begun.append(start)
+        return SimpleNamespace(
+            predict=lambda t: asked.append(t) or {c: torch.ones(len(t), len(LABELS[c])) for c in LABELS}
+        )
+
+    monkeypatch.setattr(protocols, "_tuned", tuned)
+    monkeypatch.setattr(Calibration, "fit", lambda *_: None)
+    monkeypatch.setattr(protocols, "figures", lambda *_: {})
+    start = object()
+    protocols.official(rows, Recipe.product(), start=start)
+    assert begun == [start, start]
+    assert asked[0] == [rows[1].text], "what the dev part holds and the model has not learned"
+
+
 def test_a_fold_neither_learns_nor_stops_nor_calibrates_on_what_it_answers(fits, monkeypatch):
     pairs = [row(i) for i in range(80)]
     answered = []
