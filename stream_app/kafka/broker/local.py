@@ -193,7 +193,7 @@ class LocalBroker:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the parent, which stops the broker last
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the one call in it is async-signal-safe
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - the one call in it is async-signal-safe
             )
 
     def _classes(self, distribution: Distribution) -> str:
@@ -299,8 +299,8 @@ def _answers(port: int) -> bool | None:
         return False
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """What the child calls before Java: ask Linux to kill it when this program is gone, however it went."""
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child calls before its program (``preexec_fn``): ask Linux to kill it when this one is gone, however."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

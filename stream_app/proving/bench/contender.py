@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 
+from stream_app.kafka.broker.local import die_with_parent
 from stream_app.kafka.clients import admin_client, client_options
 from stream_app.kafka.topics import ensure_topics
 from stream_app.proving.bench.pace import ContenderError, Pace, pace
@@ -165,7 +166,12 @@ async def contender(
             await consumer.seek_to_beginning()
             with tempfile.TemporaryFile() as log:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", *arguments, env={**os.environ, **mine}, stdout=log, stderr=log
+                    sys.executable,
+                    *("-m", *arguments),
+                    env={**os.environ, **mine},
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=die_with_parent(),
                 )
                 running = Contender(topics.posts, process, producer, consumer)
                 watching = asyncio.create_task(running.watch())
