@@ -1,4 +1,4 @@
-"""This project's own sentences in 89 languages: pleas, offers, reports, warnings, ordinary ones, and invented posts.
+"""This project's own sentences in 87 languages: pleas, offers, reports, warnings, ordinary ones, and invented posts.
 
 Written for the project (by a language model, read by no native speaker), no network's posts. ``sentences/`` has a file
 a language with ``text``, ``info`` and ``human`` (labels as :data:`model.scorer.LABELS` names them), ``request``

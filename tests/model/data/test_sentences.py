@@ -11,7 +11,7 @@ SENTENCES = list(load_sentences())
 
 
 def test_each_says_one_thing_of_itself():
-    assert len(SENTENCES) > 6500
+    assert len(SENTENCES) > 13000
     assert len({each.language for each in SENTENCES}) == 87
     for each in SENTENCES:
         assert each.kind in ("plea", "offer", "report", "warning", "ordinary", "post"), each
@@ -33,8 +33,9 @@ def test_no_sentence_is_on_two_sides():
 
 @pytest.fixture(scope="module")
 def answers(default_scorer):
-    """The default model's labels of all sentences it did not learn from."""
-    unseen = [each for each in SENTENCES if each.split != "train"]
+    """The default model's labels of all sentences it did not learn from, and of each fourth invented post."""
+    unseen = [each for each in SENTENCES if each.split != "train" and each.kind != "post"]
+    unseen += [each for each in SENTENCES if each.split != "train" and each.kind == "post"][::4]
     scorer = default_scorer()
     scored = []
     for start in range(0, len(unseen), 64):
@@ -44,7 +45,7 @@ def answers(default_scorer):
 
 def test_cries_for_help_are_found_in_every_language(answers):
     """The worst error this product can make is to miss one. Floors below what was measured, see the model card."""
-    pleas = [(each, labels) for each, labels in answers if each.request]
+    pleas = [(each, labels) for each, labels in answers if each.kind == "plea"]
     found = [labels["request"].label == "request" for _, labels in pleas]
     missed = [each.text for each, labels in pleas if labels["humanitarian"].label == "not_humanitarian"]
     assert sum(found) / len(found) >= 0.94
