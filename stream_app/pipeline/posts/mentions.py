@@ -293,6 +293,8 @@ def _no_place(words: Words, at: int, length: int, beside: tuple[str, str], *, ca
         return noun in KINDS_OF_PLACE or noun in CRISIS or (words.upper(at) and not words.upper(at + 1))
     if length == 1 and (key in CRISIS or (not capital and not tag and key in SMALL_OTHERWISE)):
         return True
+    if length == 1 and key in KINDS_OF_PLACE and words.opens(at):  # "Bridge collapsed in Paris": Bridge is in Kent, too
+        return True
     before, after = beside
     if before in GIVEN or (before == "of" and words.before(at - 1) == "gulf"):
         return True

@@ -107,6 +107,7 @@ def test_found(text, name, country):
         "Springfield storm",
         "https://Paris.example/Nepal @Nepal @Houston",
         "THE ROAD IS CUT",
+        "Bridge collapsed. River rising",  # Bridge lies in Kent
         "The bridge has been swept away",  # there is a town that somebody calls so
         "Kathmndu",  # misspelt, and nothing speaks for a place
     ],
