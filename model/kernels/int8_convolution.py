@@ -12,8 +12,11 @@ from typing import NamedTuple, Self, cast
 import torch
 from torch import Tensor
 
-from model.kernels.int8 import MARGIN, Seen, rounded
+from model.kernels.int8 import Seen, rounded
 from model.kernels.packed import FUSED, Activation, Operation, convolution, same
+
+MARGIN = 1.2
+"""How far beyond what was seen an input may go before it is cut."""
 
 
 class Grid(NamedTuple):

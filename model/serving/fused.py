@@ -61,9 +61,9 @@ least. A pass costs 6 ms of a core beside 3.4 a text, and whoever else needs a c
 KEPT_KERNELS = 256
 """Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024
 a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
-CLOSE = 0.12
-"""Posts whose two likeliest labels of a concept are this near in 8 bit are asked again in floats: a tenth of texts
-and nearly all those whose label 8 bits change (docs/performance.md has both for .1 to .2)."""
+CLOSE = {False: 0.05, True: 0.1}
+"""Posts, without and with a photo, whose two likeliest labels of a concept are this near in 8 bit are asked again in
+floats: a twentieth of texts and nearly all those whose label 8 bits change (docs/performance.md has .03 to .08)."""
 _BY_TEXT = {*CONCEPTS} - {"damage"}
 _ALONE = {"text": (True, False, True), "image": (False, True, False)}
 """What is shown of text, image and context when one is asked without the other; context goes with the text."""
@@ -165,7 +165,7 @@ class FusedScorer:
         scored = self._told(judged, mask)
         if self.number_format != "int8":
             return scored
-        unsure = [close(each) for each in scored]
+        unsure = [close(each, CLOSE[bool(post.images)]) for each, post in zip(scored, posts, strict=True)]
         texts = [i for i in words if unsure[i] & _BY_TEXT]
         seen = [i for i, post in enumerate(posts) if post.images and unsure[i] - (_BY_TEXT if i in words else set())]
         if again := sorted({*texts, *seen}):
@@ -270,12 +270,12 @@ def _room(rows: Tensor, where: Device) -> Tensor:
     return torch.cat((rows, rows[:1].expand(roomy(len(rows)) - len(rows)))) if where.padded else rows
 
 
-def close(scored: Scored) -> set[Concept]:
+def close(scored: Scored, within: float) -> set[Concept]:
     """The concepts whose two likeliest labels are nearly as likely."""
     found: set[Concept] = set()
     for concept, answer in scored.labels.items():
         first, second = sorted(answer.probabilities.values(), reverse=True)[:2] or (1.0, 0.0)
-        if first - second < CLOSE:
+        if first - second < within:
             found.add(concept)
     return found
 

@@ -13,8 +13,9 @@ from model.serving.bundle import Manifest, load_bundle, save_bundle
 
 RANGES = "ranges.text"
 """Their part of a bundle."""
-_SHOWN = 192
-"""Of our own sentences, in all languages, an int8 text encoder is shown so many: 1.5 s of a core."""
+_SHOWN = 1024
+"""Of our own sentences, in all languages, an int8 text encoder is shown so many: 12 s of a core. What is rare in 192 of
+them is cut in service, which was a fifth of what 8 bits changed."""
 
 
 def text_ranges(text_model: str, tuned: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -40,11 +40,24 @@ def test_a_channel_a_hundred_times_as_loud_does_not_silence_the_others():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_nothing_overflows_where_all_inputs_and_weights_are_at_their_loudest(sign):
-    weight, x = torch.full((8, 64), 3.0 * sign), torch.full((4, 64), 5.0)
-    low, high = torch.full((64,), -5.0), torch.full((64,), 5.0)
-    said = eight_bit(weight, torch.zeros(8), "gelu" if sign > 0 else "none", Seen(low, high, torch.zeros(64)))(x)
-    assert said == pytest.approx(torch.full((4, 8), 960.0 * sign), rel=0.01)
+@pytest.mark.parametrize(("lowest", "share"), [(-5.0, 0.5), (-0.1, 0.55)])
+def test_nothing_overflows_where_all_inputs_are_loud_and_the_loudest_are_cut(lowest, share, sign):
+    """At ``share`` of the way up nothing is cut; at the top two products may pass 16 bits, which must not wrap them."""
+    weight, low, high = torch.full((8, 64), 3.0 * sign), torch.full((64,), lowest), torch.full((64,), 5.0)
+    run = eight_bit(weight, torch.zeros(8), "gelu" if sign > 0 else "none", Seen(low, high, torch.zeros(64)))
+    loud, loudest = (run(torch.full((4, 64), value)) * sign for value in (high[0] * share, high[0]))
+    assert loud == pytest.approx(torch.full((4, 8), 960.0 * share), rel=0.02)
+    assert loudest.min() > 1.1 * loud.max()
+    assert loudest.max() < 1.02 * 960
+
+
+def test_what_comes_from_a_gelu_has_room_above_what_was_seen():
+    x, weight, bias = layer(5, 384, 32)
+    x = F.gelu(x)
+    before = F.linear(x, weight, bias)
+    few, whole = (eight_bit(weight, bias, "none", Seen.of(x * share))(x) for share in (1 / 1.15, 1.0))
+    off, cut = ((said - before).norm() / before.norm() for said in (whole, few))
+    assert cut < 1.5 * off
 
 
 def test_what_lies_outside_the_bounds_is_cut_and_does_no_harm_to_other_rows():

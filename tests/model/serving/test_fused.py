@@ -201,7 +201,7 @@ def test_in_8_bit_labels_are_those_of_floats(in_both_formats):
 @pytest.mark.parametrize(("close_by", "again"), [(0.0, False), (2.0, True)])
 def test_what_8_bits_leave_unsure_is_asked_again_in_floats(in_both_formats, monkeypatch, close_by, again):
     exact, quick, posts = in_both_formats
-    monkeypatch.setattr(fused, "CLOSE", close_by)
+    monkeypatch.setattr(fused, "CLOSE", dict.fromkeys((False, True), close_by))
     off = max(
         abs(value - other.labels[concept].probabilities[label])
         for one, other in zip(exact, quick.score(posts), strict=True)
@@ -219,7 +219,7 @@ def test_only_what_an_unsure_label_hangs_on_is_read_again(scorer, monkeypatch, u
     """A text, a photo, and both."""
     if scorer.number_format != "int8":
         pytest.skip("no 8-bit products on this processor")
-    monkeypatch.setattr(fused, "close", lambda _: unsure)
+    monkeypatch.setattr(fused, "close", lambda *_: unsure)
     exact = {"text": 0, "image": 0}
 
     def counted(name, read):
