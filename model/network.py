@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +22,7 @@ from model.multitask.losses import Granularity, TaskLosses, task_counts, task_lo
 from model.multitask.output import NetworkOutput
 from model.multitask.task_interaction import InteractionHeads, LinearHeads
 
+FORMER = "apart_widths"
 FusionName = Literal["improved_graph", "graph", "tensor", "concat"]
 
 
@@ -50,9 +51,16 @@ class NetworkConfig(BaseModel):
     apart: Mapping[str, str] = {}
     """Concepts that one modality answers, and its name: damage is a matter of the photo. In training they are tasks of
     the fusion like the others, in service :class:`Apart` answers."""
-    apart_widths: Mapping[str, int] = {}
-    """How many entries of the vector such a concept reads, where that is not as many as the fusion: a photo's vector
-    goes on after those with what earlier layers saw."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_before(cls, fields: Any) -> Any:
+        """Up to 0.9.0 a concept could read more of a vector than the fusion does; where none did, all is as before."""
+        if not (isinstance(fields, dict) and FORMER in fields):
+            return fields
+        widths, own = fields[FORMER], dict(fields.get("modalities", {})).values()
+        kept = {name: value for name, value in fields.items() if name != FORMER}
+        return kept if isinstance(widths, dict) and {*widths.values()} <= {*own} else fields
 
     @classmethod
     def paper(cls, modalities: Mapping[str, int], concepts: Mapping[str, tuple[str, ...]], **changes: Any) -> Self:
@@ -105,16 +113,13 @@ class FusionNetwork(nn.Module):
         heads = InteractionHeads if config.heads == "interaction" else LinearHeads
         self.heads = heads(config.trunk, {concept: config.columns(concept) for concept in config.concepts})
         self.apart = nn.ModuleDict(
-            {
-                concept: Apart(config.apart_widths.get(concept, config.modalities[m]), config.columns(concept))
-                for concept, m in config.apart.items()
-            }
+            {concept: Apart(config.modalities[m], config.columns(concept)) for concept, m in config.apart.items()}
         )
 
     def forward(self, vectors: Mapping[str, Tensor], mask: Tensor) -> NetworkOutput:
         """Label a batch: ``vectors`` [b, d_i] by modality name, ``mask`` [b, N] bool in the config's order.
 
-        Vectors may be longer: each part reads the first entries, as many as it was made for.
+        Vectors may be longer: the fusion reads the first d_i entries, :class:`Apart` the last.
 
         Raises:
             ValueError: a row without any modality.

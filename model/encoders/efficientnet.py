@@ -1,7 +1,8 @@
 """EfficientNet-lite0's layers (Tan and Le, 2019, arXiv:1905.11946) and two ways through them: in floats and in 8 bit.
 
 A norm and an activation are part of the convolution before them. In 8 bit all but the first run on integers; between
-blocks, where branches are added, channels are floats.
+blocks, where branches are added, channels are floats. The network's end, its last block and the convolution after it,
+may be there more than once: all are given the same and each makes a vector.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from model.kernels.int8_convolution import Grid, eight_bit, rows
 from model.kernels.packed import Activation, Operation, convolution
 
 WIDTH = 1280
-"""Entries of a vector that are the network's own pooled features; the fusion reads these."""
-_POOLED = {15: 192, 16: 320}
-"""Blocks whose outputs' means and maxima follow, by their place among all, and their channels."""
-DETAILED = WIDTH + 2 * sum(_POOLED.values())
-"""Entries of a whole vector."""
+"""Entries of the vector of one end."""
 _BLOCKS = 16
+_TRUNK = _BLOCKS
+"""What all ends share: the first convolution and all blocks but the last."""
 _HALVING = frozenset({1, 3, 5, 11})
 """Blocks at stride 2: the first of stages 2, 3, 4 and 6."""
 _EPS = 1e-3
@@ -45,6 +44,11 @@ class Convolution(NamedTuple):
         """1, or as many as channels."""
         return 1 if self.weight.shape[1] > 1 else len(self.weight)
 
+    @property
+    def inputs(self) -> int:
+        """Its input's channels."""
+        return self.weight.shape[1] * self.groups
+
     def floats(self, device: torch.device, dtype: torch.dtype) -> Operation:
         """Its operation in a float format."""
         weight, bias = (each.to(device, dtype) for each in (self.weight, self.bias))
@@ -52,10 +56,11 @@ class Convolution(NamedTuple):
 
 
 Blocks = list[list[Convolution]]
+"""The first convolution, 15 blocks, and any number of ends."""
 
 
 def folded(state: Mapping[str, Tensor]) -> Blocks:
-    """The layers of weights by the package's names: the first one, 16 blocks, the last one."""
+    """The layers of weights by the package's names."""
 
     def layer(conv: str, norm: str, activation: Activation, stride: int = 1) -> Convolution:
         scale, shift, mean, variance = (
@@ -72,44 +77,77 @@ def folded(state: Mapping[str, Tensor]) -> Blocks:
         steps.append(layer(f"{block}._depthwise_conv", f"{block}._bn1", "relu6", stride))
         steps.append(layer(f"{block}._project_conv", f"{block}._bn2", "none"))
         blocks.append(steps)
-    return [*blocks, [layer("_conv_head", "_bn1", "relu6")]]
+    return [*blocks[:_TRUNK], [*blocks[_TRUNK], layer("_conv_head", "_bn1", "relu6")]]
+
+
+def tuned(end: Sequence[Convolution], own: Mapping[str, Tensor]) -> tuple[list[Convolution], list[Seen]]:
+    """An end with other weights, and what its layers are given for photos.
+
+    ``own`` has ``I.weight`` and ``I.bias`` of the end's layer I and ``I.seen`` [3, in] (:meth:`Seen.kept`).
+
+    Raises:
+        ValueError: it is not of such an end.
+    """
+    wanted = {
+        f"{i}.{name}": shape
+        for i, (weight, bias, *_) in enumerate(end)
+        for name, shape in (("weight", weight.shape), ("bias", bias.shape), ("seen", (3, end[i].inputs)))
+    }
+    if {name: value.shape for name, value in own.items()} != wanted:
+        raise ValueError("its own photo layers are another encoder's: train the model again with this version")
+    layers = [
+        each._replace(weight=own[f"{i}.weight"].float(), bias=own[f"{i}.bias"].float()) for i, each in enumerate(end)
+    ]
+    return layers, [Seen.read(own[f"{i}.seen"]) for i in range(len(end))]
 
 
 def in_floats(
     blocks: Blocks, device: torch.device, dtype: torch.dtype, made: Callable[[Operation], Operation] = lambda run: run
 ) -> Operation:
-    """Pooled features [b, 2304] float32 of pixels [b, 224, 224, 3] uint8; ``made`` may wrap each layer's operation."""
-    first, *others = [[made(each.floats(device, dtype)) for each in block] for block in blocks]
-    return lambda pixels: _pooled(first, others, pixels.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1)
+    """Pooled features [b, 1280 an end] float32 of pixels [b, 224, 224, 3] uint8.
+
+    ``made`` may wrap each layer's operation.
+    """
+    steps = [[made(each.floats(device, dtype)) for each in block] for block in blocks]
+    return lambda pixels: _pooled(steps, _scaled(pixels, dtype))
+
+
+def before_ends(blocks: Blocks, device: torch.device, dtype: torch.dtype) -> Operation:
+    """What every end is given, [b, 192, 7, 7], of pixels [b, 224, 224, 3] uint8."""
+    steps = [[each.floats(device, dtype) for each in block] for block in blocks[:_TRUNK]]
+    return lambda pixels: _shared(steps, _scaled(pixels, dtype))
 
 
 def in_eight_bit(blocks: Blocks, seen: Sequence[Seen]) -> Operation:
     """The same in 8 bit on a CPU, for photos of which the layers were given what was ``seen``."""
     left = iter(seen)
     grids = [[_grid(layer, next(left)) for layer in block] for block in blocks]
-    first = [each.floats(torch.device("cpu"), torch.float32) for each in blocks[0]]
-    others = []
+    steps = [[each.floats(torch.device("cpu"), torch.float32) for each in blocks[0]]]
     for block, of in zip(blocks[1:], grids[1:], strict=True):
         wanted = [*of[1:], block[-1].activation]
-        steps = [
+        run = [
             eight_bit(layer.weight, layer.bias, given, then, stride=layer.stride, groups=layer.groups)
             for layer, given, then in zip(block, of, wanted, strict=True)
         ]
-        others.append([of[0].read(), *steps])
-    return lambda pixels: _pooled(first, others, pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        steps.append([of[0].read(), *run])
+    return lambda pixels: _pooled(steps, _scaled(pixels, torch.float32))
 
 
-def _pooled(first: Sequence[Operation], others: Sequence[Sequence[Operation]], x: Tensor) -> Tensor:
-    """All blocks' operations over x [b, 3, 224, 224], and what they put out, pooled [b, 2304] float32."""
-    x = _through(first, x)
-    *middle, last = others
-    pooled = []
-    for number, block in enumerate(middle, 1):
+def _scaled(pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    return pixels.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1
+
+
+def _shared(steps: Sequence[Sequence[Operation]], x: Tensor) -> Tensor:
+    for block in steps:
         y = _through(block, x)
         x = y.add_(x) if y.shape == x.shape else y
-        if number in _POOLED:
-            pooled += [x.mean((2, 3)), x.amax((2, 3))]
-    return torch.cat([_through(last, x).mean((2, 3)), *pooled], 1).float()
+    return x
+
+
+def _pooled(steps: Sequence[Sequence[Operation]], x: Tensor) -> Tensor:
+    """All operations over x [b, 3, 224, 224], and what each end puts out, pooled, side by side."""
+    x = _shared(steps[:_TRUNK], x)
+    return torch.cat([_through(end, x).mean((2, 3)) for end in steps[_TRUNK:]], 1).float()
 
 
 def watched(blocks: Blocks, photos: Sequence[Tensor]) -> list[Seen]:

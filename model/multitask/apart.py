@@ -15,7 +15,7 @@ _LEAVE_OUT, _DROPOUT = 0.3, 0.5
 class Apart(nn.Module):
     """Vectors [b, d] to logits [b, K] by an ensemble (Lakshminarayanan et al., 2017, arXiv:1612.01474).
 
-    Of longer vectors the first ``width`` entries are read.
+    Of longer vectors the last ``width`` entries are read: an encoder puts there what was made for this.
     """
 
     def __init__(self, width: int, labels: int) -> None:
@@ -28,7 +28,7 @@ class Apart(nn.Module):
 
     def members(self, vectors: Tensor) -> Tensor:
         """Each member's own logits [members, b, K]."""
-        x = F.dropout(self.standardise(vectors[:, : self.width]), _LEAVE_OUT, self.training)
+        x = F.dropout(self.standardise(vectors[:, -self.width :]), _LEAVE_OUT, self.training)
         hidden = F.dropout(F.gelu(self.inner(x)), _DROPOUT, self.training)
         return torch.einsum("bmh,mhk->mbk", hidden.view(-1, _MEMBERS, _HIDDEN), self.outer) + self.bias
 
@@ -38,7 +38,7 @@ class Apart(nn.Module):
 
     def fit(self, vectors: Tensor, classes: Tensor, *, epochs: int = 15, batch: int = 64, rate: float = 1e-3) -> None:
         """Learn from nothing of labelled rows: vectors [n, d], class indices [n]."""
-        self.standardise.fit(vectors[:, : self.width])
+        self.standardise.fit(vectors[:, -self.width :])
         self.learn(vectors, classes, epochs=epochs, batch=batch, rate=rate)
 
     def learn(self, vectors: Tensor, classes: Tensor, *, epochs: int = 15, batch: int = 64, rate: float = 1e-4) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from model.encoders.text import PACKAGED
-from model.network import NetworkConfig
+from model.network import FORMER, NetworkConfig
 from model.scorer import ModelRefusedError
 
 WEIGHTS = "model.safetensors"
@@ -47,7 +47,10 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A manifest and its tensors: ``text.*``, ``network.*``, ``context.*``, ``calibration.*`` and ``ranges.text.*``."""
+    """A manifest and its tensors: ``text.*``, ``network.*``, ``context.*``, ``calibration.*`` and ``ranges.text.*``.
+
+    ``image.*`` are of a photo encoder's own end, where the model has one.
+    """
 
     manifest: Manifest
     tensors: Mapping[str, Tensor]
@@ -83,6 +86,11 @@ def _manifest(file: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(file.read_bytes())
     except ValidationError as error:
+        if any(problem["loc"] == ("network", FORMER) for problem in error.errors()):
+            raise ModelRefusedError(
+                f"{file} is of a model whose damage network reads more of a photo's vector than this version makes: "
+                "train it again with this version"
+            ) from None
         named = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]}
         known = ", ".join(sorted(named & Manifest.model_fields.keys()))
         what = (

@@ -96,7 +96,7 @@ class FusedScorer:
         self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.where, self.number_format)
         if quick := self.number_format == "int8":
             self.text.quicken(bundle.part(RANGES) or self.text.ranges(sample()))
-        self.image = ImageEncoder.load(self.where, dtype, eight_bit=quick)
+        self.image = ImageEncoder.load(self.where, dtype, eight_bit=quick, own=bundle.part("image"))
         self.context = ContextEncoder()
         self.context.load_state_dict(bundle.part("context"))
         self.network = FusionNetwork(manifest.network, dtype)

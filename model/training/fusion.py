@@ -75,19 +75,21 @@ def fit(
     done: EpochDone = lambda *_: None,
     checkpoint: Path | None = None,
     start: Mapping[str, Tensor] | None = None,
+    apart: Mapping[str, Tensor] | None = None,
     device: torch.device | None = None,
 ) -> FusionNetwork:
     """The network of the epoch with the least unweighted validation loss; the same seed gives the same network.
 
     With ``checkpoint`` every epoch is saved there, and training goes on from it if it exists. ``start`` are weights to
-    begin with, which are kept where no epoch betters them. The network is left on the CPU.
+    begin with, which are kept where no epoch betters them; ``apart`` those of concepts that were learned already, by
+    name (``damage.bias``). The network is left on the CPU.
     """
     torch.manual_seed(plan.seed)
     device = device or torch.device("cpu")
     network = FusionNetwork(config, fastest_dtype(device))
     if start is None:
         network.align.fit([train.values[name] for name in config.modalities], train.mask)
-        _fit_apart(network, train)
+        _fit_apart(network, train, apart or {})
     else:
         network.load_state_dict(dict(start))
         _tune_apart(network, train, dev, plan.enough)
@@ -115,9 +117,12 @@ def fit(
     return network.to("cpu").eval()
 
 
-def _fit_apart(network: FusionNetwork, train: Vectors) -> None:
+def _fit_apart(network: FusionNetwork, train: Vectors, known: Mapping[str, Tensor]) -> None:
     """What one modality answers, from all rows that have it and a label when seen by it alone. The fusion follows."""
     for concept, part in _apart(network).items():
+        if f"{concept}.bias" in known:
+            part.load_state_dict({name: known[f"{concept}.{name}"] for name in part.state_dict()})
+            continue
         x, y = _alone(network, train, concept)
         if len(y):
             part.fit(x, y)

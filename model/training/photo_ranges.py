@@ -16,27 +16,28 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.data.crisis import load_rows
-from model.encoders.efficientnet import folded, watched
+from model.encoders.efficientnet import Blocks, folded, watched
 from model.encoders.image import RANGES, packaged_state, prepare
 
 _SHOWN, _AT_ONCE = 256, 8
 
 
 @torch.inference_mode()
-def photo_ranges(photos: Sequence[Path]) -> dict[str, Tensor]:
-    """Of each layer by its number, [3, in] float16."""
+def photo_ranges(photos: Sequence[Path], blocks: Blocks) -> list[Tensor]:
+    """Of each layer [3, in] float16, for 256 of these photos, eight at least."""
     pixels = []
-    for path in photos:
+    for path in photos[:: max(1, len(photos) // _SHOWN)][:_SHOWN]:
         with Image.open(path) as photo:
             pixels.append(torch.from_numpy(prepare(photo)))
     batches = [torch.stack(pixels[i : i + _AT_ONCE]) for i in range(0, len(pixels) - _AT_ONCE + 1, _AT_ONCE)]
-    return {str(i): seen.kept() for i, seen in enumerate(watched(folded(packaged_state()), batches))}
+    return [seen.kept() for seen in watched(blocks, batches)]
 
 
 def main(data: Path) -> None:
     """Write them where the encoder reads them."""
     photos = sorted(row.image for row in load_rows(data) if row.image and row.split == "train")
-    save_file(photo_ranges(photos[:: max(1, len(photos) // _SHOWN)][:_SHOWN]), RANGES)
+    found = photo_ranges(photos, folded(packaged_state()))
+    save_file({str(i): each for i, each in enumerate(found)}, RANGES)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from model.serving.ranges import RANGES, text_ranges
 from model.training.about import About
 from model.training.fusion import FusionPlan, fit, logits_of
 from model.training.mix import epoch, fusion_rows
+from model.training.photo import CONCEPT, PhotoPlan, tune_end
 from model.training.text import TARGETS, TextPlan, distinct, each_once, fine_tune, without_leaks
 from model.training.vectors import Vectors, assemble, encode_context, encode_images, encode_text
 
@@ -48,14 +49,16 @@ class Recipe:
     changes: Mapping[str, Any]
     """Fields of the config that differ from the preset."""
     text_model: str = PACKAGED
+    photo: PhotoPlan | None = None
+    """How an end of the photo encoder is tuned, or none is."""
     mixed: bool = True
     """Whether an epoch of the text layers is drawn as :mod:`model.training.mix` says, or shows each row once."""
 
     @classmethod
     def product(cls) -> Recipe:
-        """Fine-tuned text layers, then improved graph fusion with dynamic multitask."""
+        """Fine-tuned text and photo layers, then improved graph fusion with dynamic multitask."""
         fusion = FusionPlan(rate=3e-4, attention_rate=3e-3, batch=256, epochs=8, patience=3)
-        return cls(TextPlan(), fusion, "product", {"dropout": 0.2, "apart": {"damage": "image"}})
+        return cls(TextPlan(), fusion, "product", {"dropout": 0.2, "apart": {CONCEPT: "image"}}, photo=PhotoPlan())
 
     @classmethod
     def literal(cls) -> Recipe:
@@ -73,18 +76,18 @@ class Recipe:
         return replace(cls.retune(), text=TextPlan(members=1, rate=5e-5))
 
     def config(self, vectors: Vectors) -> NetworkConfig:
-        """The network's shape for vectors of these widths; what answers apart reads the whole of a photo's."""
+        """The network's shape for vectors of these widths; of a photo's it reads one end's."""
         whole = {name: value.shape[1] for name, value in vectors.values.items()}
         widths = {name: min(width, WIDTH) if name == "image" else width for name, width in whole.items()}
-        longer = {c: whole[m] for c, m in self.changes.get("apart", {}).items() if whole[m] > widths[m]}
         learned = {str(concept): labels for concept, labels in LABELS.items()}
         preset = NetworkConfig.paper if self.network == "paper" else NetworkConfig.product
-        return preset(widths, learned, **({"apart_widths": longer} if longer else {}), **self.changes)
+        return preset(widths, learned, **self.changes)
 
     def shortened(self) -> Recipe:
         """The same steps, one epoch each."""
         text = replace(self.text, members=1, epochs=1) if self.text else None
-        return replace(self, text=text, fusion=replace(self.fusion, epochs=1))
+        photo = replace(self.photo, rounds=1, epochs=1, fewest=8) if self.photo else None
+        return replace(self, text=text, photo=photo, fusion=replace(self.fusion, epochs=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Trained:
     context: ContextEncoder
     calibration: Calibration
     text: dict[str, Tensor]
+    image: dict[str, Tensor]
 
 
 def train(
@@ -110,7 +114,7 @@ def train(
     """Train on rows of the ``train`` split, stop and calibrate on ``dev``, write the bundle to ``out``.
 
     With ``start`` it goes on from that model's weights. Work in progress lies in ``out/work``: with ``resume`` finished
-    text layers and fusion epochs are taken from there.
+    text and photo layers and fusion epochs are taken from there.
 
     Raises:
         ValueError: there are no rows to learn from, or none to stop and calibrate on.
@@ -120,19 +124,23 @@ def train(
             raise ValueError(f"there is no row of the {split} split to {what}: give more rows, or name their split")
     work = out / "work"
     if not resume:
-        for stale in (work / "text.safetensors", work / "fusion.ckpt"):
+        for stale in (work / "text.safetensors", work / "image.safetensors", work / "fusion.ckpt"):
             stale.unlink(missing_ok=True)
     text_model = start.manifest.text_model if start else recipe.text_model
     with progress() as bar:
         text = _text(text_model, start.part("text") if start else {}, device, learns=recipe.text is not None)
         tuned, heads = tune(text, rows, recipe, work, bar)
+        end, heads_of_end = tune_photos(rows, recipe, work, bar, device)
+        own = end or (start.part("image") if start else {})
+        image = ImageEncoder.load(device, own=own)
         learning = fusion_rows(rows)
-        vectors, context = encode(text, learning, bar, context=_context(start))
+        vectors, context = encode(text, learning, bar, image=image, context=_context(start))
         trained = learn_fusion(
             agreeing(vectors, learning, heads),
             learning,
             recipe,
             context,
+            apart=heads_of_end,
             checkpoint=work / "fusion.ckpt",
             bar=bar,
             start=start,
@@ -141,7 +149,7 @@ def train(
     layers = tuned or (start.part("text") if start else {})
     return save_bundle(
         out,
-        {**tensors(replace(trained, text=layers)), **_ranges(text_model, tuned, layers, start)},
+        {**tensors(replace(trained, text=layers, image=own)), **_ranges(text_model, tuned, layers, start)},
         network=trained.network.config,
         text_model=text_model,
         text_files=fingerprint(Path(text_model)),
@@ -204,12 +212,33 @@ def tune(
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_file({name: value.cpu() for name, value in (layers | heads).items()}, kept)
     found = load_file(kept)
-    tuned, heads = (
-        {name.removeprefix(part): value for name, value in found.items() if name.startswith(part)}
-        for part in ("text.", "heads.")
-    )
+    tuned, heads = _part(found, "text."), _part(found, "heads.")
     encoder.load_tuned(tuned)
     return tuned, heads
+
+
+def tune_photos(
+    rows: Sequence[Row], recipe: Recipe, work: Path, bar: Progress, device: torch.device
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """An end of the photo encoder as it is shipped and its heads, by their names among a network's ``apart``.
+
+    Both are empty without a photo plan, and where too few photos were judged.
+    """
+    if recipe.photo is None:
+        return {}, {}
+    kept = work / "image.safetensors"
+    if not kept.is_file():
+        doing = bar.add_task("photo layers", total=None)
+        end, heads = tune_end(rows, recipe.photo, device, lambda n: bar.advance(doing, n))
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        parts = {"image": end, f"apart.{CONCEPT}": heads}
+        save_file({f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}, kept)
+    found = load_file(kept)
+    return _part(found, "image."), _part(found, "apart.")
+
+
+def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)}
 
 
 def agreeing(vectors: Vectors, rows: Sequence[Row], heads: Heads) -> Vectors:
@@ -240,11 +269,13 @@ def encode(
     bar: Progress | None = None,
     *,
     pixels: Tensor | None = None,
+    image: ImageEncoder | None = None,
     context: ContextEncoder | None = None,
 ) -> tuple[Vectors, ContextEncoder]:
     """All rows' vectors; the context encoder, where none is given, fitted on the ``train`` split's posts among them.
 
-    ``pixels`` are the photos' vectors where they are known already. Photos are encoded where ``text`` is.
+    ``pixels`` are the photos' vectors where they are known already. Else ``image`` encodes them, or the packaged
+    encoder where ``text`` is.
     """
     if context is None:
         posts = [row for row in rows if row.split == "train" and row.context]
@@ -253,7 +284,7 @@ def encode(
     if pixels is None:
         doing = bar.add_task("photos", total=sum(row.image is not None for row in rows)) if bar else None
         advance = (lambda n: bar.advance(doing, n)) if bar and doing is not None else (lambda _: None)
-        pixels = encode_images(ImageEncoder.load(text.device), rows, advance)
+        pixels = encode_images(image or ImageEncoder.load(text.device), rows, advance)
     words = encode_text(text.for_service(), rows)
     return assemble(rows, words, pixels, encode_context(context, rows)), context
 
@@ -264,6 +295,7 @@ def learn_fusion(
     recipe: Recipe,
     context: ContextEncoder,
     *,
+    apart: Mapping[str, Tensor] | None = None,
     checkpoint: Path | None = None,
     bar: Progress | None = None,
     start: Bundle | None = None,
@@ -271,6 +303,7 @@ def learn_fusion(
 ) -> Trained:
     """Train the network on the rows of the ``train`` split and calibrate it on those of ``dev``.
 
+    ``apart`` are weights of its part of that name that were learned already.
     With ``start`` it begins with that model's, and calibrates anew only what enough rows of ``dev``, our own sentences
     not among them, speak of: these are easier than strangers' posts.
 
@@ -296,6 +329,7 @@ def learn_fusion(
         done=done,
         checkpoint=checkpoint,
         start=start.part("network") if start else None,
+        apart=apart,
         device=device,
     )
     if start and not recipe.text and same(network.state_dict(), start.part("network")):
@@ -304,7 +338,8 @@ def learn_fusion(
             "rows, or other steps (--set fusion.rate=0.001)"
         )
     judged = vectors.take([i for i in of["dev"] if not (start and rows[i].event == SENTENCES)])
-    return Trained(network, context, calibrated(network, judged, start.part("calibration") if start else None), {})
+    calibration = calibrated(network, judged, start.part("calibration") if start else None)
+    return Trained(network, context, calibration, {}, {})
 
 
 def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
@@ -351,6 +386,7 @@ def tensors(trained: Trained) -> dict[str, Tensor]:
     """All tensors of a model under the names of its bundle."""
     parts = {
         "text": trained.text,
+        "image": trained.image,
         "network": trained.network.state_dict(),
         "context": trained.context.state_dict(),
         "calibration": trained.calibration.state_dict(),

@@ -87,7 +87,7 @@ def encode_images(encoder: ImageEncoder, rows: Sequence[Row], step: Step = lambd
     there = [i for i, row in enumerate(rows) if row.image]
     for start in range(0, len(there), 64):
         part = there[start : start + 64]
-        out[part] = encoder.encode([_photo(rows[i]) for i in part])
+        out[part] = encoder.encode([pixels_of(rows[i]) for i in part])
         step(len(part))
     return out
 
@@ -110,7 +110,8 @@ def assemble(rows: Sequence[Row], text: Tensor, image: Tensor, context: Tensor) 
     return Vectors(dict(zip(MODALITIES, (text, image, context), strict=True)), torch.tensor(present), *labels)
 
 
-def _photo(row: Row) -> NDArray[np.uint8]:
+def pixels_of(row: Row) -> NDArray[np.uint8]:
+    """Its photo, made :func:`alike`, as the encoder takes it."""
     assert row.image is not None
     with Image.open(row.image) as photo:
         return prepare(alike(photo))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from model.training.train import Recipe
 
+_SECTIONS = ("text", "photo", "fusion", "network")
 DATA = click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -64,7 +65,8 @@ def recipe_of(
     }
     recipe = presets[preset]()
     text = replace(recipe.text, seed=seed) if recipe.text else None
-    recipe = replace(recipe, text=text, fusion=replace(recipe.fusion, seed=seed))
+    photo = replace(recipe.photo, seed=seed) if recipe.photo else None
+    recipe = replace(recipe, text=text, photo=photo, fusion=replace(recipe.fusion, seed=seed))
     if text_model:
         recipe = replace(recipe, text_model=text_model)
     recipe = changed(recipe, settings)
@@ -72,7 +74,7 @@ def recipe_of(
 
 
 def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """The recipe with settings written ``section.field=value``; section is text, fusion or network."""
+    """The recipe with settings written ``section.field=value``; section is text, photo, fusion or network."""
     from model.network import NetworkConfig
 
     for setting in settings:
@@ -83,7 +85,7 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             continue
         plan: Any = getattr(recipe, section)
         if plan is None:
-            raise click.UsageError(f"--set {setting}: this recipe leaves the text layers as they are")
+            raise click.UsageError(f"--set {setting}: this recipe leaves the {section} layers as they are")
         recipe = replace(recipe, **{section: with_setting(plan, setting, name, written)})
     return recipe
 
@@ -113,6 +115,7 @@ def parsed(setting: str, name: str, written: str, kinds: dict[str, Any]) -> Any:
 def _parts(setting: str) -> tuple[str, str, str]:
     key, equals, written = setting.partition("=")
     section, dot, name = key.partition(".")
-    if not equals or not dot or section not in ("text", "fusion", "network"):
-        raise click.UsageError(f"--set {setting}: write SECTION.FIELD=VALUE; a section is text, fusion or network")
+    if not equals or not dot or section not in _SECTIONS:
+        one_of = ", ".join(_SECTIONS[:-1]) + f" or {_SECTIONS[-1]}"
+        raise click.UsageError(f"--set {setting}: write SECTION.FIELD=VALUE; a section is {one_of}")
     return section, name, written

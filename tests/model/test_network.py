@@ -141,18 +141,24 @@ def test_in_service_a_concept_apart_is_answered_by_its_modality_alone() -> None:
     assert not torch.equal(said["damage"], network({**vectors, "image": torch.randn(4, 14)}, mask).logits["damage"])
 
 
-def test_of_a_longer_vector_each_part_reads_as_much_as_it_was_made_for() -> None:
+def test_of_a_longer_vector_the_fusion_reads_the_beginning_and_a_concept_apart_the_end() -> None:
     torch.manual_seed(0)
-    wide = NetworkConfig.product(DIMS, CONCEPTS, width=12, apart={"damage": "image"}, apart_widths={"damage": 20})
-    network, (vectors, mask) = FusionNetwork(wide).eval(), inputs()
-    longer = {**vectors, "image": torch.cat((vectors["image"], torch.randn(4, 9)), 1)}
-    said, cut = (network({**longer, "image": longer["image"][:, :n]}, mask).logits for n in (23, 20))
-    assert all(torch.equal(said[concept], cut[concept]) for concept in CONCEPTS)
-    longer["image"][:, 14:20] += 1
+    network, (vectors, mask) = apart().eval(), inputs()
+    said = network(vectors, mask).logits
+    longer = {**vectors, "image": torch.cat((vectors["image"], torch.randn(4, 14)), 1)}
     other = network(longer, mask).logits
     assert [concept for concept in CONCEPTS if not torch.equal(said[concept], other[concept])] == ["damage"]
-    older = apart().eval()
-    assert torch.equal(older(longer, mask).logits["damage"], older(vectors, mask).logits["damage"])
+    swapped = network({**vectors, "image": longer["image"][:, 14:]}, mask).logits
+    assert torch.equal(other["damage"], swapped["damage"])
+
+
+@pytest.mark.parametrize("widths", [{}, {"damage": 14}])
+def test_a_config_of_before_is_read_where_no_concept_reads_more_than_there_is_now(widths: dict) -> None:
+    config = NetworkConfig.product(DIMS, CONCEPTS, apart={"damage": "image"})
+    before = config.model_dump(mode="json") | {"apart_widths": widths}
+    assert NetworkConfig.model_validate(before) == config
+    with pytest.raises(ValidationError, match="apart_widths"):
+        NetworkConfig.model_validate(before | {"apart_widths": {"damage": 20}})
 
 
 def test_in_training_a_concept_apart_is_a_task_of_the_fusion_like_the_others() -> None:

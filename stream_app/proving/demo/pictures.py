@@ -122,12 +122,12 @@ _DRAWN: dict[str, Callable[[Draw, random.Random], None]] = {
 }
 _TOWNS = {
     "street": (partial(town, water=215), (0, 1)),
-    "wreck": (partial(town, heap=120, torn=1.5, water=200, litter=100, wide=True), (6, 14)),
+    "wreck": (partial(town, heap=120, torn=1.5, water=200, litter=100, wide=True), (39, 14)),
     "flood": (partial(town, heap=75, torn=1.5, ruins=1, water=195, litter=120), (4, 9)),
     "slide": (partial(town, heap=130, torn=2.2, ruins=2, litter=120, wide=True), (4, 5)),
 }
-"""The town, worse from scene to scene, and the seeds in use: of six to twenty tried for each, those that crisis-fusion
-0.7.0 reads as what they show: little damage in the street, mild in the wreck, severe in flood and slide."""
+"""The town, worse from scene to scene, and the seeds in use: of six to forty tried for each, those that crisis-fusion
+0.7.0 and later read as what they show: little damage in the street, mild in the wreck, severe in flood and slide."""
 SCENES = (*_TOWNS, *_DRAWN)
 VARIANTS = 2
 """Pictures of each scene."""

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from model.kernels.device import Cuda, Device, device_of, roomy
 from model.scorer import CONCEPTS, PostInput
-from model.serving.bundle import load_bundle
+from model.serving.bundle import Bundle, load_bundle
 from model.serving.fused import FusedScorer
 
 PHOTO = np.full((224, 224, 3), 90, np.uint8)
@@ -90,17 +90,22 @@ class Stub:
             yield
 
 
-def scorer_on(device):
-    return FusedScorer(load_bundle("default"), device=device, number_format="float32")
+@pytest.fixture(scope="module")
+def scorer_on(packaged_end):
+    """The shipped model, with an end of the photo encoder's own whatever it ships with."""
+    shipped = load_bundle("default")
+    own = {f"image.{name}": value for name, value in packaged_end.items()}
+    bundle = Bundle(shipped.manifest, {**shipped.tensors, **own})
+    return lambda device: FusedScorer(bundle, device=device, number_format="float32")
 
 
 @pytest.fixture(scope="module")
-def on_cpu():
+def on_cpu(scorer_on):
     return scorer_on(Device()).score(POSTS)
 
 
 @pytest.mark.parametrize("graphs", [True, False])
-def test_a_pass_gives_the_labels_of_a_cpu_and_is_waited_for_once(on_cpu, graphs):
+def test_a_pass_gives_the_labels_of_a_cpu_and_is_waited_for_once(scorer_on, on_cpu, graphs):
     cuda = Stub(graphs=graphs)
     scorer = scorer_on(Cuda("cpu", cuda, pinned=False))
     assert scorer.batch == 256
@@ -118,7 +123,7 @@ def test_a_pass_gives_the_labels_of_a_cpu_and_is_waited_for_once(on_cpu, graphs)
             assert one.labels[concept].probabilities == pytest.approx(wanted, abs=1e-4)
 
 
-def test_no_step_of_a_pass_asks_the_gpu_for_a_value():
+def test_no_step_of_a_pass_asks_the_gpu_for_a_value(scorer_on):
     """On ``meta`` whoever asks is told that there is none."""
     scorer = scorer_on(Cuda("meta", Stub(), pinned=False))
     assert len(scorer.score(POSTS)) == len(POSTS)

@@ -67,3 +67,14 @@ def test_the_shipped_model_fits_its_hash_and_30_megabytes():
     assert load_bundle("default").manifest.network.fusion == "improved_graph"
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*.safetensors")) < 30e6
     assert find("default").parent == SHIPPED
+
+
+def test_a_model_whose_damage_network_reads_more_of_a_photos_vector_is_refused_with_what_to_do(folder):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["network"]["apart_widths"] = {}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    assert load_bundle(folder).manifest.network == CONFIG
+    manifest["network"]["apart_widths"] = {"damage": 2304}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ModelRefusedError, match=r"damage network .* train it again"):
+        load_bundle(folder)

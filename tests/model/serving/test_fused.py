@@ -13,6 +13,7 @@ from PIL import Image
 
 from model.data.sentences import load_sentences
 from model.encoders.clean import clean
+from model.encoders.image import ImageEncoder
 from model.kernels import int8
 from model.scorer import CONCEPTS, ContextFacts, PostInput
 from model.serving import fused
@@ -234,6 +235,18 @@ def test_only_what_an_unsure_label_hangs_on_is_read_again(scorer, monkeypatch, u
         monkeypatch.setattr(encoder, "vectors", counted(name, encoder.vectors))
     assert len(scorer.score([PostInput(TEXT), PostInput("", (PHOTO,)), PostInput(TEXT, (PHOTO,)), PostInput("")])) == 4
     assert exact == {"text": texts, "image": seen}
+
+
+def test_an_end_of_the_photo_encoders_own_is_read_by_damage_alone(scorer, packaged_end, monkeypatch):
+    posts = [PostInput("", (PHOTO,)), PostInput(TEXT, (PHOTO, PHOTO // 2)), PostInput(TEXT)]
+    said = []
+    for bias in (0, 1):
+        own = packaged_end | {"3.bias": packaged_end["3.bias"] + bias}
+        monkeypatch.setattr(scorer, "image", ImageEncoder.load(own=own))
+        said.append(scorer.score(posts))
+    for i, (one, other) in enumerate(zip(*said, strict=True)):
+        changed = {concept for concept in CONCEPTS if one.labels[concept] != other.labels[concept]}
+        assert changed == ({"damage"} if posts[i].images else set())
 
 
 SCORE_POSTS_OF_ALL_SIZES = """

@@ -76,7 +76,7 @@ def test_rows_that_teach_nothing_make_no_model(few, tmp_path):
         (["--rows", "ROWS", "--start", "nosuch"], "no model at 'nosuch'"),
         (["--rows", "ROWS", "--set", "fusion.ate=1"], "there is no 'ate'; there are"),
         (["--rows", "ROWS", "--set", "fusion.rate=fast"], "fusion.rate=fast: input should be a valid number"),
-        (["--rows", "ROWS", "--set", "rate=1"], "a section is text, fusion or network"),
+        (["--rows", "ROWS", "--set", "rate=1"], "a section is text, photo, fusion or network"),
         (["--rows", "ROWS", "--start", "default", "--set", "text.epochs=2"], "leaves the text layers as they are"),
         (["--rows", "nosuch.jsonl"], "nosuch.jsonl is not there"),
         (["--rows", "ROWS", "--device", "cuda"], "finds no CUDA GPU"),
@@ -110,13 +110,15 @@ def test_a_short_training_makes_a_model_that_can_be_shown(trained):
     assert hash_of(trained) in shown
     assert "(verified)" in shown
     assert "improved_graph, D = 512, binary tasks" in shown
+    assert load_bundle(trained).part("image"), "an end of the photo encoder of its own"
     assert "model train --data DATA --out OUT --preset product --short" in shown
 
 
 @pytest.mark.shared
 def test_a_training_that_was_stopped_after_its_text_layers_ends_with_the_same_weights(trained, shared, tmp_path):
     (tmp_path / "work").mkdir()
-    shutil.copy(trained / "work" / "text.safetensors", tmp_path / "work")
+    for part in ("text", "image"):
+        shutil.copy(trained / "work" / f"{part}.safetensors", tmp_path / "work")
     said = call("train", "--data", shared, "--out", tmp_path, "--short", "--resume")
     assert hash_of(trained) == hash_of(tmp_path)
     assert hash_of(trained) in said
@@ -125,7 +127,8 @@ def test_a_training_that_was_stopped_after_its_text_layers_ends_with_the_same_we
 @pytest.mark.shared
 def test_another_seed_is_another_model(trained, shared, tmp_path):
     (tmp_path / "work").mkdir()
-    shutil.copy(trained / "work" / "text.safetensors", tmp_path / "work")
+    for part in ("text", "image"):
+        shutil.copy(trained / "work" / f"{part}.safetensors", tmp_path / "work")
     call("train", "--data", shared, "--out", tmp_path, "--short", "--resume", "--seed", "1")
     assert hash_of(trained) != hash_of(tmp_path)
 
