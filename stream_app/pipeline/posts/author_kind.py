@@ -158,7 +158,14 @@ _EYEWITNESS = re.compile(
     """,
     re.VERBOSE,
 )
-_ARABIC, _BEGINNING = re.compile("[\u0600-\u06ff]"), re.compile(r"\b\w")
+_BEGINNING = re.compile(
+    r"""\b(?:i|we|my|our|in|into|through|at|inside|from|outside|estamos|estoy|mi|nuestra|desde|acabo|acabamos|nous|ma|notre|
+    de|depuis|je|minha|nossa|da|acabei|wir|meine?|unsere?|aus|von|siamo|la|mia|nostra|dal|dalla|ho|ми|мы|наша?|мой|мій|з|із|
+    из|kami|rumah|dari|enkaz|mahsur|evimiz?|penceremden|balkonumdan)(?!\w)""",
+    re.VERBOSE,
+)
+"""The words that what an eyewitness says begins with, but for the Arabic ones."""
+_ARABIC = re.compile("[\u0600-\u06ff]")
 _HAPPENS = re.compile(
     rf"""{_STRUCK}|water|river|wave|smoke|flame|fire|rubble|earthquake|quake|tremor|tornado|storm|mud|landslide|
     explosion|blast|

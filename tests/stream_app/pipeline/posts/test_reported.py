@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_app.pipeline.posts import reported
 from stream_app.pipeline.posts.reported import Facts, facts_in
 
 
@@ -98,6 +99,24 @@ def test_of_one_kind_the_largest_counts_and_of_places_to_reach_at_most_five():
     found = facts_in(f"2 dead here, 9 dead in all. {many}")
     assert found.dead == 9
     assert len(found.addresses) == 5
+
+
+_PIECES = (
+    "14 dead", "3 muertos", "killed 5", "tué 2", "5 tués", "7 décès", "ölü 3", "3 ölü", "4 під завалами", "14人死亡",
+    "5 घायल", "مفقودين 3", "5 injured", "12 High Street", "5 rue de la Paix", "Via Roma 3", "Domweg 7", "trapped",
+    "Bahnhofstr. 5", "شارع النيل 5", "Cumhuriyet Sok. 5", "12 people", "place", "road", "of", "at", ",", "3", "two",
+    "missing:", "5 coincés",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=6))
+def test_the_quick_looks_at_a_text_lose_nothing(pieces):
+    text = " ".join(pieces)
+    quick = facts_in(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reported, "_kinds", lambda *_: [*reported._KINDS])
+        patch.setattr(reported, "_streets", lambda *_: tuple(range(len(reported._STREETS))))
+        assert quick == facts_in(text)
 
 
 @given(st.text())
