@@ -50,4 +50,4 @@ def _bisect(scorer: Scorer, posts: Sequence[PostInput]) -> list[Answer]:
 def _finite(scored: Scored) -> bool:
     """Whether all its probabilities are numbers: one that is not would reach every reader of events as null."""
     tables = (scored.labels, *scored.alone.values())
-    return math.isfinite(sum(sum(score.probabilities.values()) for labels in tables for score in labels.values()))
+    return math.isfinite(sum([sum(score.probabilities.values()) for labels in tables for score in labels.values()]))

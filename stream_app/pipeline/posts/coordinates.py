@@ -24,8 +24,8 @@ class ShortCode(NamedTuple):
 
 
 _NUMBER = r"[-+−]?\d{1,3}\.\d{1,10}"
-_SIGNS = re.compile(r"\d\.\d|°|\+[23456789CFGHJMPQRVWX]{2}")
-"""What every position in a text has: looked for first."""
+_SIGNS = re.compile(r"[.°+](?:(?<=\d\.)\d|(?<=°)|(?<=\+)[23456789CFGHJMPQRVWX]{2})")
+"""What every position in a text has: looked for first. What all begin with stands in front, for speed."""
 _LETTERS = re.compile(
     rf"(?P<lat>{_NUMBER}|\d{{1,2}})\s*°?\s*(?P<ns>[NS])\b[\s,;/]*(?P<lon>{_NUMBER}|\d{{1,3}})\s*°?\s*(?P<ew>[EWO])\b",
     re.IGNORECASE,

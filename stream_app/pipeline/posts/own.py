@@ -56,13 +56,16 @@ def read(value: Fields) -> Fields | Withdrawal:
     if not _GONE.isdisjoint(value) and network in _NETWORKS and _gone(value):
         when = moment(value.get("deleted_at")) or moment(value.get("deleted"))
         return Withdrawal(network=network, id=post_id, reason="deleted", at=when)
-    author = mapping(value.get("author")) or {"key": identifier(value.get("author"))}
+    author = value.get("author")
+    author = author if isinstance(author, dict) else {"key": named} if (named := identifier(author)) else {}
     key = author.get("key")
     if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
         author = {**author, "key": author_key(str(network), key)}
     kind = value.get("kind")
     tags = value.get("hashtags")
     given = {name: value[name] for name in _AS_GIVEN if value.get(name) is not None}
+    if author:
+        given["author"] = _author(author)
     return {
         **given,
         "network": network,
@@ -72,12 +75,11 @@ def read(value: Fields) -> Fields | Withdrawal:
         "url": web_address(value.get("url")),
         "created_at": required_time(moment(value.get("created_at")), "created_at", _NAME),
         "language": network_language(value.get("language")),
-        "author": _author(author) if author else {},
         "place": _place(value["place"]) if value.get("place") else None,
         "media": _media(value["media"]) if value.get("media") else (),
         "links": count(value.get("links")) or 0,
         "mentions": count(value.get("mentions")) or 0,
-        "hashtags": hashtags(tags if isinstance(tags, list) else [tags]),
+        "hashtags": hashtags(tags if isinstance(tags, list) else [tags]) if tags else (),
         "sensitive": value.get("sensitive") is True,
         "favourites": count(value.get("favourites")),
         "reposts": count(value.get("reposts")),
