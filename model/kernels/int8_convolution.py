@@ -12,7 +12,7 @@ from typing import NamedTuple, Self, cast
 import torch
 from torch import Tensor
 
-from model.kernels.int8 import Seen, rounded
+from model.kernels.int8 import Seen, cut, rounded
 from model.kernels.packed import FUSED, Activation, Operation, convolution, same
 
 MARGIN = 1.2
@@ -43,7 +43,7 @@ class Grid(NamedTuple):
         """Floats, channels last, as integers of this grid."""
         # What follows is cut to an integer, not rounded.
         scale, origin = (each[:, None, None] for each in (1 / self.step, 0.5 - self.low / self.step))
-        return lambda x: torch.addcmul(origin, x, scale).clamp_(0, self.levels).to(torch.uint8)
+        return lambda x: cut(torch.addcmul(origin, x, scale), self.levels)
 
 
 def eight_bit(
