@@ -101,6 +101,11 @@ class VertexNetwork(nn.Module):
         mixed = F.conv2d(image, self.mix.weight.unsqueeze(2), self.mix.bias, padding=(0, 1)).reshape(left.shape)
         return F.leaky_relu(cast("Tensor", self.dense(mixed)))
 
+    @property
+    def folded(self) -> bool:
+        """Whether it serves and learns no more."""
+        return self._folded is not None
+
     def fold(self, dtype: torch.dtype) -> None:
         """Serve from now on with the convolution multiplied into the linear map, in ``dtype``: both are linear.
 
@@ -151,7 +156,7 @@ class Level(nn.Module):
     def forward(self, members: Tensor, weights: Tensor, present: Tensor) -> LevelOutput:
         """Join ``members`` [b, M, D] with their ``weights`` [b, M] and presence [b, M] pair by pair."""
         valid = present[:, self.left] & present[:, self.right]
-        vertices = keep_present(self.vertex(members, self.left, self.right), valid)
+        vertices = keep_present(self._vertices(members, valid), valid)
         similarity = pair_similarity(members, self.left, self.right) * valid
         ends = torch.stack((weights[:, self.left], weights[:, self.right]), dim=-1)
         edges = ends / (similarity + self.delta).unsqueeze(-1)
@@ -160,6 +165,17 @@ class Level(nn.Module):
         normalised = masked_softmax(raw, valid)
         fused = (normalised.to(vertices.dtype).unsqueeze(-1) * vertices).sum(dim=1)
         return LevelOutput(fused, vertices, valid, raw, normalised, edges, similarity)
+
+    def _vertices(self, members: Tensor, valid: Tensor) -> Tensor:
+        """The vertices [b, P, D], of rows without a valid one anything: a post without a photo has no triple.
+
+        A CPU leaves those rows out in service; a GPU is not asked which they are.
+        """
+        if not self.vertex.folded or members.device.type != "cpu" or bool((some := valid.any(dim=1)).all()):
+            return cast("Tensor", self.vertex(members, self.left, self.right))
+        rows = some.nonzero().squeeze(1) if bool(some.any()) else torch.zeros(1, dtype=torch.long)
+        made = cast("Tensor", self.vertex(members[rows], self.left, self.right))
+        return made.new_zeros(len(members), *made.shape[1:]).index_copy_(0, rows, made)
 
 
 def pair_similarity(members: Tensor, left: Tensor, right: Tensor) -> Tensor:

@@ -207,6 +207,24 @@ def test_folded_for_service_a_vertex_is_still_equation_3(symmetric: bool) -> Non
         torch.testing.assert_close(network(members, left, right)[:, p], expected, atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_folded_for_service_posts_that_lack_a_modality_are_fused_as_before(alone: bool, monkeypatch) -> None:
+    """Mixed with others and alone; their missing vertices are not computed."""
+    fusion = ImprovedGraphFusion(3, D).double().requires_grad_(False)
+    mask = torch.tensor([s for s in subsets(3) if not alone or sum(s) == 2])
+    vectors = torch.randn(len(mask), 3, D, dtype=torch.float64)
+    before, weights = fusion(vectors, mask)
+    asked = []
+    for level in (fusion.bimodal, fusion.trimodal):
+        level.vertex.fold(torch.float64)
+        run = level.vertex.forward
+        monkeypatch.setattr(level.vertex, "forward", lambda x, *ends, run=run: asked.append(len(x)) or run(x, *ends))
+    after, others = fusion(vectors, mask)
+    torch.testing.assert_close(after, before, atol=1e-12, rtol=0)
+    torch.testing.assert_close(others.pairs, weights.pairs, atol=1e-12, rtol=0)
+    assert asked == ([3, 1] if alone else [4, 1])
+
+
 @settings(max_examples=30, deadline=None)
 @given(seeds, st.floats(0.01, 1))
 def test_edges_sum_to_the_vertex_weight_and_pair_weights_to_one(seed: int, delta: float) -> None:
