@@ -141,7 +141,8 @@ _EYEWITNESS = re.compile(
     zerstört|überschwemmt)|
     \b(?:la\ )?(?:mia|nostra)\ (?:casa|strada)\ (?:è|sta)\ (?:\S+\ )?(?:allagata|distrutta|crollat\w|bruciando)|
     \b(?:наш|наша|мой|мій)\ (?:будинок|дім|дом|вулиц\w+|улиц\w+)\ (?:\S+\ )?(?:затоп\w+|гори\w+|зруйн\w+|разруш\w+)|
-    \brumah\ (?:saya|kami)\ (?:\S+\ )?(?:terendam|kebanjiran|hancur|roboh|hanyut)|\bevimiz?\ (?:yıkıldı|su\ altında)|
+    \brumah\ (?:saya|kami)\ (?:\S+\ )?(?:terendam|kebanjiran|hancur|roboh|hanyut)|
+    \bevim(?:iz)?\ (?:yıkıldı|su\ altında)|
     (?:بيتنا|منزلنا)\ (?:غرق|تهدم|احترق|انهار)|
     # seen or felt oneself
     \bfrom\ (?:my|our)\ (?:window|balcony|roof|porch)\b|\boutside\ (?:my|our)\ (?:window|house|door|home)\b|
@@ -161,7 +162,7 @@ _EYEWITNESS = re.compile(
 _BEGINNING = re.compile(
     r"""\b(?:i|we|my|our|in|into|through|at|inside|from|outside|estamos|estoy|mi|nuestra|desde|acabo|acabamos|nous|ma|notre|
     de|depuis|je|minha|nossa|da|acabei|wir|meine?|unsere?|aus|von|siamo|la|mia|nostra|dal|dalla|ho|ми|мы|наша?|мой|мій|з|із|
-    из|kami|rumah|dari|enkaz|mahsur|evimiz?|penceremden|balkonumdan)(?!\w)""",
+    из|kami|rumah|dari|enkaz|mahsur|evim(?:iz)?|penceremden|balkonumdan)(?!\w)""",
     re.VERBOSE,
 )
 """The words that what an eyewitness says begins with, but for the Arabic ones."""

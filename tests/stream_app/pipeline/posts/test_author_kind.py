@@ -180,6 +180,7 @@ WERE_THERE = [
             "Kami terjebak",
             "Air dari jendela saya",
             "Mahsur kaldık",
+            "Evim yıkıldı",
             "Evimiz yıkıldı",
             "Penceremden",
             "Balkonumdan",
