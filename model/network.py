@@ -137,12 +137,15 @@ class FusionNetwork(nn.Module):
             logits |= {concept: self.apart[concept](vectors[m].float()) for concept, m in self.config.apart.items()}
         return NetworkOutput(logits, weights, fused, hidden, shared, auxiliary)
 
-    def for_service(self) -> Self:
-        """No dropout and no gradients; weights are folded where they can be, and final from now on."""
+    def for_service(self, *, padded: bool = False) -> Self:
+        """No dropout and no gradients; weights are folded where they can be, and final from now on.
+
+        ``padded`` where no size may depend on what rows hold.
+        """
         self.eval().requires_grad_(False)
         for module in self.modules():
             if isinstance(module, VertexNetwork):
-                module.fold(self.dtype)
+                module.fold(self.dtype, padded=padded)
         return self
 
     def losses(self, output: NetworkOutput, labels: Mapping[str, Tensor], beta: float = 0.0) -> TaskLosses:

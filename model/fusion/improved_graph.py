@@ -81,6 +81,8 @@ class VertexNetwork(nn.Module):
         self.mix = nn.Conv1d(2, 1, 3, padding=1)
         self.dense = nn.Linear(width, width)
         self._folded: Operation | None = None
+        self.chooses = False
+        """Whether only the rows that have a vertex are worth a look, in service."""
 
     def forward(self, members: Tensor, left: Tensor, right: Tensor) -> Tensor:
         """Combine the ``members`` [b, M, D] that the indices ``left`` and ``right`` [P] name: vertices [b, P, D]."""
@@ -101,13 +103,10 @@ class VertexNetwork(nn.Module):
         mixed = F.conv2d(image, self.mix.weight.unsqueeze(2), self.mix.bias, padding=(0, 1)).reshape(left.shape)
         return F.leaky_relu(cast("Tensor", self.dense(mixed)))
 
-    @property
-    def folded(self) -> bool:
-        """Whether it serves and learns no more."""
-        return self._folded is not None
-
-    def fold(self, dtype: torch.dtype) -> None:
+    def fold(self, dtype: torch.dtype, *, padded: bool = False) -> None:
         """Serve from now on with the convolution multiplied into the linear map, in ``dtype``: both are linear.
+
+        ``padded`` where no size may depend on what rows hold.
 
         Row o of the map, W_o . (c * x), is (W_o correlated with c) . x: the map's rows through the kernel turned round.
         """
@@ -116,7 +115,7 @@ class VertexNetwork(nn.Module):
         assert self.mix.bias is not None
         bias = self.dense.bias + self.mix.bias * weight.sum(dim=1)
         folded = linear(ends.flatten(0, 1).to(dtype), torch.cat((bias, torch.zeros_like(bias))).detach().to(dtype))
-        self._folded = lambda x: folded(x.to(dtype))
+        self._folded, self.chooses = lambda x: folded(x.to(dtype)), not padded
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,7 @@ class Level(nn.Module):
 
         A CPU leaves those rows out in service; a GPU is not asked which they are.
         """
-        if not self.vertex.folded or members.device.type != "cpu" or bool((some := valid.any(dim=1)).all()):
+        if not self.vertex.chooses or bool((some := valid.any(dim=1)).all()):
             return cast("Tensor", self.vertex(members, self.left, self.right))
         rows = some.nonzero().squeeze(1) if bool(some.any()) else torch.zeros(1, dtype=torch.long)
         made = cast("Tensor", self.vertex(members[rows], self.left, self.right))

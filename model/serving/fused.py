@@ -101,7 +101,7 @@ class FusedScorer:
         self.context.load_state_dict(bundle.part("context"))
         self.network = FusionNetwork(manifest.network, dtype)
         self.network.load_state_dict(bundle.part("network"))
-        self.network.to(self.device).for_service()
+        self.network.to(self.device).for_service(padded=self.where.padded)
         self._fused = self.where.graphed(self._fuse)
         self.calibration = Calibration({c: len(names) for c, names in manifest.network.concepts.items()})
         self.calibration.load_state_dict(completed(bundle.part("calibration")))
