@@ -33,9 +33,9 @@ def test_no_sentence_is_on_two_sides():
 
 @pytest.fixture(scope="module")
 def answers(default_scorer):
-    """The default model's labels of all sentences it did not learn from, and of each fourth invented post."""
+    """The default model's labels of all sentences it did not learn from, and of each eighth invented post."""
     unseen = [each for each in SENTENCES if each.split != "train" and each.kind != "post"]
-    unseen += [each for each in SENTENCES if each.split != "train" and each.kind == "post"][::4]
+    unseen += [each for each in SENTENCES if each.split != "train" and each.kind == "post"][::8]
     scorer = default_scorer()
     scored = []
     for start in range(0, len(unseen), 64):
@@ -70,5 +70,5 @@ def test_news_of_a_disaster_is_told_from_talk_about_it(answers):
     """Of invented posts nobody learned from: .912 by the text heads of dev (0.9.0, which had learned none: .865)."""
     posts = [(each, labels) for each, labels in answers if each.kind == "post"]
     right = [labels["informativeness"].label == each.informativeness for each, labels in posts]
-    assert len(posts) > 190
+    assert len(posts) > 90
     assert sum(right) / len(right) >= 0.88
