@@ -121,6 +121,12 @@ def end_of_transaction(producer: AIOKafkaProducer) -> asyncio.Future[Any] | None
     return end
 
 
+def waits_for_room(producer: AIOKafkaProducer) -> list[asyncio.Future[Any]]:
+    """What is awaited until a batch that lies unsent makes room; of a failed producer each holds its error."""
+    queues = producer._message_accumulator._batches.values()
+    return [batch._drain_waiter for batches in queues for batch in batches]
+
+
 class OffsetFetch(NamedTuple):
     """The fields of a plain offset fetch request."""
 

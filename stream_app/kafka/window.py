@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.kafka.clients import FORBIDDEN, producer_options
-from stream_app.kafka.inside_aiokafka import end_of_transaction, failure_of
+from stream_app.kafka.inside_aiokafka import end_of_transaction, failure_of, waits_for_room
 from stream_app.settings import KafkaSettings
 
 WINDOW_ITEMS = 1000
@@ -99,7 +99,7 @@ class Window:
         with suppress(KafkaError, AssertionError):  # aiokafka asserts that there is something to abort
             await self.producer.abort_transaction()
         end = end_of_transaction(self.producer)
-        for answer in (*self.waiting, end):
+        for answer in (*self.waiting, end, *waits_for_room(self.producer)):
             if answer is not None:
                 answer.add_done_callback(_seen)
 

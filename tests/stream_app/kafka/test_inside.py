@@ -70,6 +70,18 @@ async def test_a_producer_has_what_is_used_of_it():
     producer._closed = True
 
 
+async def test_what_waits_behind_an_unsent_batch_of_a_failed_producer_is_found():
+    """It holds the error that everybody was told of; asyncio would log it as never retrieved."""
+    producer = AIOKafkaProducer(bootstrap_servers="127.0.0.1:1")
+    kept = producer._message_accumulator
+    sent = await kept.add_message(TopicPartition("t", 0), b"k", b"v", timeout=1)
+    kept.fail_all(ValueError("fenced"))
+    (waits,) = inside_aiokafka.waits_for_room(producer)
+    assert isinstance(waits.exception(), ValueError)
+    assert isinstance(sent.exception(), ValueError)
+    producer._closed = True
+
+
 async def test_a_refused_token_is_answered_so_that_the_broker_says_so():
     class Tokens(AbstractTokenProvider):
         async def token(self):

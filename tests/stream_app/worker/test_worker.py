@@ -428,7 +428,7 @@ async def test_while_the_model_is_behind_batches_are_published_together(settings
     counts = {name: float(number) for name, _, number in (line.rpartition(" ") for line in lines if line[0] != "#")}
     assert len({each.post.id for each in found}) == 400
     assert counts["crisis_stream_batch_posts_count"] == 50
-    assert counts["crisis_stream_transaction_seconds_count"] < 20
+    assert counts["crisis_stream_transaction_seconds_count"] < 30, "every half second, too, on a slow machine"
 
 
 async def test_a_shadow_model_is_compared_and_never_published(settings, send, replica, collect):
