@@ -57,9 +57,17 @@ class Bundle:
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The tensors of one part, without its name."""
-        return {
-            key.removeprefix(f"{name}."): value for key, value in self.tensors.items() if key.startswith(f"{name}.")
-        }
+        return part_of(self.tensors, name)
+
+
+def part_of(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``part`` and a dot, without these."""
+    return {key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")}
+
+
+def as_one(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors of all parts, each by its part's name, a dot and its own: what :func:`part_of` takes apart."""
+    return {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
 
 
 def load_bundle(source: str | Path) -> Bundle:

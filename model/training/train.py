@@ -22,7 +22,7 @@ from model.encoders.pinned import fingerprint
 from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
 from model.scorer import LABELS
-from model.serving.bundle import Bundle, Manifest, save_bundle
+from model.serving.bundle import Bundle, Manifest, as_one, part_of, save_bundle
 from model.serving.calibration import Calibration, completed
 from model.serving.ranges import RANGES, text_ranges
 from model.training.about import About
@@ -207,12 +207,12 @@ def tune(
         doing = bar.add_task("text layers", total=100)
         drawn = epoch if recipe.mixed else each_once
         task = fine_tune(encoder, learning, recipe.text, lambda share: bar.advance(doing, 100 * share), drawn)
-        layers = {f"text.{name}": value for name, value in halved(encoder.tuned_state()).items()}
-        heads = {f"heads.{name}": value.contiguous() for name, value in task.heads.state_dict().items()}
+        heads = {name: value.contiguous() for name, value in task.heads.state_dict().items()}
+        parts = as_one({"text": halved(encoder.tuned_state()), "heads": heads})
         kept.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.cpu() for name, value in (layers | heads).items()}, kept)
+        save_file({name: value.cpu() for name, value in parts.items()}, kept)
     found = load_file(kept)
-    tuned, heads = _part(found, "text."), _part(found, "heads.")
+    tuned, heads = part_of(found, "text"), part_of(found, "heads")
     encoder.load_tuned(tuned)
     return tuned, heads
 
@@ -232,13 +232,9 @@ def tune_photos(
         end, heads = tune_end(rows, recipe.photo, device, lambda n: bar.advance(doing, n))
         kept.parent.mkdir(parents=True, exist_ok=True)
         parts = {"image": end, f"apart.{CONCEPT}": heads}
-        save_file({f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}, kept)
+        save_file(as_one(parts), kept)
     found = load_file(kept)
-    return _part(found, "image."), _part(found, "apart.")
-
-
-def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    return {name.removeprefix(part): value for name, value in tensors.items() if name.startswith(part)}
+    return part_of(found, "image"), part_of(found, "apart")
 
 
 def agreeing(vectors: Vectors, rows: Sequence[Row], heads: Heads) -> Vectors:
@@ -391,7 +387,7 @@ def tensors(trained: Trained) -> dict[str, Tensor]:
         "context": trained.context.state_dict(),
         "calibration": trained.calibration.state_dict(),
     }
-    return {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
+    return as_one(parts)
 
 
 def progress() -> Progress:
