@@ -7,12 +7,14 @@ So results are read once they are all there, except where a subscriber's wait is
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cache
@@ -36,12 +38,15 @@ WARM_UP = 0.25
 MAX_DEGRADED = 0.02
 """Share of results that may lack a photo; more would make a program look fast by what it leaves out."""
 
+_DEGRADED = b'"degraded":true'
+
 
 class Contender:
     """A running program, the feed it reads and the subscriber that counts its results.
 
     ``seen`` maps a result's key to its arrival at the subscriber, ``time.monotonic()``; ``written`` has when Kafka
-    appended each, and ``spent`` the program's processor seconds at moments between, both ``time.time()``.
+    appended each, and ``spent`` the program's processor seconds at moments between, both ``time.time()``. ``degraded``
+    counts the results that lack a photo, by the reasons they give.
     """
 
     def __init__(
@@ -51,7 +56,7 @@ class Contender:
         self.written: list[float] = []
         self.spent: list[tuple[float, float]] = []
         self.seen: dict[str, float] = {}
-        self.degraded = 0
+        self.degraded: Counter[str] = Counter()
 
     async def race(self, values: Sequence[bytes]) -> Pace:
         """Give it posts, all at once, and time it until the last result; it must have nothing else to do.
@@ -102,7 +107,9 @@ class Contender:
             for records in batches.values():
                 last = now
                 self.written += [record.timestamp / 1000 for record in records]
-                self.degraded += sum(b'"degraded":true' in (record.value or b"") for record in records)
+                self.degraded.update(
+                    why_degraded(value) for record in records if _DEGRADED in (value := record.value or b"")
+                )
                 self.seen.update((record.key.decode(), now) for record in records if record.key)
             self._check(f"{len(self.written)} of {count} results came out", last)
 
@@ -122,6 +129,12 @@ class Contender:
             raise ContenderError(f"{state}, then exit {self._process.returncode}")
         if time.monotonic() - last > SILENCE_S:
             raise ContenderError(f"{state}, then silence")
+
+
+def why_degraded(result: bytes) -> str:
+    """What a result that lacks a photo says of that, addresses left out; a rival may say nothing."""
+    reasons = json.loads(result).get("degraded_reasons") or ["no reason given"]
+    return "; ".join(reason.rpartition(" (")[0] or reason for reason in reasons)
 
 
 async def feed(producer: AIOKafkaProducer, topic: str, values: Sequence[bytes]) -> None:
@@ -224,9 +237,10 @@ async def speed(
         ContenderError: as :meth:`Contender.wait_for`, or too many results lack a photo.
     """
     async with raced(kafka, module, values, environment=settings or {}) as (running, reached):
-        if running.degraded > MAX_DEGRADED * len(values):
+        if (lacking := running.degraded.total()) > MAX_DEGRADED * len(values):
+            why = "; ".join(f"{count} times: {reason}" for reason, count in running.degraded.most_common(3))
             raise ContenderError(
-                f"{running.degraded} of {len(values)} results lack a photo: there is nothing to compare"
+                f"{lacking} of {len(values)} results lack a photo ({why}): there is nothing to compare"
             )
         return reached
 

@@ -24,7 +24,7 @@ from stream_app.pipeline.labelling.describe import is_quiet
 from stream_app.pipeline.posts.identity import duplicate_key
 from stream_app.pipeline.posts.parse import parse_post
 from stream_app.proving.bench.bare import inputs, operations, pass_s
-from stream_app.proving.bench.contender import contender, speed
+from stream_app.proving.bench.contender import contender, environment, speed
 from stream_app.proving.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.proving.bench.pace import ContenderError, Pace, pace
 from stream_app.proving.bench.rivals.parts import efficientnet
@@ -199,6 +199,17 @@ async def test_a_program_that_fails_is_quoted(broker):
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
     with pytest.raises(ContenderError, match="No module named"):
         await speed(kafka, "stream_app.proving.bench.rivals.no_such_rival", posts(10))
+
+
+@pytest.mark.kafka
+async def test_results_without_their_photos_are_no_measure_and_say_why(broker):
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    async with photo_host() as host:
+        values = posts(60, photos=1 / 3, host=host)
+        lacking = sum(b".jpg" in value for value in values)
+        said = f"{lacking} of 60 results lack a photo.*{lacking} times: image refused"
+        with pytest.raises(ContenderError, match=said):  # loopback is not allowed
+            await speed(kafka, "stream_app worker", values, settings=environment("", "fixed", "cpu", "auto"))
 
 
 @pytest.mark.long
