@@ -1,4 +1,4 @@
-"""A run's results as a table in Markdown, put where a page has room for it."""
+"""A run's results as a table in Markdown, put where a page has room for it: one table for each kind of machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from stream_app.proving.bench.measures import Measured
 from stream_app.proving.bench.processor import in_words
 
 _BEGIN, _END = "<!-- crisis-stream bench --markdown: begin -->", "<!-- crisis-stream bench --markdown: end -->"
-_MARKED = re.compile(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", re.DOTALL)
+_MARKED = re.compile(f"{re.escape(_BEGIN)}(.*){re.escape(_END)}", re.DOTALL)
+_TABLE = re.compile(r"^\d{4}-\d\d-\d\d, (?P<machine>.*?); load .*?(?=^\d{4}-\d\d-\d\d, |\Z)", re.DOTALL | re.MULTILINE)
 
 
 def table(results: Sequence[Measured], on: Mapping[str, object], load: str, rounds: int) -> str:
@@ -40,6 +41,12 @@ def is_ours(page: Path) -> bool:
 
 
 def put(page: Path, text: str) -> None:
-    """Write ``text`` between the marks of ``page``, or into a new page."""
+    """Write a table between the marks of ``page``, or into a new page, in place of the last one of such a machine."""
     before = page.read_text(encoding="utf-8") if page.exists() else f"{_BEGIN}{_END}\n"
-    page.write_text(_MARKED.sub(lambda _: f"{_BEGIN}\n{text}\n{_END}", before), encoding="utf-8")
+    page.write_text(_MARKED.sub(lambda found: _among(found[1], text), before), encoding="utf-8")
+
+
+def _among(tables: str, new: str) -> str:
+    kept = {found["machine"]: found[0].strip() for found in _TABLE.finditer(tables)}
+    kept |= {found["machine"]: new for found in _TABLE.finditer(new)}
+    return "\n".join((_BEGIN, "\n\n".join(kept.values()), _END))

@@ -27,6 +27,7 @@ from stream_app.proving.bench.bare import inputs, operations, pass_s
 from stream_app.proving.bench.contender import contender, environment, speed
 from stream_app.proving.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.proving.bench.pace import ContenderError, Pace, pace
+from stream_app.proving.bench.page import is_ours, put, table
 from stream_app.proving.bench.rivals.parts import efficientnet
 from stream_app.proving.bench.stream import photo_host, posts, text
 from stream_app.settings import KafkaSettings
@@ -170,6 +171,16 @@ def test_a_page_without_a_place_for_the_table_is_left_alone(tmp_path):
     assert result.exit_code == 1
     assert "no place marked" in result.output
     assert page.read_text() == "mine"
+
+
+def test_a_page_has_one_table_for_each_kind_of_machine(tmp_path):
+    page = tmp_path / "page.md"
+    one, other = ({"cores": 2, "processor": "X", "features": [f], "device": "cpu", "number_format": f} for f in "ab")
+    for machine, value in ((one, 1.0), (other, 2.0), (one, 3.0)):
+        put(page, table([at_least("pace", value, 0.5, "parts")], machine, "0.1", 1))
+    told = page.read_text()
+    assert [told.count(f"| pace | {value}") for value in ("1.00", "2.00", "3.00")] == [0, 1, 1]
+    assert is_ours(page)
 
 
 def test_a_device_that_is_not_there_ends_the_bench_with_a_line(monkeypatch):
