@@ -183,7 +183,7 @@ def in_both_formats(default_scorer):
     """The shipped model in floats and in 8 bit, and what the first says of some of our own sentences."""
     if not int8.works():
         pytest.skip("no 8-bit products on this processor")
-    exact, quick = default_scorer("float32"), default_scorer()
+    exact, quick = default_scorer("float32"), default_scorer("int8")
     posts = [PostInput(each.text) for each in load_sentences() if each.split != "train"][::14]
     return exact.score(posts), quick, posts
 
