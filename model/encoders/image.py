@@ -50,14 +50,16 @@ _QUICK_BATCH = 4
 def prepare(image: Image.Image) -> NDArray[np.uint8]:
     """An RGB array [224, 224, 3] uint8: the centre square, 7/8 of the shorter side, as timm cuts it for these weights.
 
-    It is resized by torch, in a quarter of the time that Pillow takes.
+    It is resized by torch, in a quarter of the time that Pillow takes. Pixels go there as bytes and as the one image of
+    a batch, whose layout torch then knows and keeps: by way of numpy's view of an image it takes half as long again.
     """
     short = round(SIZE / _CROP)
     image.draft("RGB", (short, short))
     side = max(1, round(min(image.size) * _CROP))
     left, top = ((length - side) // 2 for length in image.size)
-    square = image.crop((left, top, left + side, top + side)).convert("RGB")
-    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1).unsqueeze(0)
+    square = image.crop((left, top, left + side, top + side))
+    rows = bytearray((square if square.mode == "RGB" else square.convert("RGB")).tobytes())
+    pixels = torch.frombuffer(rows, dtype=torch.uint8).view(1, side, side, 3).permute(0, 3, 1, 2)
     resized = F.interpolate(pixels, (SIZE, SIZE), mode="bicubic", antialias=True)
     return cast("NDArray[np.uint8]", resized[0].permute(1, 2, 0).contiguous().numpy())
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
+from torch.nn import functional as F
 
 from model.encoders.efficientnet import folded, watched
 from model.encoders.image import RANGES, SIZE, WIDTH, ImageEncoder, packaged_state, prepare
@@ -179,6 +180,18 @@ def test_any_picture_is_prepared_to_one_shape(size, mode):
     prepared = prepare(Image.new(mode, size))
     assert prepared.shape == (SIZE, SIZE, 3)
     assert prepared.dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(97, 61), (450, 680), (256, 256)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_a_picture_is_its_middle_resized_in_the_plain_way(size, mode):
+    noise = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    picture = Image.fromarray(noise).convert(mode)
+    side = round(min(size) * 0.875)
+    left, top = ((length - side) // 2 for length in size)
+    middle = np.array(picture.convert("RGB"))[top : top + side, left : left + side]
+    plain = F.interpolate(torch.from_numpy(middle).permute(2, 0, 1)[None], (SIZE, SIZE), mode="bicubic", antialias=True)
+    assert np.array_equal(prepare(picture), plain[0].permute(1, 2, 0).numpy())
 
 
 @pytest.mark.parametrize(("dtype", "photos"), [(torch.float32, 2), (torch.bfloat16, 4)])
