@@ -1,13 +1,14 @@
 """BERT's forward pass (Devlin et al., 2019, arXiv:1810.04805) as a server runs it: transformers' numbers, sooner.
 
-Four things differ from ``transformers``. Only attention sees padding. The three projections of a layer are one product.
-Linear layers have packed weights, with GELU fused in. And attention is two plain products around a softmax in float32:
-at the length of a tweet, torch's fused attention takes twice as long on a CPU, and the bfloat16 softmax three times.
+Five things differ from ``transformers``. Only attention sees padding. The three projections of a layer are one product,
+and one gather sets them apart by head. Linear layers have packed weights, with GELU fused in. And attention is two
+plain products around a softmax in float32: at the length of a tweet, torch's fused attention takes twice as long on a
+CPU, and the bfloat16 softmax three times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -151,7 +152,7 @@ class ServedBert:
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """The last layer's states [b, L, width] of token ids [b, L]; 0 past a row's length [b]."""
-        tokens = self._tokens(ids, lengths)
+        tokens = self._tokens(ids, lengths, self.heads)
         x = self._norm(self._words(tokens.ids).to(self._added.dtype) + F.embedding(tokens.positions, self._added))
         for layer in self._layers:
             x = self._pass(layer, x, tokens)
@@ -159,14 +160,12 @@ class ServedBert:
         return states if tokens.padding is None else states.masked_fill_(tokens.padding.unsqueeze(-1), 0)
 
     def _pass(self, layer: _Layer, x: Tensor, tokens: _Tokens | _Padded) -> Tensor:
-        heads = tokens.apart(layer.project(x))
-        heads = heads.view(*heads.shape[:2], 3, self.heads, -1)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        query, key, value = tokens.heads(layer.project(x))
         scores = torch.matmul(query, key.transpose(-1, -2))
-        if tokens.padding is not None:
-            scores = scores.masked_fill_(tokens.padding[:, None, None], float("-inf"))
+        if tokens.mask is not None:
+            scores = scores + tokens.mask
         shares = scores.softmax(-1, dtype=torch.float32).to(x.dtype)
-        read = tokens.together(torch.matmul(shares, value).transpose(1, 2).flatten(2))
+        read = tokens.together(torch.matmul(shares, value))
         x = layer.after_attention(layer.out(read).add_(x))
         return layer.after_all(layer.down(layer.up(x)).add_(x))
 
@@ -183,49 +182,71 @@ def rounded(count: int) -> int:
 class _Tokens:
     """The tokens of rows of unlike length: together [n, ...] without padding, or apart [b, L, ...] with it.
 
-    Layers see them together, only attention needs them apart: a fifth of a batch of real posts would be padding.
+    Layers see them together, only attention needs them apart: a fifth of a batch of real posts would be padding. n is
+    rounded up with tokens that nobody reads.
     """
 
-    def __init__(self, ids: Tensor, lengths: Tensor) -> None:
-        self._rows, self._longest = ids.shape
-        positions = torch.arange(self._longest, device=ids.device).expand_as(ids)
+    def __init__(self, ids: Tensor, lengths: Tensor, heads: int) -> None:
+        positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
         real = positions < lengths.unsqueeze(1)
-        self._places = real.flatten().nonzero().squeeze(1)
-        first = (lengths.cumsum(0) - lengths).unsqueeze(1)
-        self._sources = (first + torch.where(real, positions, 0)).flatten()
-        self.padding = ~real if len(self._places) < real.numel() else None
+        row, place = real.nonzero().unsqueeze(2).unbind(1)
+        self.padding = None if len(row) == real.numel() else ~real
         """Where rows have no token [b, L]; None where they all are full."""
-        self.ids, self.positions = self.together(torch.stack((ids, positions), dim=-1)).unbind(-1)
+        self.mask = _mask(self.padding)
+        """What is added to scores [b, heads, L, L]."""
+        first = (lengths.cumsum(0) - lengths).unsqueeze(1)
+        self._sources = first + torch.where(real, positions, 0)
+        head, part = (torch.arange(count, device=ids.device) for count in (heads, 3))
+        self._apart = (self._sources.unsqueeze(1) * 3 + part[:, None, None, None]) * heads + head.unsqueeze(1)
+        self._together = (row * heads + head) * ids.shape[1] + place
+        self.ids, self.positions = (F.pad(x[real], (0, rounded(len(row)) - len(row))) for x in (ids, positions))
+
+    def heads(self, x: Tensor) -> Sequence[Tensor]:
+        """Query, key and value [b, heads, L, w] of tokens [n, 3 heads w].
+
+        What stands for padding is the row's first token: writing tokens between zeros takes eight times as long.
+        """
+        pieces = x.view(-1, x.shape[1] // (3 * self._together.shape[1]))
+        return pieces.index_select(0, self._apart.flatten()).view(*self._apart.shape, -1).unbind(0)
 
     def together(self, x: Tensor) -> Tensor:
-        """Rows x [b, L, w] as tokens [n, w]; n is rounded up with zeros."""
-        if self.padding is None:
-            return x.flatten(0, 1)
-        count = len(self._places)
-        out = x.new_zeros(rounded(count), x.shape[-1])
-        torch.index_select(x.flatten(0, 1), 0, self._places, out=out[:count])
+        """Heads [b, heads, L, w] as tokens [n, heads w]."""
+        count, heads = self._together.shape
+        out = x.new_zeros(len(self.ids), heads * x.shape[-1])
+        pieces = x.reshape(-1, x.shape[-1])
+        torch.index_select(pieces, 0, self._together.flatten(), out=out[:count].view(-1, x.shape[-1]))
         return out
 
     def apart(self, x: Tensor) -> Tensor:
-        """Tokens x [n, w] as rows [b, L, w]; what stands for padding is the row's first token, which costs nothing."""
-        if self.padding is not None:
-            x = x.index_select(0, self._sources)  # writing tokens between zeros takes eight times as long
-        return x.view(self._rows, self._longest, -1)
+        """Tokens [n, w] as rows [b, L, w]; the row's first token stands for padding."""
+        return x.index_select(0, self._sources.flatten()).view(*self._sources.shape, -1)
 
 
 class _Padded:
     """The same with padding left where it is: tokens [b * L, ...] are rows [b, L, ...]."""
 
-    def __init__(self, ids: Tensor, lengths: Tensor) -> None:
-        self._shape = ids.shape
+    def __init__(self, ids: Tensor, lengths: Tensor, heads: int) -> None:
+        self._shape, self._heads = ids.shape, heads
         positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
         self.padding: Tensor | None = positions >= lengths.unsqueeze(1)
+        self.mask = _mask(self.padding)
         self.ids, self.positions = ids.flatten(), positions.flatten()
 
+    def heads(self, x: Tensor) -> Sequence[Tensor]:
+        """Query, key and value [b, heads, L, w] of tokens [b * L, 3 heads w]."""
+        return x.view(*self._shape, 3, self._heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
     def together(self, x: Tensor) -> Tensor:
-        """Rows x [b, L, w] as tokens [b * L, w]."""
-        return x.flatten(0, 1)
+        """Heads [b, heads, L, w] as tokens [b * L, heads w]."""
+        return x.transpose(1, 2).flatten(2).flatten(0, 1)
 
     def apart(self, x: Tensor) -> Tensor:
         """Tokens x [b * L, w] as rows [b, L, w]."""
         return x.view(*self._shape, -1)
+
+
+def _mask(padding: Tensor | None) -> Tensor | None:
+    """Minus infinity [b, 1, 1, L] where there is ``padding`` [b, L], else 0."""
+    if padding is None:
+        return None
+    return torch.zeros(padding.shape, device=padding.device).masked_fill_(padding, float("-inf"))[:, None, None]

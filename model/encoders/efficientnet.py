@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from model.kernels.int8 import LEVELS, Seen
+from model.kernels.int8 import Seen, levels_here
 from model.kernels.int8_convolution import Grid, eight_bit, rows
 from model.kernels.packed import Activation, Operation, convolution
 
@@ -147,7 +147,7 @@ def _shared(steps: Sequence[Sequence[Operation]], x: Tensor) -> Tensor:
 def _pooled(steps: Sequence[Sequence[Operation]], x: Tensor) -> Tensor:
     """All operations over x [b, 3, 224, 224], and what each end puts out, pooled, side by side."""
     x = _shared(steps[:_TRUNK], x)
-    return torch.cat([_through(end, x).mean((2, 3)) for end in steps[_TRUNK:]], 1).float()
+    return torch.cat([_through(end, x).float().mean((2, 3)) for end in steps[_TRUNK:]], 1)
 
 
 def watched(blocks: Blocks, photos: Sequence[Tensor]) -> list[Seen]:
@@ -173,7 +173,7 @@ def watched(blocks: Blocks, photos: Sequence[Tensor]) -> list[Seen]:
 def _grid(layer: Convolution, seen: Seen) -> Grid:
     if layer.groups > 1:
         return Grid.of_relu6(seen, _DEEP_LEVELS)
-    return Grid.of_relu6(seen, LEVELS) if layer.activation == "none" else Grid.of(seen, LEVELS)
+    return (Grid.of_relu6 if layer.activation == "none" else Grid.of)(seen, levels_here())
 
 
 def _through(steps: Sequence[Operation], x: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ Wei et al., 2023, arXiv:2304.09145); s_c goes into the weights, which have 8 bit
 loud channels, which would leave the others of a row of weights without digits, stay floats (Dettmers et al., 2022,
 arXiv:2208.07339). Bounds are fixed once, so that an answer does not depend on what else is in a batch.
 
-AVX2 adds two products in 16 bits and cuts what passes them. So weights are scaled until two neighbours seldom do.
+VNNI adds products in 32 bits. AVX2 without it adds two of them in 16 and cuts what passes these: there weights are
+scaled until two neighbours seldom do, and inputs have fewer levels, so that weights may be larger.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ LOUD, _MOST_LOUD = 6, 16
 loud as all others."""
 MARGIN = 1.1
 """How far beyond what was seen an input may go before it is cut."""
-LEVELS, _WEIGHT = 190, 127
-"""Of inputs, and of weights of one sign: with fewer of the former the latter may be larger."""
-_SKEWED = -0.17, 1.2, 255
+_LEVELS, _FEWER, _WEIGHT = 255, 190, 127
+"""Of inputs, of inputs where two products must not pass 16 bits, and of weights of one sign."""
+_SKEWED = -0.17, 1.2, _LEVELS
 """GELU's outputs: none is below this. Most are small and few large, so that what is seen of the upper bound says least,
 and levels say most: these layers' inputs, cut or rounded, were most of what 8 bits changed in texts' vectors."""
 _SUM = 32767
@@ -141,15 +142,20 @@ def _bounds(seen: Seen) -> tuple[Tensor, Tensor, int]:
         low = torch.full_like(seen.low, least)
         return low, low + (seen.high - low) * margin, levels
     beyond = (seen.high - seen.low) / 2 * (MARGIN - 1)
-    return seen.low - beyond, seen.high + beyond, LEVELS
+    return seen.low - beyond, seen.high + beyond, levels_here()
+
+
+def levels_here() -> int:
+    """Of inputs of either sign, on this processor."""
+    return _LEVELS if wide() else _FEWER
 
 
 def rounded(weight: Tensor, levels: int) -> tuple[Tensor, Tensor]:
     """Weights [out, in], in even, as integers of 8 bits, and the scale of each output [out].
 
-    No two neighbours pass 16 bits with inputs of at most ``levels``.
+    No two neighbours pass 16 bits with inputs of at most ``levels``, where they must not.
     """
-    most = _SUM / levels
+    most = torch.inf if wide() else _SUM / levels
 
     def pairs(of: Tensor) -> Tensor:
         signs = torch.stack((of.clamp_min(0), -of.clamp_max(0)))
@@ -160,6 +166,15 @@ def rounded(weight: Tensor, levels: int) -> tuple[Tensor, Tensor]:
     over = pairs(integers) > most  # by rounding: two halves up
     integers[over] = (weight[over] / scale[over, None]).trunc()
     return integers.to(torch.int8), scale
+
+
+@cache
+def wide() -> bool:
+    """Whether products are added in 32 bits here, as VNNI does it, tried on the largest ones."""
+    x, weight = torch.full((64, 64), _LEVELS, dtype=torch.uint8), torch.full((64, 64), _WEIGHT, dtype=torch.int8)
+    ready = torch.ops.onednn.qlinear_prepack(weight, [64, 64])
+    rest = (torch.ones(64), torch.zeros(64, dtype=torch.int32), None, 1.0, 0, torch.float32, *FUSED["none"])
+    return bool((torch.ops.onednn.qlinear_pointwise(x, 1.0, 0, ready, *rest) == 64 * _LEVELS * _WEIGHT).all())
 
 
 @cache

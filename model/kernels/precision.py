@@ -17,7 +17,8 @@ def fastest_format(device: torch.device | None = None) -> Format:
     """The format for the device, by what it can do and not by a clock: two starts on one machine give the same labels.
 
     bfloat16 where the hardware multiplies it (AVX512_BF16, AMX, CUDA from compute capability 8), int8 on other CPUs
-    with AVX2, else float32.
+    with AVX2, else float32. Beside bfloat16, int8 does not pay: its products take half the time, but all else is in
+    float32, and so is what is asked again (docs/performance.md).
     """
     if fastest_dtype(device) is torch.bfloat16:
         return "bfloat16"

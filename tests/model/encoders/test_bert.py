@@ -43,7 +43,7 @@ def test_its_states_are_those_of_transformers(network, rows):
 def test_its_layers_see_no_padding_and_few_numbers_of_tokens(lengths):
     rows = [list(range(1, length + 1)) for length in lengths]
     ids, counts = pad(rows)
-    tokens = _Tokens(ids, counts)
+    tokens = _Tokens(ids, counts, heads=1)
     together = [number for row in rows for number in row]
     assert tokens.ids[: sum(lengths)].tolist() == together
     assert tokens.positions[: sum(lengths)].tolist() == [number - 1 for number in together]

@@ -1,5 +1,9 @@
 """8-bit layers say nearly what float ones say, whatever the channels' loudness, and never overflow."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from model.kernels import int8
-from model.kernels.int8 import Seen, Watched, eight_bit
+from model.kernels.int8 import Seen, Watched, eight_bit, rounded
 from model.kernels.packed import linear
 
 pytestmark = pytest.mark.skipif(not int8.works(), reason="no 8-bit products on this processor")
@@ -94,6 +98,38 @@ def test_bounds_that_were_stored_make_nearly_the_same_layer():
     assert (one - other).norm() < 0.02 * one.norm()
     loudest = Seen(torch.full((2,), -1e9), torch.full((2,), 1e9), torch.zeros(2)).kept()
     assert loudest.isfinite().all()
+
+
+@given(seed=st.integers(0, 9), levels=st.integers(149, 255))
+@settings(deadline=None, max_examples=20)
+def test_weights_use_all_of_8_bits_unless_two_products_must_stay_in_16(seed, levels):
+    weight = layer(seed, 64, 16)[1]
+    with pytest.MonkeyPatch.context() as patch:
+        found = {}
+        for wide in (True, False):
+            patch.setattr(int8, "wide", lambda wide=wide: wide)
+            integers, scale = found[wide] = rounded(weight, levels)
+            assert (integers * scale[:, None] - weight).abs().max() <= scale.max()
+        assert found[True][0].abs().amax(1).eq(127).all()
+        pairs = torch.stack([(found[False][0].int() * sign).clamp_min(0).view(16, -1, 2).sum(2) for sign in (1, -1)])
+        assert pairs.max() * levels <= 2**15 - 1
+
+
+@pytest.mark.parametrize("isa", ["ALL", "AVX2", "AVX2_VNNI"])
+def test_products_said_to_be_added_in_32_bits_are_not_cut_and_without_vnni_none_are_said_to(isa):
+    """oneDNN reads at its first use which of the processor's instructions it may use: hence a program of its own."""
+    program = """
+import torch
+from model.kernels.int8 import Seen, eight_bit, wide
+x, weight = torch.full((4, 64), 5.0), torch.full((8, 64), 3.0)
+said = eight_bit(weight, torch.zeros(8), "none", Seen(x[0] * 0, x[0], x[0] / 2))(x)
+print(wide(), bool((said - 960).abs().max() < 10))
+"""
+    settings = {**os.environ, "ONEDNN_MAX_CPU_ISA": isa}
+    done = subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, check=True)
+    wide, exact = (word == "True" for word in done.stdout.split())
+    assert exact or not wide
+    assert not (wide and isa == "AVX2")
 
 
 def test_what_fails_or_says_nonsense_is_not_used(monkeypatch):
