@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -29,6 +30,9 @@ from stream_app.worker.topics import TopicWatch
 
 _WATCH_S = 0.2
 _GIVE_BACK_S = 10.0
+_SWITCH_S = 1e-4
+"""After so long a thread that waits for Python's lock gets it. By default that is 5 ms: while the event loop reads or
+describes a chunk of posts, some 10 ms, each of a pass's hundreds of operations waited so long, and a core was idle."""
 _STALLED_DRAIN_S = 1.0
 """What has not moved for long is not waited for when the process is to end."""
 
@@ -206,6 +210,7 @@ def run(
         aiokafka.errors.KafkaError: what a service died of, for the command line to put into words.
         SwapError: the model cannot be used.
     """
+    sys.setswitchinterval(_SWITCH_S)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     stopping: list[asyncio.Task[None]] = []
