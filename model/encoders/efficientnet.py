@@ -8,7 +8,7 @@ may be there more than once: all are given the same and each makes a vector.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -50,9 +50,16 @@ class Convolution(NamedTuple):
         return self.weight.shape[1] * self.groups
 
     def floats(self, device: torch.device, dtype: torch.dtype) -> Operation:
-        """Its operation in a float format."""
-        weight, bias = (each.to(device, dtype) for each in (self.weight, self.bias))
+        """Its operation in a float format; the bias stays float32 where that is possible."""
+        weight, bias = self.weight.to(device, dtype), self.bias.to(device)
         return convolution(weight, bias, self.activation, stride=self.stride, groups=self.groups)
+
+    def rounded(self, dtype: torch.dtype, seen: Seen) -> Self:
+        """The same with weights rounded to ``dtype``, right for the mean input of those ``seen``."""
+        weight = self.weight.to(dtype).float()
+        lost = (self.weight - weight).sum((2, 3))
+        missed = lost[:, 0] * seen.mean if self.groups > 1 else lost @ seen.mean
+        return self._replace(weight=weight, bias=self.bias + missed)
 
 
 Blocks = list[list[Convolution]]
@@ -99,6 +106,12 @@ def tuned(end: Sequence[Convolution], own: Mapping[str, Tensor]) -> tuple[list[C
         each._replace(weight=own[f"{i}.weight"].float(), bias=own[f"{i}.bias"].float()) for i, each in enumerate(end)
     ]
     return layers, [Seen.read(own[f"{i}.seen"]) for i in range(len(end))]
+
+
+def rounded(blocks: Blocks, dtype: torch.dtype, seen: Sequence[Seen]) -> Blocks:
+    """The layers for a float format: what rounding of weights does to photos like those ``seen`` is put right."""
+    left = iter(seen)
+    return [[layer.rounded(dtype, next(left)) for layer in block] for block in blocks]
 
 
 def in_floats(

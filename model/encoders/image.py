@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from model.encoders.efficientnet import WIDTH, folded, in_eight_bit, in_floats, tuned
+from model.encoders.efficientnet import WIDTH, folded, in_eight_bit, in_floats, rounded, tuned
 from model.kernels import int8_convolution
 from model.kernels.device import Device, device_of, roomy
 from model.kernels.int8 import Seen
@@ -70,7 +70,8 @@ class ImageEncoder:
     Args:
         state: The network's weights by the package's names.
         dtype: What it multiplies in; the device's fastest format when None.
-        seen: What its layers are given for photos, of a CPU that shall have 8-bit layers too.
+        seen: What its layers are given for photos.
+        eight_bit: Whether it shall have 8-bit layers too, on a CPU that has those.
         own: A model's own end (:func:`model.encoders.efficientnet.tuned`); empty where it has none.
     """
 
@@ -79,7 +80,9 @@ class ImageEncoder:
         state: Mapping[str, Tensor],
         device: torch.device | Device | None = None,
         dtype: torch.dtype | None = None,
-        seen: Sequence[Seen] | None = None,
+        *,
+        seen: Sequence[Seen],
+        eight_bit: bool = False,
         own: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
         self.where = device_of(device)
@@ -88,15 +91,15 @@ class ImageEncoder:
         at_once = 2 ** int(math.log2(_BATCH_BYTES / (_LARGEST * self.dtype.itemsize)))
         self.batch = self.where.photos(at_once)
         """Photos in one pass."""
-        blocks, grids = folded(state), list(seen or ())
+        blocks, grids = folded(state), list(seen)
         if own:
             end, given = tuned(blocks[-1], own)
             blocks.append(end)
             grids += given
         self.width = WIDTH * (2 if own else 1)
-        self._floats = in_floats(blocks, self.device, self.dtype)
+        self._floats = in_floats(rounded(blocks, self.dtype, grids), self.device, self.dtype)
         self._read = self.where.graphed(self._floats)
-        self._quick = in_eight_bit(blocks, grids) if seen else None
+        self._quick = in_eight_bit(blocks, grids) if eight_bit else None
 
     @classmethod
     def load(
@@ -113,7 +116,8 @@ class ImageEncoder:
             ValueError: the file is not the one this project was checked with, or ``own`` is no end of that network.
         """
         quick = eight_bit and int8_convolution.works()
-        return cls(packaged_state(), device, dtype, [Seen.read(each) for each in _ranges()] if quick else None, own)
+        seen = [Seen.read(each) for each in _ranges()]
+        return cls(packaged_state(), device, dtype, seen=seen, eight_bit=quick, own=own)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Pooled features [b, width] float32 of pixels [b, 224, 224, 3] uint8."""

@@ -43,12 +43,13 @@ def linear(weight: Tensor, bias: Tensor, activation: Activation = "none") -> Ope
 def convolution(weight: Tensor, bias: Tensor, activation: Activation, *, stride: int = 1, groups: int = 1) -> Operation:
     """A convolution of x [b, in, h, w], channels last, even sides, by weight [out, in / groups, k, k], for inference.
 
-    Padded as TensorFlow does ("SAME"): at stride 2 one pixel more behind than in front.
+    ``bias`` may be of a wider format than weight and x. Padded as TensorFlow does ("SAME"): at stride 2 one pixel more
+    behind than in front.
     """
     weight = weight.contiguous(memory_format=torch.channels_last)
     if packs(weight.device, weight.dtype):
         return _packed_convolution(weight.detach(), bias, activation, stride, groups)
-    act, kernel = _PLAIN[activation], weight.shape[-1]
+    act, kernel, bias = _PLAIN[activation], weight.shape[-1], bias.to(weight.dtype)
     missing = max(kernel - stride, 0)
     sides = (missing // 2, missing - missing // 2) * 2
     return lambda x: act(F.conv2d(F.pad(x, sides), weight, bias, stride, groups=groups))
@@ -62,7 +63,7 @@ def packs(device: torch.device, dtype: torch.dtype) -> bool:
     x, weight = torch.ones(2, 8, dtype=dtype), torch.ones(8, 8, dtype=dtype)
     try:
         _packed_linear(weight, weight[0], "gelu")(x)
-        _packed_convolution(weight[..., None, None], weight[0], "relu6", 1, 1)(x[..., None, None])
+        _packed_convolution(weight[..., None, None], weight[0].float(), "relu6", 1, 1)(x[..., None, None])
     except (RuntimeError, AttributeError, TypeError):
         return False
     return True

@@ -45,6 +45,13 @@ def test_its_vectors_are_those_of_the_weights_own_implementation(whole, packs, m
     assert ours.shape == (2, WIDTH)
 
 
+def test_rounded_weights_do_not_shift_what_photos_give():
+    photos = [painted(paint) for paint in (clock, traffic_light, fence, crossword)]
+    exact = ImageEncoder.load(dtype=torch.float32).encode(photos)
+    said = ImageEncoder.load(dtype=torch.bfloat16).encode(photos)
+    assert (said - exact).norm() < 0.03 * exact.norm()
+
+
 def test_a_vector_does_not_depend_on_the_photos_beside_it():
     photos = list(np.random.default_rng(1).integers(0, 255, (11, SIZE, SIZE, 3), dtype=np.uint8))
     encoder = ImageEncoder.load()
