@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from model.kernels.int8 import Seen, levels_here
 from model.kernels.int8_convolution import Grid, eight_bit, rows
-from model.kernels.packed import Activation, Operation, convolution
+from model.kernels.packed import Activation, Operation, convolution, of_constant
 
 WIDTH = 1280
 """Entries of the vector of one end."""
@@ -57,9 +57,7 @@ class Convolution(NamedTuple):
     def rounded(self, dtype: torch.dtype, seen: Seen) -> Self:
         """The same with weights rounded to ``dtype``, right for the mean input of those ``seen``."""
         weight = self.weight.to(dtype).float()
-        lost = (self.weight - weight).sum((2, 3))
-        missed = lost[:, 0] * seen.mean if self.groups > 1 else lost @ seen.mean
-        return self._replace(weight=weight, bias=self.bias + missed)
+        return self._replace(weight=weight, bias=self.bias + of_constant(self.weight - weight, seen.mean))
 
 
 Blocks = list[list[Convolution]]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from model.kernels.int8 import Seen, cut, rounded
-from model.kernels.packed import FUSED, Activation, Operation, convolution, same
+from model.kernels.packed import FUSED, Activation, Operation, convolution, of_constant, same
 
 MARGIN = 1.2
 """How far beyond what was seen an input may go before it is cut."""
@@ -60,14 +60,9 @@ def eight_bit(
     else:
         flat, scales = rounded((weight * given.step[:, None, None]).flatten(1), given.levels)
         integers = flat.view_as(weight)
-
-    def of(weights: Tensor, x: Tensor) -> Tensor:
-        taps = weights.sum((2, 3))
-        return taps.squeeze(1) * x if groups > 1 else taps @ x
-
     # Right for the mean input, whatever rounding did to the weights.
     units = (given.mean - given.low) / given.step
-    shifted = bias + of(weight, given.mean) - of(integers.float(), units) * scales
+    shifted = bias + of_constant(weight, given.mean) - of_constant(integers.float(), units) * scales
     if isinstance(wanted, Grid):
         scales, shifted = scales / wanted.step, (shifted - wanted.low) / wanted.step
         made, fused = torch.uint8, ("hardtanh", [0.0, float(wanted.levels)], "")

@@ -55,6 +55,15 @@ def convolution(weight: Tensor, bias: Tensor, activation: Activation, *, stride:
     return lambda x: act(F.conv2d(F.pad(x, sides), weight, bias, stride, groups=groups))
 
 
+def of_constant(weight: Tensor, x: Tensor) -> Tensor:
+    """What such a convolution, padding left aside, makes of channels that are x [in] everywhere: [out].
+
+    weight is [out, in / groups, k, k] of one group, or of as many as there are channels.
+    """
+    taps = weight.sum((2, 3))
+    return taps.squeeze(1) * x if taps.shape[1] < len(x) else taps @ x
+
+
 @cache
 def packs(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether oneDNN's operations work here, tried on small layers."""
