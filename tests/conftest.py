@@ -18,6 +18,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from model.scorer import Scorer
 from stream_app.kafka.broker import LocalBroker
 from stream_app.kafka.clients import admin_client, client_options
+from stream_app.kafka.inside_aiokafka import partitions_of
+from stream_app.kafka.subscribe import ends_of, reached
 from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import KafkaSettings, ModelSettings, Settings, TopicSettings, WorkerSettings
 
@@ -72,23 +74,25 @@ def settings(broker: LocalBroker) -> Settings:
 
 @pytest.fixture
 def collect(settings: Settings) -> Collect:
-    """``await collect(topic)``: all its committed records so far; ``count=N`` waits for at least N (``timeout_s``)."""
+    """``await collect(topic)``: all its committed records so far; ``count=N`` waits for at least N (``timeout_s``).
 
-    async def read(topic: str, count: int = 0, timeout_s: float = 20.0) -> list[ConsumerRecord]:
+    Transactions that are open at that moment are waited for; :func:`stream_app.kafka.subscribe.ends_of` says why.
+    """
+
+    async def read(topic: str, count: int = 0, timeout_s: float = 60.0) -> list[ConsumerRecord]:
         deadline = time.monotonic() + timeout_s
         options = client_options(settings.kafka)
         async with AIOKafkaConsumer(
             isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest", **options
         ) as consumer:
-            await consumer._client._wait_on_metadata(topic)
-            partitions = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic) or ()]
+            partitions = [TopicPartition(topic, each) for each in await partitions_of(consumer, topic)]
             consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
+            ends = await ends_of(settings.kafka, partitions)
             records: list[ConsumerRecord] = []
             while time.monotonic() < deadline:
                 for batch in (await consumer.getmany(timeout_ms=100)).values():
                     records += batch
-                if len(records) >= count and all([await consumer.position(p) >= ends[p] for p in partitions]):
+                if len(records) >= count and await reached(consumer, ends):
                     return records
             raise TimeoutError(f"{topic}: {len(records)} records after {timeout_s} s, {count} wanted")
 

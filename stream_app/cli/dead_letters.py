@@ -162,7 +162,7 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
     from aiokafka import AIOKafkaConsumer
 
     from stream_app.kafka.clients import consumer_options
-    from stream_app.kafka.subscribe import partitions_of, reached
+    from stream_app.kafka.subscribe import ends_of, partitions_of, reached
 
     partitions = await partitions_of(settings, [settings.topics.dead_letters])
     async with AIOKafkaConsumer(
@@ -172,7 +172,7 @@ async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Any
         auto_offset_reset="earliest",
     ) as consumer:
         consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
+        ends = await ends_of(settings.kafka, partitions)
         while not await reached(consumer, ends):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:

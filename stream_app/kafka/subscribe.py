@@ -14,7 +14,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from pydantic import BaseModel, ValidationError
 
 from stream_app.kafka.clients import admin_client, consumer_options
-from stream_app.settings import Settings
+from stream_app.settings import KafkaSettings, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ async def subscribe(
             await seek(consumer, partitions, since)
         else:
             consumer.subscribe(list(topics), listener=_StartAt(consumer, since))
-        ends = await _ends(settings, partitions) if until_end else None
+        ends = await ends_of(settings.kafka, partitions) if until_end else None
         async for received in _records(consumer, topics, ends, commit=group is not None):
             yield received
     finally:
@@ -117,8 +117,13 @@ async def partitions_of(settings: Settings, topics: Sequence[str]) -> list[Topic
     return [TopicPartition(topic["topic"], each["partition"]) for topic in found for each in topic["partitions"]]
 
 
-async def _ends(settings: Settings, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    async with AIOKafkaConsumer(**consumer_options(settings.kafka), isolation_level="read_uncommitted") as probe:
+async def ends_of(kafka: KafkaSettings, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where partitions end, open transactions included: a committed reader that gets there has seen all there is now.
+
+    Where such a reader sees the end may lie before what a producer was told is committed: Kafka says so first, and
+    closes the transaction in one partition after the other then. For a moment only one part of it can be read.
+    """
+    async with AIOKafkaConsumer(**consumer_options(kafka), isolation_level="read_uncommitted") as probe:
         ends: dict[TopicPartition, int] = await probe.end_offsets(partitions)
     return ends
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from model.scorer import CONCEPTS
 from stream_app.kafka.clients import consumer_options
-from stream_app.kafka.subscribe import reached
+from stream_app.kafka.subscribe import ends_of, reached
 from stream_app.pipeline.events.withdraw import Published, Sent
 from stream_app.pipeline.posts.post import Withdrawal
 from stream_app.settings import Settings
@@ -74,7 +74,7 @@ class Recall:
         options = consumer_options(self._settings.kafka)
         async with AIOKafkaConsumer(topics.events, **options, isolation_level="read_committed") as consumer:
             partitions = [TopicPartition(topics.events, n) for n in consumer.partitions_for_topic(topics.events) or ()]
-            first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            first, ends = await consumer.beginning_offsets(partitions), await ends_of(self._settings.kafka, partitions)
             share = self._settings.labelling.duplicates // max(len(partitions), 1)
             for each in partitions:
                 consumer.seek(each, max(first[each], ends[each] - share))

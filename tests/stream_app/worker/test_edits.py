@@ -1,12 +1,17 @@
 """Edits and withdrawals on a real broker: what the worker publishes of them, where, and under which key."""
 
+import asyncio
 import json
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
+from stream_app.kafka.clients import client_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE, Event, event_id
+from stream_app.pipeline.events.withdraw import Published
 from stream_app.settings import PostSettings
+from stream_app.worker.recall import Recall
 from tests.stream_app.worker.test_worker import NoImages, a_post, replica, send  # noqa: F401
 
 pytestmark = pytest.mark.kafka
@@ -133,8 +138,6 @@ async def test_an_author_is_withdrawn_with_all_posts_known_and_by_the_secret_key
 async def test_a_post_withdrawn_while_it_is_labelled_is_not_published_after_its_withdrawal(
     settings, send, replica, collect  # noqa: F811
 ):  # fmt: skip
-    import asyncio
-
     class Waits(NoImages):
         async def fetch(self, links, since=None):
             from stream_app.pipeline.media.outcome import MediaOutcome
@@ -170,6 +173,21 @@ def toot(number, text):
 
 def deletes(local_id):
     return json.dumps({"event": "delete", "payload": local_id}).encode()
+
+
+async def test_what_a_worker_before_is_just_committing_is_recalled(settings, send, replica, collect):  # noqa: F811
+    await send([toot(1, "the bridge collapsed")])
+    async with replica():
+        [event] = await collect(settings.topics.events, 1)
+    published = Published(10)
+    async with AIOKafkaProducer(**client_options(settings.kafka), transactional_id=settings.topics.prefix) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(settings.topics.events, event.value.replace(b"111", b"112"))
+        reading = asyncio.create_task(Recall(settings, published).read())
+        await asyncio.wait({reading}, timeout=1)
+        await producer.commit_transaction()
+    await reading
+    assert published.knows("mastodon", "112")
 
 
 async def test_a_mastodon_deletion_finds_what_a_worker_before_published(settings, send, replica, collect):  # noqa: F811

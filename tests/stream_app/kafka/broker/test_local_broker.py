@@ -39,6 +39,19 @@ async def test_aborted_transactions_are_not_collected(settings, collect):
     assert [r.value for r in await collect(topic)] == [b"once"]
 
 
+async def test_what_is_being_committed_is_collected(settings, collect):
+    topic = settings.topics.posts
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka.bootstrap_servers, transactional_id=settings.topics.prefix
+    ) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, b"open")
+        reading = asyncio.create_task(collect(topic))
+        await asyncio.wait({reading}, timeout=1)
+        await producer.commit_transaction()
+    assert [r.value for r in await reading] == [b"open"]
+
+
 def test_it_listens_on_loopback_only(broker):
     table = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     listening = [line.split()[1] for line in table.splitlines() if " 0A " in line]
