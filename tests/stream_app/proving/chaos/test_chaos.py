@@ -1,11 +1,14 @@
 """Short forms of the programs that CI runs, and the long ones for those who have minutes."""
 
+from math import inf
+
 import pytest
 from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 
 from stream_app.cli.chaos import command
 from stream_app.kafka.clients import client_options
+from stream_app.proving.chaos.backlog import passed_by
 from stream_app.proving.chaos.feeder import feed, numbered
 from stream_app.proving.chaos.fleet import Fleet
 from stream_app.proving.chaos.truth import Truth
@@ -13,10 +16,10 @@ from stream_app.proving.chaos.truth import Truth
 pytestmark = pytest.mark.kafka
 
 
-def run(broker, logs, *arguments, own_broker=False):
+def run(broker, logs, *arguments, own_broker=False, exit_code=0):
     where = [] if own_broker else ["--bootstrap", broker.bootstrap_servers]
     done = CliRunner().invoke(command, [*where, "--logs", str(logs), *arguments])
-    assert done.exit_code == 0, f"{done.output}{done.exception!r}"
+    assert done.exit_code == exit_code, f"{done.output}{done.exception!r}"
     return done.output
 
 
@@ -44,6 +47,19 @@ def test_short(broker, tmp_path, arguments):
 
 def test_short_broker_outage(broker, tmp_path):
     run(broker, tmp_path, "broker", "--posts", "600", "--down-s", "1", own_broker=True)
+
+
+def test_a_backlog_too_short_for_a_verdict_is_told_and_no_success(broker, tmp_path):
+    said = run(broker, tmp_path, "backlog", "--posts", "1", "--fresh", "1", exit_code=1)
+    assert "verdict  no fresh post came while more than 4096 waited: give it more posts" in said
+
+
+def test_of_a_backlog_only_those_on_their_way_may_go_before_a_fresh_post():
+    backlog_s = [each / 10 for each in range(100)]  # ten a second
+    fair, unfair, read_at_the_end = (1.05, 5.05), (1.05, 8.05), (7.95, 20.0)
+    assert passed_by(backlog_s, [fair, unfair, read_at_the_end], 30) == [30, 60]
+    assert passed_by([*backlog_s[:60], *[inf] * 40], [(1.05, inf)], 30) == [39], "what never came out went before none"
+    assert passed_by(backlog_s, [(1.05, 1.5)], 30) == [0]
 
 
 @pytest.mark.long
