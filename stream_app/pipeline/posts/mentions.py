@@ -50,6 +50,7 @@ _EACH_WORD = 0.8
 _LANGUAGES_WITH_A = ("es", "it", "fr", "pt", "ca", "gl")
 _PARTICLES_AFTER = frozenset("でにのはがを、。市県縣府都州省區区町村县的에서은는이가を")
 _PARTICLES_BEFORE = frozenset("在于於至")
+_NO_NOUNS: frozenset[str] = frozenset()
 
 
 class Words:
@@ -158,6 +159,7 @@ def read(text: str, atlas: Atlas, language: str | None = None) -> Reading:
     crisis = not CRISIS.isdisjoint(words.keys)
     storms = _storms(words)
     shouted = _shouted(text)
+    nouns = KINDS_OF_PLACE if language == "en" else _NO_NOUNS
     mentions: list[Mention] = []
     unknown: list[str] = []
     past = 0
@@ -176,7 +178,7 @@ def read(text: str, atlas: Atlas, language: str | None = None) -> Reading:
             if key in DULL and not words.upper(at) and not words.tag(at):
                 continue
         length, found = _longest(words, at, found or NOTHING, atlas)
-        if latin and not length:
+        if latin and (not length or (length == 1 and key in nouns)):
             continue
         past = at + length
         named = _mention(words, at, (length, found), atlas, before, shouted=shouted)
@@ -293,9 +295,9 @@ def _no_place(words: Words, at: int, length: int, beside: tuple[str, str], *, ca
         return noun in KINDS_OF_PLACE or noun in CRISIS or (words.upper(at) and not words.upper(at + 1))
     if length == 1 and (key in CRISIS or (not capital and not tag and key in SMALL_OTHERWISE)):
         return True
-    if length == 1 and key in KINDS_OF_PLACE and words.opens(at):  # "Bridge collapsed in Paris": Bridge is in Kent, too
-        return True
     before, after = beside
+    if length == 1 and key in KINDS_OF_PLACE and (before == "the" or words.opens(at)):
+        return True  # "Bridge collapsed in Paris": Bridge is in Kent, too; "floods on the Island": German for Iceland
     if before in GIVEN or (before == "of" and words.before(at - 1) == "gulf"):
         return True
     if not after or length > 1 or key not in ALSO_GIVEN or tag or not capital:

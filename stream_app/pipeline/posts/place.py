@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stream_app.pipeline.posts.atlas.atlas import Atlas, Found, Named, atlas
+from stream_app.pipeline.posts.atlas.fold import key_of
 from stream_app.pipeline.posts.atlas.words import CRISIS_SIGNS
 from stream_app.pipeline.posts.coordinates import recovered, short_code_in, spot_in
 from stream_app.pipeline.posts.mentions import Mention, Reading, read
@@ -157,9 +158,9 @@ def _surest(mention: Mention, weights: list[tuple[float, bool, Named]]) -> _Choi
     weight, inside, named = weights[0]
     if weight < _ENOUGH:
         return None
-    if len(weights) == 1:
+    if len(weights) == 1 and named.kind != "country":
         return _Choice(mention, named, weight, 1.0, inside, ())
-    named = _town(named, [each for _, _, each in weights])
+    named = _nearer(mention, named, [each for _, _, each in weights])
     rivals = [(each, 10 ** (other - weight)) for other, _, each in weights[1:] if not _same(named, each)]
     total = 1 + sum(share for _, share in rivals)
     if 1 / total < _SURE:
@@ -175,10 +176,17 @@ def _company(named: Named, regions: Sequence[Named], others: Sequence[Named]) ->
     return _COMPATRIOT * compatriot + _NEIGHBOUR * any(_near(home, named) for home in others), False
 
 
-def _town(named: Named, meanings: Sequence[Named]) -> Named:
-    """The town of a region that is called after it, unless it is but a small part: Valencia, Puebla."""
-    if named.kind not in ("state", "district"):
+def _nearer(mention: Mention, named: Named, meanings: Sequence[Named]) -> Named:
+    """The town of a region that is called after it, unless it is but a small part: Valencia, Puebla.
+
+    And the state that has a name by right where its country has it as one more: Barbuda, Scotland.
+    """
+    if named.kind == "city":
         return named
+    if named.kind == "country":
+        key = key_of(mention.name)
+        states = (each for each in mention.found.meanings if each.kind == "state" and each.country == named.country)
+        return named if key_of(named.name) == key else next((s for s in states if key_of(s.name) == key), named)
     towns = (each for each in meanings if each.kind == "city" and _same(named, each))
     return next((each for each in towns if each.population * _PART >= named.population), named)
 

@@ -72,7 +72,7 @@ BEFORE_A = BEFORE | {"a", "na", "no", "sul", "en"}
 
 SMALL_OTHERWISE = _set(
     """
-    china chile turkey guinea jersey cuba mali male chad jordan georgia oman reading
+    china chile turkey guinea jersey cuba mali male chad jordan georgia oman reading island
     """
 )
 """Names, folded, that in small letters are other words."""

@@ -90,6 +90,11 @@ def test_precision_and_recall_by_language(capsys):
         ("Landslide in Kochi, Kerala", "Kochi", "IN"),
         ("2,000 dead in Derna", "Darnah", "LY"),
         ("flood in Kathmndu", "Kathmandu", "NP"),
+        ("Hurricane Irma: Island of Barbuda destroyed", "Barbuda", "AG"),
+        ("Floods in Antigua and Barbuda", "Antigua and Barbuda", "AG"),
+        ("Storm over Scotland", "Scotland", "GB"),
+        ("Bridge collapsed in Paris", "Paris", "FR"),
+        ("Erdbeben auf Island", "Iceland", "IS"),
     ],
 )
 def test_found(text, name, country):
@@ -109,11 +114,18 @@ def test_found(text, name, country):
         "THE ROAD IS CUT",
         "Bridge collapsed. River rising",  # Bridge lies in Kent
         "The bridge has been swept away",  # there is a town that somebody calls so
+        "Floods on the Island",  # German for Iceland
+        "Flood on a small island",
         "Kathmndu",  # misspelt, and nothing speaks for a place
     ],
 )
 def test_not_found(text):
     assert place_in(text) is None
+
+
+def test_no_english_word_for_a_kind_of_place_is_one():
+    assert place_in("Storm: our Island needs help", "en") is None
+    assert place_in("Sturm: unser Island braucht Hilfe", "de").name == "Iceland"
 
 
 @pytest.mark.parametrize(
