@@ -135,8 +135,8 @@ class _Picture:
     flaw: str | None = None
 
 
-def _check_header(data: bytes, form: Format, max_pixels: int) -> int:
-    """Check an image's size by its header, and say how many pixels it takes to decode at once.
+def _check_header(data: bytes, form: Format, max_pixels: int) -> tuple[int, Image.Image | None]:
+    """Check an image's size by its header: how many pixels it takes to decode at once, and a JPEG or PNG, open already.
 
     A JPEG takes none, unless it is progressive: it is made small while it is decoded. A WebP's size is read by
     ourselves because Pillow reserves its canvas on opening it, an AVIF's because its decoder does not go by that alone.
@@ -144,39 +144,47 @@ def _check_header(data: bytes, form: Format, max_pixels: int) -> int:
     if form == "WEBP":
         size = webp_size(data) or (0, 0)
         _check_size(size, max_pixels)
-        return size[0] * size[1]
+        return size[0] * size[1], None
     if form == "AVIF":
         size, coded = avif_pixels(data)
         _check_size(size, max_pixels)
         if coded > 2 * max_pixels:  # the picture and how transparent it is
             raise NotUsedError("too_large", f"its parts have more than {2 * max_pixels:,} pixels together")
-        return coded
+        return coded, None
     if form == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
         raise NotUsedError("unsupported", f"the JPEG has more than {MAX_SCANS} scans")
-    with Image.open(io.BytesIO(data), formats=[form]) as image:
-        _check_size(image.size, max_pixels)
-        return image.width * image.height if form == "PNG" or image.info.get("progressive") else 0
+    image = _open(data, form)
+    _check_size(image.size, max_pixels)
+    return (image.width * image.height if form == "PNG" or image.info.get("progressive") else 0), image
+
+
+def _open(data: bytes, form: Format) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=[form])
 
 
 def _picture(data: bytes, form: Format, max_pixels: int, turned: int) -> _Picture:
-    taken = _check_header(data, form, max_pixels)
+    taken, opened = _check_header(data, form, max_pixels)
     try:
         with DECODING.hold(taken, max_pixels):
-            return _load(data, form, max_pixels, turned)
+            return _load(opened or _open(data, form), form, max_pixels, turned)
     except OSError:
         whole = ended(data) if form == "JPEG" else None
         if whole is None or (taken and not is_whole_but_less_sharp(data)):
             raise
     with DECODING.hold(taken, max_pixels):
-        came = _load(whole, form, max_pixels, turned, _what_came)
+        came = _load(_open(whole, form), form, max_pixels, turned, _what_came)
     return replace(came, flaw=CUT_SHORT)
 
 
 def _load(
-    data: bytes, form: Format, max_pixels: int, turned: int, keep: Callable[[Image.Image], Image.Image] | None = None
+    image: Image.Image,
+    form: Format,
+    max_pixels: int,
+    turned: int,
+    keep: Callable[[Image.Image], Image.Image] | None = None,
 ) -> _Picture:
     """Decode; when it returns, the decoder and the large copies are gone, so that the next may have its turn."""
-    with Image.open(io.BytesIO(data), formats=[form]) as image:
+    with image:
         _check_size(image.size, max_pixels)
         if form == "AVIF":
             turned = orientation(image.info.get("exif", b""))
