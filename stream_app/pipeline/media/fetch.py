@@ -98,7 +98,8 @@ class MediaFetcher:
             self._settings.max_images,
             (time.monotonic() if since is None else since) + self._settings.deadline_s,
         )
-        used = await asyncio.gather(*(self._outcome(link.url, due) for link in links[:wanted]))
+        waiting = [self._outcome(link.url, due) for link in links[:wanted]]
+        used = [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)  # a task less for most
         reason = f"only {wanted} images of a post are used"
         return *used, *(MediaOutcome(link.url, "skipped", reason) for link in links[wanted:])
 

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from publicsuffixlist import PublicSuffixList
@@ -220,6 +220,7 @@ class Hosts:
         return breaker
 
 
+@lru_cache(REMEMBERED)
 def payer(address: str) -> str:
     """What somebody pays for: an IPv4 address, also one that an IPv6 address carries, or the first 64 bits of IPv6."""
     parsed = ip_address(address.partition("%")[0])
@@ -237,6 +238,7 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
+@lru_cache(REMEMBERED)
 def registered_domain(name: str) -> str:
     """What somebody registered of a host's name, by the public suffix list of the library; an address as it is.
 
