@@ -43,10 +43,6 @@ class Enricher:
         self._place_of = _recent(self._place)
         self._seen_by = _recent(is_eyewitness)
 
-    def __call__(self, post: Post) -> Post:
-        """The post with all that its text tells; what the network gave stays."""
-        return self.told(self.in_language(post))
-
     def in_language(self, post: Post) -> Post:
         """The post with its language, which the model wants to know."""
         language = self._language_of(post.text) if post.language is None else None

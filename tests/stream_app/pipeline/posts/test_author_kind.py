@@ -244,6 +244,6 @@ def test_every_network_says_who(line, kind):
 def test_a_profile_outranks_what_its_text_says():
     said = {"text": "We are trapped on the roof, the water rises"}
     enrich = Enricher()
-    assert enrich(parse_post(json.dumps(OWN | said).encode())).author.kind == "eyewitness"
+    assert enrich.told(parse_post(json.dumps(OWN | said).encode())).author.kind == "eyewitness"
     official = OWN | said | {"author": {"key": "a", "kind": "official"}}
-    assert enrich(parse_post(json.dumps(official).encode())).author.kind == "official"
+    assert enrich.told(parse_post(json.dumps(official).encode())).author.kind == "official"

@@ -18,5 +18,5 @@ def test_only_short_texts_are_remembered():
 def test_a_text_that_breaks_what_reads_it_costs_the_post_no_more_than_its_place(monkeypatch, caplog):
     monkeypatch.setattr(enrich, "is_eyewitness", lambda text: 1 / 0)
     post = Post(network="x", id="7", root_id="7", text="Floods in Colombo", created_at=datetime(2026, 3, 1, tzinfo=UTC))
-    assert enrich.Enricher()(post) == post.model_copy(update={"language": "en"})
+    assert enrich.Enricher().told(post) == post
     assert "'7' of x cannot be searched" in caplog.text

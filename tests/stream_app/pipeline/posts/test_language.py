@@ -48,9 +48,9 @@ def test_too_little_to_tell(text):
 
 def test_the_networks_word_stays(samples):
     spanish = parse_post(samples["bluesky"])
-    assert Enricher()(spanish).language == "es"
+    assert Enricher().in_language(spanish).language == "es"
     unknown = spanish.model_copy(update={"language": None, "text": TEXTS["fr"]})
-    assert Enricher()(unknown).language == "fr"
+    assert Enricher().in_language(unknown).language == "fr"
     assert unknown.language is None
 
 

@@ -183,8 +183,8 @@ def test_what_else_is_meant_is_told():
 def test_what_the_network_says_wins(samples):
     enrich = Enricher()
     post = parse_post(samples["x_v2"]).model_copy(update={"text": "Not in Paris"})
-    assert enrich(post).place.source == "place"
-    assert enrich(post.model_copy(update={"place": None})).place.name == "Paris"
+    assert enrich.told(post).place.source == "place"
+    assert enrich.told(post.model_copy(update={"place": None})).place.name == "Paris"
     assert post.place.source == "place"
 
 
@@ -229,13 +229,13 @@ def test_an_own_gazetteer(tmp_path, samples, file, content):
     (tmp_path / file).write_text(content)
     enrich = Enricher(PlaceSettings(gazetteer=tmp_path / file))
     post = parse_post(samples["mastodon"]).model_copy(update={"place": None, "language": None})
-    found = enrich(post.model_copy(update={"text": "Boats needed in Kitulgala"})).place
+    found = enrich.told(post.model_copy(update={"text": "Boats needed in Kitulgala"})).place
     assert (found.latitude, found.longitude) == (6.99, 80.41)
-    assert enrich(post.model_copy(update={"text": "කිතුල්ගල flood"})).place.name == "Kitulgala"
-    assert enrich(post.model_copy(update={"text": "Flood in Houston"})).place.country_code == "US"
+    assert enrich.told(post.model_copy(update={"text": "කිතුල්ගල flood"})).place.name == "Kitulgala"
+    assert enrich.told(post.model_copy(update={"text": "Flood in Houston"})).place.country_code == "US"
     assert place_in("Boats needed in Kitulgala") is None
     if file == "own.geojson":
-        shape = enrich(post.model_copy(update={"text": "Flood in Elapata"})).place
+        shape = enrich.told(post.model_copy(update={"text": "Flood in Elapata"})).place
         assert (shape.name, shape.latitude, shape.longitude) == ("Elapatha", pytest.approx(6.7), pytest.approx(80.4))
 
 
