@@ -25,7 +25,7 @@ from model.kernels.packed import Operation
 from model.kernels.precision import fastest_dtype
 from model.multitask.apart import Apart
 from model.scorer import LABELS
-from model.training.photo_ranges import photo_ranges
+from model.training.photo_ranges import FEWEST, photo_ranges
 from model.training.vectors import Step, pixels_of
 
 CONCEPT = "damage"
@@ -52,7 +52,15 @@ class PhotoPlan:
     clip: float = 1.0
     seed: int = 0
     fewest: int = 200
-    """Of fewer labelled photos the packaged end is better."""
+    """Of fewer labelled photos the packaged end is better.
+
+    Raises:
+        ValueError: it is less than are needed to see what an end's layers are given.
+    """
+
+    def __post_init__(self) -> None:
+        if self.fewest < FEWEST:
+            raise ValueError(f"photo.fewest is {self.fewest}: an end of a model's own needs {FEWEST} photos at least")
 
 
 def tune_end(

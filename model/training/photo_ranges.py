@@ -19,17 +19,19 @@ from model.data.crisis import load_rows
 from model.encoders.efficientnet import Blocks, folded, watched
 from model.encoders.image import RANGES, packaged_state, prepare
 
-_SHOWN, _AT_ONCE = 256, 8
+_SHOWN = 256
+FEWEST = 8
+"""Photos looked at together, and the fewest that will do."""
 
 
 @torch.inference_mode()
 def photo_ranges(photos: Sequence[Path], blocks: Blocks) -> list[Tensor]:
-    """Of each layer [3, in] float16, for 256 of these photos, eight at least."""
+    """Of each layer [3, in] float16, for 256 of these photos, ``FEWEST`` at least."""
     pixels = []
     for path in photos[:: max(1, len(photos) // _SHOWN)][:_SHOWN]:
         with Image.open(path) as photo:
             pixels.append(torch.from_numpy(prepare(photo)))
-    batches = [torch.stack(pixels[i : i + _AT_ONCE]) for i in range(0, len(pixels) - _AT_ONCE + 1, _AT_ONCE)]
+    batches = [torch.stack(pixels[i : i + FEWEST]) for i in range(0, len(pixels) - FEWEST + 1, FEWEST)]
     return [seen.kept() for seen in watched(blocks, batches)]
 
 
