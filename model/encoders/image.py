@@ -30,7 +30,8 @@ from model.encoders.efficientnet import WIDTH, folded, in_eight_bit, in_floats, 
 from model.kernels import int8_convolution
 from model.kernels.device import Device, device_of, roomy
 from model.kernels.int8 import Seen
-from model.kernels.precision import fastest_dtype
+from model.kernels.packed import Operation
+from model.kernels.precision import Format, fastest_dtype
 
 __all__ = ["RANGES", "SIZE", "WIDTH", "ImageEncoder", "packaged_state", "prepare"]
 
@@ -44,7 +45,7 @@ anew each time, and what a pass takes is held by each thread. In float32 photos 
 by two and 20 by one."""
 _LARGEST = 96 * 112 * 112
 _QUICK_BATCH = 4
-"""Photos in one pass in 8 bit: 11 ms each by four and by eight, 13 by two, where float32 took 22 by two."""
+"""Photos in one quick pass, in 8 bit 11 ms each by four and by eight, 13 by two, where float32 took 22 by two."""
 
 
 def prepare(image: Image.Image) -> NDArray[np.uint8]:
@@ -71,7 +72,7 @@ class ImageEncoder:
         state: The network's weights by the package's names.
         dtype: What it multiplies in; the device's fastest format when None.
         seen: What its layers are given for photos.
-        eight_bit: Whether it shall have 8-bit layers too, on a CPU that has those.
+        quick: A quicker and less exact format that it shall have layers in too, on a CPU that has those.
         own: A model's own end (:func:`model.encoders.efficientnet.tuned`); empty where it has none.
     """
 
@@ -82,7 +83,7 @@ class ImageEncoder:
         dtype: torch.dtype | None = None,
         *,
         seen: Sequence[Seen],
-        eight_bit: bool = False,
+        quick: Format | None = None,
         own: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
         self.where = device_of(device)
@@ -99,7 +100,11 @@ class ImageEncoder:
         self.width = WIDTH * (2 if own else 1)
         self._floats = in_floats(rounded(blocks, self.dtype, grids), self.device, self.dtype)
         self._read = self.where.graphed(self._floats)
-        self._quick = in_eight_bit(blocks, grids) if eight_bit else None
+        self._quick: Operation | None = None
+        if quick == "int8" and int8_convolution.works():
+            self._quick = in_eight_bit(blocks, grids)
+        elif quick == "bfloat16":
+            self._quick = in_floats(rounded(blocks, torch.bfloat16, grids), self.device, torch.bfloat16)
 
     @classmethod
     def load(
@@ -107,24 +112,23 @@ class ImageEncoder:
         device: torch.device | Device | None = None,
         dtype: torch.dtype | None = None,
         *,
-        eight_bit: bool = False,
+        quick: Format | None = None,
         own: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> Self:
-        """Load the packaged weights; with ``eight_bit`` also as 8-bit layers, where the processor has those.
+        """Load the packaged weights; with ``quick`` also as layers of a less exact format, where the processor has it.
 
         Raises:
             ValueError: the file is not the one this project was checked with, or ``own`` is no end of that network.
         """
-        quick = eight_bit and int8_convolution.works()
         seen = [Seen.read(each) for each in _ranges()]
-        return cls(packaged_state(), device, dtype, seen=seen, eight_bit=quick, own=own)
+        return cls(packaged_state(), device, dtype, seen=seen, quick=quick, own=own)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Pooled features [b, width] float32 of pixels [b, 224, 224, 3] uint8."""
         return self._floats(pixels)
 
     def encode(self, images: Sequence[NDArray[np.uint8]], *, quick: bool = False) -> Tensor:
-        """Vectors [n, width] float32 of photos made by :func:`prepare`; ``quick`` in 8 bit, where that is at hand."""
+        """Vectors [n, width] float32 of photos made by :func:`prepare`; ``quick`` where there are quicker layers."""
         return self.vectors(images, quick=quick).cpu()
 
     @torch.inference_mode()

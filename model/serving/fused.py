@@ -6,8 +6,8 @@ the machine is busy with something else. On a GPU a batch goes through whole.
 
 A pass over a GPU is queued whole and waited for once (:mod:`model.kernels.device`); the next one is prepared meanwhile.
 
-In the format ``int8`` texts and photos are read in 8 bit, and where a post comes out near the line between two labels
-what they hang on once more in floats.
+On a CPU in the format ``int8`` texts and photos are read in 8 bit, and where a post comes out near the line between two
+labels what they hang on once more in floats. In ``bfloat16`` photos without a text are, in float32.
 """
 
 from __future__ import annotations
@@ -61,8 +61,11 @@ least. A pass costs 6 ms of a core beside 3.4 a text, and whoever else needs a c
 KEPT_KERNELS = 256
 """Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024
 a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
-CLOSE = {False: 0.05, True: 0.1}
-"""Posts, without and with a photo, whose two likeliest labels of a concept are this near in 8 bit are asked again in
+CLOSE: Mapping[Format, Mapping[tuple[bool, bool], float]] = {
+    "int8": {(True, False): 0.05, (True, True): 0.1, (False, True): 0.1},
+    "bfloat16": {(False, True): 0.03},
+}
+"""Posts, with a text and with a photo or not, whose two likeliest labels of a concept are this near are asked again in
 floats: a twentieth of texts and nearly all those whose label 8 bits change (docs/performance.md has .03 to .08)."""
 _BY_TEXT = {*CONCEPTS} - {"damage"}
 _ALONE = {"text": (True, False, True), "image": (False, True, False)}
@@ -94,9 +97,11 @@ class FusedScorer:
         self.manifest: Manifest = manifest
         self.info = ModelInfo(manifest.name, manifest.version, manifest.sha256, frozenset(manifest.languages))
         self.text = TextEncoder.serve(manifest.text_model, bundle.part("text"), self.where, self.number_format)
-        if quick := self.number_format == "int8":
+        if self.number_format == "int8":
             self.text.quicken(bundle.part(RANGES) or self.text.ranges(sample()))
-        self.image = ImageEncoder.load(self.where, dtype, eight_bit=quick, own=bundle.part("image"))
+        self._twice = self.number_format in CLOSE and self.device.type == "cpu"
+        quick, exact = (self.number_format, torch.float32) if self._twice else (None, dtype)
+        self.image = ImageEncoder.load(self.where, exact, quick=quick, own=bundle.part("image"))
         self.context = ContextEncoder()
         self.context.load_state_dict(bundle.part("context"))
         self.network = FusionNetwork(manifest.network, dtype)
@@ -154,18 +159,20 @@ class FusedScorer:
 
     @torch.inference_mode()
     def _score(self, posts: Sequence[PostInput]) -> list[Scored]:
-        """Label the posts; those that 8 bits leave unsure are asked again.
+        """Label the posts; those that a quick format leaves unsure are asked again.
 
-        In floats is then what the unsure labels hang on: damage on photos, others on the text where there is one.
+        More exact is then what the unsure labels hang on: damage on photos, others on the text where there is one.
         """
         words = self._words(posts)
         with self.where.turn():
             vectors, mask = self._encode(posts, words, quick=True)
             judged = self._judge(vectors, mask)
         scored = self._told(judged, mask)
-        if self.number_format != "int8":
+        if not self._twice:
             return scored
-        unsure = [close(each, CLOSE[bool(post.images)]) for each, post in zip(scored, posts, strict=True)]
+        within = CLOSE[self.number_format]
+        near = [within.get((i in words, bool(post.images)), 0.0) for i, post in enumerate(posts)]
+        unsure = [close(*each) for each in zip(scored, near, strict=True)]
         texts = [i for i in words if unsure[i] & _BY_TEXT]
         seen = [i for i, post in enumerate(posts) if post.images and unsure[i] - (_BY_TEXT if i in words else set())]
         if again := sorted({*texts, *seen}):
@@ -235,7 +242,7 @@ class FusedScorer:
     def _encode(
         self, posts: Sequence[PostInput], words: Mapping[int, list[int]], *, quick: bool = False
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """As :meth:`encode`, the vectors still on the device; ``quick`` in 8 bit, where there are such layers."""
+        """As :meth:`encode`, the vectors still on the device; ``quick`` where there are quicker layers."""
         with_image = [i for i, post in enumerate(posts) if post.images]
         mask = torch.zeros(len(posts), len(MODALITIES), dtype=torch.bool)
         mask[list(words), 0] = True
@@ -273,6 +280,8 @@ def _room(rows: Tensor, where: Device) -> Tensor:
 def close(scored: Scored, within: float) -> set[Concept]:
     """The concepts whose two likeliest labels are nearly as likely."""
     found: set[Concept] = set()
+    if not within:
+        return found
     for concept, answer in scored.labels.items():
         first, second = sorted(answer.probabilities.values(), reverse=True)[:2] or (1.0, 0.0)
         if first - second < within:

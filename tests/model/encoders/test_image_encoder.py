@@ -63,7 +63,7 @@ def test_a_vector_does_not_depend_on_the_photos_beside_it():
 def quick():
     if not int8_convolution.works():
         pytest.skip("no 8-bit convolutions on this processor")
-    return ImageEncoder.load(dtype=torch.float32, eight_bit=True)
+    return ImageEncoder.load(dtype=torch.float32, quick="int8")
 
 
 def test_in_8_bit_a_vector_is_near_that_of_floats_and_does_not_depend_on_the_photos_beside_it(quick):
@@ -91,7 +91,7 @@ def test_an_end_of_a_models_own_makes_a_vector_beside_the_packaged_ones(quick, p
     photos = [painted(paint) for paint in (clock, fence)]
     first = quick.encode(photos, quick=in_8_bit)
     for own in (packaged_end, packaged_end | {"3.bias": packaged_end["3.bias"] + 1}):
-        encoder = ImageEncoder.load(dtype=torch.float32, eight_bit=True, own=own)
+        encoder = ImageEncoder.load(dtype=torch.float32, quick="int8", own=own)
         vectors = encoder.encode(photos, quick=in_8_bit)
         assert vectors.shape == (2, encoder.width) == (2, 2 * WIDTH)
         assert torch.equal(vectors[:, :WIDTH], first)
@@ -108,7 +108,7 @@ def test_an_end_that_is_none_of_this_encoder_is_refused(packaged_end, change):
 
 def test_without_8_bit_convolutions_photos_are_read_in_floats(monkeypatch):
     monkeypatch.setattr(int8_convolution, "works", lambda: False)
-    encoder = ImageEncoder.load(dtype=torch.float32, eight_bit=True)
+    encoder = ImageEncoder.load(dtype=torch.float32, quick="int8")
     photos = [painted(fence)]
     assert torch.equal(encoder.encode(photos, quick=True), encoder.encode(photos))
 

@@ -202,7 +202,7 @@ def test_in_8_bit_labels_are_those_of_floats(in_both_formats):
 @pytest.mark.parametrize(("close_by", "again"), [(0.0, False), (2.0, True)])
 def test_what_8_bits_leave_unsure_is_asked_again_in_floats(in_both_formats, monkeypatch, close_by, again):
     exact, quick, posts = in_both_formats
-    monkeypatch.setattr(fused, "CLOSE", dict.fromkeys((False, True), close_by))
+    monkeypatch.setitem(fused.CLOSE, "int8", {(True, False): close_by})
     off = max(
         abs(value - other.labels[concept].probabilities[label])
         for one, other in zip(exact, quick.score(posts), strict=True)
@@ -210,6 +210,32 @@ def test_what_8_bits_leave_unsure_is_asked_again_in_floats(in_both_formats, monk
         for label, value in one.labels[concept].probabilities.items()
     )
     assert (off < 1e-4) is again
+
+
+@pytest.mark.parametrize(("close_by", "again"), [(0.0, False), (2.0, True)])
+def test_photos_alone_that_bfloat16_leaves_unsure_are_asked_again_in_float32(
+    default_scorer, monkeypatch, close_by, again
+):
+    exact, quick = default_scorer("float32"), default_scorer("bfloat16")
+    monkeypatch.setitem(fused.CLOSE, "bfloat16", {(False, True): close_by})
+    photo, both = PostInput("", (PHOTO,)), PostInput(TEXT, (PHOTO,))
+    read: list[int] = []
+    vectors = quick.image.vectors
+    monkeypatch.setattr(
+        quick.image,
+        "vectors",
+        lambda given, *, quick=False: read.append(0 if quick else len(given)) or vectors(given, quick=quick),
+    )
+    off, *_ = (
+        max(
+            abs(value - other.labels[concept].probabilities[label])
+            for concept in CONCEPTS
+            for label, value in one.labels[concept].probabilities.items()
+        )
+        for one, other in zip(exact.score([photo, both]), quick.score([photo, both]), strict=True)
+    )
+    assert sum(read) == again
+    assert off < (3e-3 if again else 0.05)  # the fusion stays in bfloat16
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_an_end_is_learned_of_judged_photos_of_the_train_split_and_is_one_of_the
     assert heads["inner.weight"].shape[1] == WIDTH
     assert all(value.is_contiguous() for value in end.values()), "or it cannot be saved"
     pixels = [photo.pixels_of(row) for row in rows[:3]]
-    vectors = ImageEncoder.load(own=end, eight_bit=True).encode(pixels)
+    vectors = ImageEncoder.load(own=end, quick="int8").encode(pixels)
     packaged, own = vectors.split(WIDTH, 1)
     assert 0.9 < float(torch.cosine_similarity(packaged, own).min()) < 1
 
