@@ -12,7 +12,7 @@ from typing import NamedTuple, Self, cast
 import torch
 from torch import Tensor
 
-from model.kernels.int8 import Seen, cut, rounded
+from model.kernels.int8 import Seen, cut, levels_here, rounded
 from model.kernels.packed import FUSED, Activation, Operation, convolution, of_constant, same
 
 MARGIN = 1.2
@@ -84,7 +84,10 @@ def _each_rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def works() -> bool:
-    """Whether oneDNN has these convolutions here and AVX2 at least to run them, tried on small ones."""
+    """Whether oneDNN has these convolutions here and AVX2 at least to run them, tried on small ones.
+
+    With as many levels as :func:`~model.kernels.int8.levels_here` gives the layers, asked of oneDNN like the rest.
+    """
     if not torch.cpu._is_avx2_supported():  # noqa: SLF001 - it has no public name
         return False
     draw = torch.Generator().manual_seed(0)
@@ -94,8 +97,8 @@ def works() -> bool:
     x = x.contiguous(memory_format=torch.channels_last)
     between = convolution(middle, bias, "relu6")(x)
     expected = convolution(deep, bias, "relu6", stride=2, groups=8)(between)
-    first, second = (Grid.of_relu6(Seen.of(rows(each)), 190) for each in (x, between))
     try:
+        first, second = (Grid.of_relu6(Seen.of(rows(each)), levels_here()) for each in (x, between))
         u = eight_bit(middle, bias, first, second)(first.read()(x))
         said = eight_bit(deep, bias, second, "relu6", stride=2, groups=8)(u)
     except (RuntimeError, AttributeError, TypeError):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.kernels import int8_convolution
-from model.kernels.int8 import Seen
+from model.kernels.int8 import Seen, levels_here
 from model.kernels.int8_convolution import Grid, eight_bit, rows
 from model.kernels.packed import convolution
 
@@ -80,6 +80,23 @@ def test_what_lies_outside_the_bounds_is_cut_and_does_no_harm_to_other_photos():
     assert torch.equal(run(read(wild))[1:], run(read(x))[1:])
     assert torch.equal(run(read(x[1:])), run(read(x))[1:])
     assert run(read(wild)).isfinite().all()
+
+
+def test_they_are_tried_with_the_levels_that_are_used_here(monkeypatch):
+    tried = []
+
+    def watched(weight, bias, given, *rest, **more):
+        tried.append(given.levels)
+        return eight_bit(weight, bias, given, *rest, **more)
+
+    monkeypatch.setattr(int8_convolution, "eight_bit", watched)
+    assert int8_convolution.works.__wrapped__()
+    assert tried == [levels_here()] * 2
+
+
+def test_without_onednns_operations_no_levels_are_asked_for(monkeypatch):
+    monkeypatch.setattr(int8_convolution, "levels_here", lambda: torch.ops.onednn.gone)
+    assert not int8_convolution.works.__wrapped__()
 
 
 def test_what_fails_or_says_nonsense_is_not_used(monkeypatch):

@@ -132,7 +132,7 @@ def test_redrive_sends_originals_once_with_their_attempts(buried):
             auto_offset_reset="earliest",
             isolation_level="read_committed",
         ) as consumer:
-            return [await asyncio.wait_for(consumer.getone(), 10) for _ in range(2)]
+            return [await asyncio.wait_for(consumer.getone(), 60) for _ in range(2)]
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         records = runner.run(feed())

@@ -43,7 +43,7 @@ async def send(
 
 
 async def read_all(settings: Settings, topic: str, since: datetime | None = EPOCH) -> list[Received]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [received async for received in subscribe(settings, [topic], since=since, until_end=True)]
 
 
@@ -108,7 +108,7 @@ async def test_without_since_only_new_records_come_and_it_goes_on_until_closed(s
         await send(made, topic, ["old"])
         stream = subscribe(settings, [topic])
         waiting = asyncio.ensure_future(anext(stream))
-        for _ in range(40):  # it reads from where the topic ended when it was ready
+        for _ in range(240):  # it reads from where the topic ended when it was ready
             await asyncio.sleep(0.25)
             if waiting.done():
                 break
@@ -144,7 +144,7 @@ async def test_a_group_goes_on_where_it_was(settings, topic):
     async def read() -> list[str]:
         got: list[str] = []
         async with (
-            asyncio.timeout(30),
+            asyncio.timeout(60),
             contextlib.aclosing(subscribe(settings, [topic], since=EPOCH, group=topic)) as stream,
         ):
             async for received in stream:

@@ -10,9 +10,10 @@ from stream_app.kafka.clients import client_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE, Event, event_id
 from stream_app.pipeline.events.withdraw import Published
+from stream_app.pipeline.media.outcome import MediaOutcome
 from stream_app.settings import PostSettings
 from stream_app.worker.recall import Recall
-from tests.stream_app.worker.test_worker import NoImages, a_post, replica, send  # noqa: F401
+from tests.stream_app.worker.test_worker import NoImages, a_post, eventually, replica, send  # noqa: F401
 
 pytestmark = pytest.mark.kafka
 VERSION = "1"
@@ -138,18 +139,22 @@ async def test_an_author_is_withdrawn_with_all_posts_known_and_by_the_secret_key
 async def test_a_post_withdrawn_while_it_is_labelled_is_not_published_after_its_withdrawal(
     settings, send, replica, collect  # noqa: F811
 ):  # fmt: skip
+    begun, go = [], asyncio.Event()
+
     class Waits(NoImages):
         async def fetch(self, links, since=None):
-            from stream_app.pipeline.media.outcome import MediaOutcome
-
-            await asyncio.sleep(1.5)
+            begun.append(links)
+            await go.wait()
             return tuple(MediaOutcome(link.url, "late", reason="slow") for link in links)
 
     media = [{"url": "https://a.example/1.jpg"}]
     async with replica(fetcher=Waits):
         await send([says(1, "12 dead", media=media), says(2, "3 dead", media=media)])
-        await asyncio.sleep(0.3)
+        await eventually(lambda: len(begun) == 2)
         await send([withdrawn(id="1"), says(2, "nobody dead", edited="v2"), says(3, "last", media=media)])
+        await collect(settings.topics.events, 2)  # the withdrawal and the edit
+        await eventually(lambda: len(begun) == 3)
+        go.set()
         await collect(settings.topics.events, 3)
         await send([says(4, "very last", media=media)])
         records = await collect(settings.topics.events, 4)

@@ -107,13 +107,13 @@ def loads(scorer):
     return lambda source, **_: scorer()
 
 
-async def eventually(condition, timeout_s=20):
+async def eventually(condition, timeout_s=60):
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.02)
 
 
-async def events(collect, settings, count, timeout_s=20):
+async def events(collect, settings, count, timeout_s=60):
     found = await collect(settings.topics.events, count, timeout_s)
     return [Event.model_validate_json(each.value) for each in found]
 
@@ -420,15 +420,18 @@ async def test_after_a_feeders_transaction_nothing_waits(settings, replica, coll
 
 
 async def test_while_the_model_is_behind_batches_are_published_together(settings, send, replica, collect):
-    small = settings.model_copy(update={"labelling": settings.labelling.model_copy(update={"batch_size": 8})})
+    rules = settings.labelling.model_copy(update={"batch_size": 8, "deadline_ms": 1000})  # full ones only
+    small = settings.model_copy(update={"labelling": rules})
     await send([a_post(i) for i in range(400)])
+    began = time.monotonic()
     async with replica(settings=small, load=loads(Slow)) as running:
         found = await events(collect, settings, 400)
+        halves = 2 * (time.monotonic() - began)
         lines = running.metrics_text().decode().splitlines()
     counts = {name: float(number) for name, _, number in (line.rpartition(" ") for line in lines if line[0] != "#")}
     assert len({each.post.id for each in found}) == 400
     assert counts["crisis_stream_batch_posts_count"] == 50
-    assert counts["crisis_stream_transaction_seconds_count"] < 30, "every half second, too, on a slow machine"
+    assert counts["crisis_stream_transaction_seconds_count"] < max(30, 10 + halves), "every half second, if slow"
 
 
 async def test_a_shadow_model_is_compared_and_never_published(settings, send, replica, collect):
@@ -446,10 +449,9 @@ async def test_a_shadow_model_is_compared_and_never_published(settings, send, re
         settings=shadowed, load=lambda source, **_: Other() if source == "other" else FixedScorer()
     ) as running:
         found = await events(collect, settings, 10)
-        await asyncio.sleep(0.3)
-        text = running.metrics_text().decode()
+        compared = 'crisis_stream_shadow_posts_total{agree="no",concept="humanitarian"} 10.0'
+        await eventually(lambda: compared in running.metrics_text().decode())
     assert {each.model.name for each in found} == {"fixed"}
-    assert 'crisis_stream_shadow_posts_total{agree="no",concept="humanitarian"} 10.0' in text
 
 
 async def test_a_broken_model_stops_the_replica_rather_than_burying_the_feed(settings, send, collect):
@@ -597,7 +599,7 @@ async def test_lag_counts_partitions_of_which_nothing_was_read(settings, send, r
 async def test_a_fresh_post_does_not_wait_for_another_partitions_backlog(settings, replica, collect):
     class Slowly(FixedScorer):
         def score(self, posts):
-            time.sleep(0.02)
+            time.sleep(0.04)
             return super().score(posts)
 
     few = settings.model_copy(update={"labelling": settings.labelling.model_copy(update={"batch_size": 8})})
@@ -607,8 +609,6 @@ async def test_a_fresh_post_does_not_wait_for_another_partitions_backlog(setting
         async with replica(settings=few, load=loads(Slowly)) as running:
             await eventually(lambda: running.publisher.commits)
             await producer.send_and_wait(settings.topics.posts, a_post("fresh"), partition=1)
-            done: list[str] = []
-            async with asyncio.timeout(30):
-                while "fresh" not in done:
-                    done = [each.post.id for each in await events(collect, settings, 1)]
-    assert len(done) < 1400, "the backlog was not through"
+            records = await collect(settings.topics.events, 1501)
+    out = {Event.model_validate_json(each.value).post.id: each.timestamp for each in records}
+    assert sum(moment < out["fresh"] for moment in out.values()) < 1400, "the backlog was not through"

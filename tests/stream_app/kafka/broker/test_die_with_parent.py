@@ -23,5 +23,5 @@ def test_a_child_ends_with_a_killed_parent():
     ) as parent:
         child = psutil.Process(int(parent.stdout.readline()))
         parent.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs([child], timeout=10)
+        _, alive = psutil.wait_procs([child], timeout=60)
     assert not alive

@@ -135,7 +135,7 @@ def test_no_orphan_stays_when_the_parent_is_killed(tmp_path):
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while _alive(child):
         assert time.monotonic() < deadline, "the broker outlived its parent"
         time.sleep(0.05)

@@ -274,17 +274,24 @@ async def test_a_post_without_images_waits_for_nothing(fetcher_of):
 
 async def test_a_slow_host_delays_no_other(host, fetcher_of):
     resolver = Answers(slow_example=["127.0.0.1"], quick_example=["127.0.0.1"])
-    fetcher = await fetcher_of(resolver=resolver, per_host=2, concurrency=4, deadline_s=0.6)
+    fetcher = await fetcher_of(resolver=resolver, per_host=2, concurrency=4, deadline_s=60.0)
     slow = [asyncio.create_task(fetch_one(fetcher, host.url(f"silent/{n}", "slow.example"))) for n in range(30)]
     await asyncio.sleep(0.1)
     quick = await asyncio.gather(*(fetch_one(fetcher, host.url(f"photo/{n}", "quick.example")) for n in range(10)))
     assert {each.status for each in quick} == {"used"}
     assert not any(each.done() for each in slow)  # these are still waiting
-    assert {each.status for each in await asyncio.gather(*slow)} == {"late"}
+    host.release.set()
+    assert {each.status for each in await asyncio.gather(*slow)} == {"unsupported"}
+
+
+def never_late(began):
+    """On a busy machine a host would be excused: what we may have been late to hear is not its fault."""
+    return 0.0
 
 
 async def test_a_host_that_keeps_us_waiting_is_skipped_at_once(host, fetcher_of):
     fetcher = await fetcher_of(deadline_s=0.2)
+    fetcher._hosts._our_lateness = never_late
     first = [(await fetch_one(fetcher, host.url(f"silent/{n}"))).status for n in range(3)]
     outcome = await fetch_one(fetcher, host.url("photo"))
     assert first == ["late"] * 3
@@ -298,7 +305,8 @@ async def test_a_redirect_to_a_slow_host_is_not_held_against_the_one_that_redire
     fetcher = await fetcher_of(resolver=resolver, deadline_s=0.2)
     for n in range(4):
         await fetch_one(fetcher, host.url(f"to?{host.url(f'silent/{n}', 'slow.example')}", "short.example"))
-    outcome = await fetch_one(fetcher, host.url("to?" + host.url("photo"), "short.example"))
+    link = MediaLink(url=host.url("to?" + host.url("photo"), "short.example"))
+    (outcome,) = await fetcher.fetch([link], time.monotonic() + 60)  # on a busy machine it takes more than .2 s
     assert outcome.status == "used"
 
 
@@ -310,9 +318,9 @@ async def test_nothing_runs_that_no_post_waits_for(host, fetcher_of):
     await asyncio.sleep(0.05)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    await asyncio.sleep(0.05)
-    assert not fetcher._under_way
-    assert not fetcher._session.connector._acquired
+    async with asyncio.timeout(30):
+        while fetcher._under_way or fetcher._session.connector._acquired:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
 
 
 async def test_a_later_post_still_gets_what_an_earlier_one_gave_up_on(host, fetcher_of):
@@ -320,11 +328,11 @@ async def test_a_later_post_still_gets_what_an_earlier_one_gave_up_on(host, fetc
     url = host.url("silent")
     early = asyncio.create_task(fetch_one(fetcher, url))
     await asyncio.sleep(0.2)
-    late = asyncio.create_task(fetch_one(fetcher, url))
+    late = asyncio.create_task(fetcher.fetch([MediaLink(url=url)], time.monotonic() + 60))
     assert (await early).status == "late"
     assert not late.done()
     host.release.set()
-    assert (await late).status == "unsupported"
+    assert [each.status for each in await late] == ["unsupported"]
     assert host.hits["silent"] == 1
 
 
@@ -337,11 +345,11 @@ async def test_a_broken_prepare_costs_one_image(host, fetcher_of):
 
 
 async def test_closing_ends_what_is_under_way(host, fetcher_of, settings):
-    fetcher = await fetcher_of(deadline_s=5.0)
+    fetcher = await fetcher_of(deadline_s=60.0)
     waiting = asyncio.create_task(fetch_one(fetcher, host.url("silent")))
     await asyncio.sleep(0.1)
     await fetcher.__aexit__(None, None, None)
-    assert (await asyncio.wait_for(waiting, 2.0)).status == "late"
+    assert (await asyncio.wait_for(waiting, 30)).status == "late"
 
 
 async def test_the_deadline_runs_from_when_the_post_arrived(host, fetcher_of):
@@ -352,7 +360,7 @@ async def test_the_deadline_runs_from_when_the_post_arrived(host, fetcher_of):
 
 async def test_hosts_that_dawdle_hold_up_no_other_hosts_photo(host, fetcher_of):
     """One answer is read at a time here, and many are waited for."""
-    fetcher = await fetcher_of(concurrency=1, deadline_s=5.0)
+    fetcher = await fetcher_of(concurrency=1, deadline_s=30.0)
     waiting = [asyncio.create_task(fetcher.fetch([MediaLink(url=host.url(f"silent/{n}"))])) for n in range(10)]
     await asyncio.sleep(0.2)
     (outcome,) = await fetcher.fetch([MediaLink(url=host.url("photo"))])
@@ -374,6 +382,7 @@ async def test_an_address_that_is_late_again_and_again_is_skipped_under_a_new_na
     names = [f"example{n}.com" for n in range(ADDRESS_STRIKES)]
     resolver = Answers(**{name: ["127.0.0.1"] for name in [*names, "fresh.example.org"]})
     fetcher = await fetcher_of(resolver=resolver, deadline_s=0.1)
+    fetcher._hosts._our_lateness = never_late
     late = [MediaLink(url=host.url("silent", name)) for name in names]
     assert {(await fetcher.fetch([link]))[0].status for link in late} == {"late"}
     (outcome,) = await fetcher.fetch([MediaLink(url=host.url("photo", "fresh.example.org"))])
