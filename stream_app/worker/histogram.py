@@ -27,7 +27,7 @@ class Histogram(Collector):
         self, name: str, documentation: str, label: str, bounds: Sequence[float], registry: CollectorRegistry
     ) -> None:
         self._name, self._documentation, self._labelnames = name, documentation, (label,)
-        self._bounds = tuple(bounds)
+        self._bounds = np.asarray(bounds, float)
         self._lock = Lock()
         self._seen: dict[str, tuple[np.ndarray, float]] = {}
         registry.register(self)
@@ -44,7 +44,7 @@ class Histogram(Collector):
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
         with self._lock:
             seen = sorted(self._seen.items())
-        names = [*map(float, self._bounds), float("inf")]
+        names = [*self._bounds.tolist(), float("inf")]
         for label, (counts, total) in seen:
             rising = accumulate(counts.tolist())
             buckets = [

@@ -24,7 +24,7 @@ from stream_app.pipeline.events.withdraw import Published, replaced, withdrawals
 from stream_app.pipeline.feed.history import is_history
 from stream_app.pipeline.feed.reader import Feed
 from stream_app.pipeline.labelling.batcher import Batcher
-from stream_app.pipeline.labelling.describe import Labelling, describe, unlabelled
+from stream_app.pipeline.labelling.describe import describe, unlabelled
 from stream_app.pipeline.labelling.inputs import model_input
 from stream_app.pipeline.labelling.memory import Known, Memory
 from stream_app.pipeline.labelling.models import Models
@@ -75,7 +75,7 @@ class Pending:
     finished: Finished
     left: int
     several: bool
-    events: list[tuple[Outcome, Work, Made, list[str]]] = field(default_factory=list)
+    events: list[tuple[Outcome, Work, Made, Sequence[str]]] = field(default_factory=list)
     """The events among it and the topics they go to: what overtook their posts meanwhile is seen at the end."""
 
 
@@ -133,6 +133,7 @@ class Labeller(Service):
             labelling.batch_size or BATCH, labelling.deadline_ms / 1000, newest_first=labelling.newest_first
         )
         self._on_the_way: dict[str, Work] = {}
+        self._topics: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._round = 0
         self._eased = asyncio.Event()
 
@@ -254,7 +255,8 @@ class Labeller(Service):
                 leader.followers.append(work)
                 return
         if lacks_its_root(post):
-            self._publish(work, unlabelled(post, self.models.entry), Spent(), DuplicateInfo())
+            nothing = Known(unlabelled(post, self.models.entry), (self.settings.topics.events,))
+            self._publish(work, self._told(work, nothing), nothing, Spent(), DuplicateInfo())
             return
         for key in work.keys:
             self._on_the_way[key] = work
@@ -308,35 +310,39 @@ class Labeller(Service):
             took = time.monotonic() - began
             self.metrics.batch(len(batch), took)
             found = [self._described(*each, model) for each in zip(batch, answers, strict=True)]  # a step for all
-            for work, labelling in zip(batch, found, strict=True):
-                self._conclude(work, labelling, model, began, took)
+            for work, known in zip(batch, found, strict=True):
+                self._conclude(work, known, model, began, took)
             if agreement := await self.models.compare(inputs, answers):
                 self.metrics.shadow(agreement)
                 self.log.info("shadow model agrees: %s", {c: f"{same}/{n}" for c, (same, n) in agreement.items()})
 
-    def _described(self, work: Work, answer: Answer, model: ModelInfo) -> Labelling | Exception:
+    def _described(self, work: Work, answer: Answer, model: ModelInfo) -> Known | Exception:
         if isinstance(answer, Exception):
             return answer
-        unsure, told = self.settings.labelling.unsure_below, self.enrich.told
-        return describe(work.post, work.outcomes, answer, model, unsure_below=unsure, told=told)
 
-    def _conclude(
-        self, work: Work, labelling: Labelling | Exception, model: ModelInfo, began: float, took: float
-    ) -> None:
+        def told(post: Post) -> Post:
+            work.post = self.enrich.told(post)
+            return work.post
+
+        unsure = self.settings.labelling.unsure_below
+        labelling = describe(work.post, work.outcomes, answer, model, unsure_below=unsure, told=told)
+        topics = tuple(topics_of(answer.labels, self.settings.topics, self.settings.alerts))
+        return Known(labelling, self._topics.setdefault(topics, topics))
+
+    def _conclude(self, work: Work, known: Known | Exception, model: ModelInfo, began: float, took: float) -> None:
         """Publish one scored post and those that waited for its labels."""
         if pixels := _pixels(work):
             self.room.leave(0, pixels)
         for key in work.keys:
             if self._on_the_way.get(key) is work:
                 del self._on_the_way[key]
-        if isinstance(labelling, Exception):
-            reason = f"the model failed on this post: {labelling!r}"
+        if isinstance(known, Exception):
+            reason = f"the model failed on this post: {known!r}"
             for each in (work, *work.followers):
                 self._bury(each.pending, "model", reason, _alone(each.pending, each.post))
             return
-        known = Known(labelling)
         # What was labelled without an image it has may do better next time.
-        lasting = not labelling.degraded_reasons and model is self.models.entry
+        lasting = not known.labelling.degraded_reasons and model is self.models.entry
         if lasting and not self.published.overtaken(work.post, work.arrived):
             self.memory.remember(work.keys, known)
         spent = Spent(
@@ -345,7 +351,7 @@ class Labeller(Service):
             model_ms=took * 1000,
             total_ms=(time.monotonic() - work.arrived) * 1000,
         )
-        self._publish(work, labelling, spent, DuplicateInfo())
+        self._publish(work, work.post, known, spent, DuplicateInfo())
         for follower in work.followers:
             self._share(follower, known)
 
@@ -356,19 +362,21 @@ class Labeller(Service):
         known.seen += not itself
         duplicate = DuplicateInfo(None if itself else labelling.event_of, known.seen)
         spent = Spent(total_ms=(time.monotonic() - work.arrived) * 1000)
-        self._publish(work, labelling, spent, duplicate)
+        self._publish(work, self._told(work, known), known, spent, duplicate)
 
-    def _publish(self, work: Work, labelling: Labelling, spent: Spent, duplicate: DuplicateInfo) -> None:
-        post, topics = work.post, self.settings.topics
+    def _told(self, work: Work, known: Known) -> Post:
+        return work.post if known.labelling.quiet else self.enrich.told(work.post)
+
+    def _publish(self, work: Work, post: Post, known: Known, spent: Spent, duplicate: DuplicateInfo) -> None:
+        """Publish the event of ``work``, whose post with all that its text tells is ``post``."""
+        labelling, raised = known.labelling, known.topics
         try:
-            post = post if labelling.quiet else self.enrich.told(post)
             first = first_version(post)
             before = None if first is None else self.published.last(post.network, first)
             event = make_event(post, labelling, spent, duplicate, before.events[-1] if before else None)
-            raised = topics_of(labelling.labels, topics, self.settings.alerts)
             records = event_records(event, raised)
             if first is not None:
-                records += replaced(post, first, before, event, raised, labelling.model, topics)
+                records += replaced(post, first, before, event, raised, labelling.model, self.settings.topics)
         except Exception as error:  # noqa: BLE001 - one odd post must not stop the others
             reason = f"the event could not be built: {error!r}"
             self._bury(work.pending, "publish", reason, _alone(work.pending, work.post))
@@ -395,7 +403,7 @@ class Labeller(Service):
                 self._note(*each)
             self.publisher.put(pending.finished, hurry=not self._behind)
 
-    def _note(self, outcome: Outcome, work: Work, event: Made, topics: list[str]) -> None:
+    def _note(self, outcome: Outcome, work: Work, event: Made, topics: Sequence[str]) -> None:
         """Remember an event that goes out now; of a post that was withdrawn or edited meanwhile nothing goes out."""
         if self.published.overtaken(work.post, work.arrived, event.id):
             outcome.records, outcome.event, outcome.became = [], None, "overtaken"

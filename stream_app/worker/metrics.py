@@ -74,9 +74,8 @@ class Metrics:
 
     def events(self, events: Sequence[Told]) -> None:
         """Events that were published."""
-        judged = [each.labelling.labels for each in events]
-        for concept in CONCEPTS:
-            for label, number in Tally([labels[concept].label for labels in judged if concept in labels]).items():
+        for labels, number in Tally([each.labelling.labels for each in events]).items():
+            for concept, label in zip(CONCEPTS, labels, strict=True):
                 self._labels.labels(concept, label or "none").inc(number)
         first = [each for each in events if each.duplicate.of is None]
         for status, number in Tally(status for each in first for status in each.labelling.media).items():

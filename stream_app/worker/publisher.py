@@ -80,16 +80,13 @@ class Finished:
     source: ConsumerRecord
     outcomes: list[Outcome] = field(default_factory=list)
     notices: int = 0
+    size: int = 0
+    """Bytes of what is to be published, as of :meth:`Publisher.put`."""
 
     @property
     def posts(self) -> int:
         """How much of the room it took; see :class:`~stream_app.worker.room.Room`."""
         return max(len(self.outcomes), 1)
-
-    @property
-    def size(self) -> int:
-        """Bytes of what is to be published."""
-        return sum(map(_size, self.outcomes))
 
 
 class Publisher(Service):
@@ -110,6 +107,7 @@ class Publisher(Service):
 
     def put(self, finished: Finished, *, hurry: bool = True) -> None:
         """Publish this with the next transaction; without ``hurry`` it may wait for others, which must be to come."""
+        finished.size = sum(map(_size, finished.outcomes))
         self._waiting.append(finished)
         if hurry or len(self._waiting) >= _TOGETHER or time.monotonic() >= self._published + _TOGETHER_S:
             self._arrived.set()
@@ -213,7 +211,7 @@ class Publisher(Service):
         largest = max(range(len(finished.outcomes)), key=lambda number: _size(finished.outcomes[number]))
         outcomes = list(finished.outcomes)
         outcomes[largest] = self._refused(finished, outcomes[largest], error)
-        return replace(finished, outcomes=outcomes)
+        return replace(finished, outcomes=outcomes, size=sum(map(_size, outcomes)))
 
     def _refused(self, finished: Finished, outcome: Outcome, error: KafkaError) -> Outcome:
         """The dead letter for what the broker refused; a smaller one each time that it refuses that too.
@@ -291,7 +289,7 @@ def _in_turn(waiting: list[Finished]) -> list[Finished]:
 def _size(outcome: Outcome) -> int:
     if outcome.failure is not None:  # only a dead letter has a stranger's headers; ours are short, and counting costs
         return sum(map(size_of, outcome.records))
-    return sum(len(record.value or b"") + len(record.key or b"") for record in outcome.records)
+    return sum([len(record.value or b"") + len(record.key or b"") for record in outcome.records])
 
 
 def _hash(key: bytes | None) -> int:

@@ -25,12 +25,13 @@ _SIDES = {"text": "text", "image": "photo"}
 class Labelling(NamedTuple):
     """What labelling found for one post, without its images: small enough to be remembered and shared.
 
-    ``event_of`` is the id of the post that was labelled, ``media`` what became of its images; ``shared`` is the part of
-    its event, as JSON, that the events of its duplicates have too. ``quiet``: see :func:`is_quiet`.
+    ``event_of`` is the id of the post that was labelled, ``labels`` are by concept, in the order of ``CONCEPTS``,
+    ``media`` what became of its images; ``shared`` is the part of its event, as JSON, that the events of its duplicates
+    have too. ``quiet``: see :func:`is_quiet`.
     """
 
     event_of: str
-    labels: Mapping[Concept, ConceptScore]
+    labels: tuple[str | None, ...]
     media: tuple[Status, ...]
     degraded_reasons: tuple[str, ...]
     shared: bytes
@@ -66,7 +67,8 @@ def describe(
         "model": {"name": model.name, "version": model.version, "hash": model.hash},
     }
     media = tuple(outcome.status for outcome in outcomes)
-    return Labelling(post.id, labels, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model, quiet)
+    said = tuple([labels[concept].label if concept in labels else None for concept in CONCEPTS])
+    return Labelling(post.id, said, media, degraded, orjson.dumps(shared, default=dict)[1:-1], model, quiet)
 
 
 def _label(score: ConceptScore) -> Fields:
@@ -88,11 +90,6 @@ def is_quiet(labels: Mapping[Concept, ConceptScore], review: Sequence[str]) -> b
     return not review and _NOTHING.issuperset([score.label for score in labels.values()])
 
 
-def labels_in(shared: bytes) -> dict[Concept, ConceptScore]:
-    """The labels of which ``shared`` is :attr:`Labelling.shared`."""
-    return {concept: ConceptScore(**score) for concept, score in orjson.loads(b"{" + shared + b"}")["labels"].items()}
-
-
 UNSEEN_ROOT = "a repost without its root's text and photos, and the root was not seen here: nothing to label"
 
 
@@ -110,7 +107,8 @@ def unlabelled(post: Post, model: ModelInfo, reason: str = UNSEEN_ROOT) -> Label
         "review_reasons": [],
         "model": {"name": model.name, "version": model.version, "hash": model.hash},
     }
-    return Labelling(post.id, labels, (), post.degraded, orjson.dumps(shared, default=dict)[1:-1], model)
+    said = (None,) * len(CONCEPTS)
+    return Labelling(post.id, said, (), post.degraded, orjson.dumps(shared, default=dict)[1:-1], model)
 
 
 def degraded_reasons(outcomes: Sequence[MediaOutcome]) -> tuple[str, ...]:

@@ -128,6 +128,25 @@ async def test_posts_become_events_and_alerts(settings, send, replica, collect):
     assert {each.labels.humanitarian.label for each in found} == {"infrastructure_and_utility_damage"}
 
 
+async def test_a_copy_goes_to_the_alerts_of_what_it_repeats_and_counts_with_its_labels(
+    settings, send, replica, collect
+):
+    async with replica() as running:
+        await send([a_post(1)])
+        await eventually(lambda: running.publisher.commits and not running.room.taken)
+        await send([a_post(2, kind="repost", root_id="1"), a_post(3, "nothing to see")])
+        found = await events(collect, settings, 3)
+        alerts = await collect(settings.topics.alerts("humanitarian"), 2)
+        await eventually(lambda: not running.room.taken)
+        text = running.metrics_text().decode()
+    assert sorted((each.post.id, each.duplicate_of) for each in found) == [("1", None), ("2", "1"), ("3", None)]
+    assert {Event.model_validate_json(each.value).post.id for each in alerts} == {"1", "2"}
+    counted = 'crisis_stream_labels_total{concept="humanitarian",label="%s"} %d.0'
+    assert counted % ("infrastructure_and_utility_damage", 2) in text
+    assert counted % ("not_humanitarian", 1) in text
+    assert "crisis_stream_duplicates_total 1.0" in text
+
+
 async def test_a_post_that_is_done_with_is_freed_without_the_garbage_collector(settings, send, replica):
     """Which would hold up the next ones, and comes late: a post may have its photos with it."""
     gc.collect()
