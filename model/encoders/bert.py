@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from model.kernels.int8 import Seen, Watched
 from model.kernels.packed import Operation, linear
+from model.scorer import ModelRefusedError
 
 Weights = Mapping[str, Tensor]
 """A BertModel's state by transformers' names."""
@@ -138,13 +139,15 @@ class ServedBert:
         These see no more from now on.
 
         Raises:
-            ValueError: the ranges are of other layers.
+            ModelRefusedError: the ranges are of other layers.
         """
         wanted = {
             f"{i}.{name}": each.wide for i, layer in enumerate(self._layers) for name, each in layer.watched.items()
         }
         if {name: (3, wide) for name, wide in wanted.items()} != {name: each.shape for name, each in ranges.items()}:
-            raise ValueError("the ranges of the 8-bit text layers do not fit the text encoder: they are another one's")
+            raise ModelRefusedError(
+                "the ranges of the 8-bit text layers do not fit the text encoder: they are another one's"
+            )
         quick = copy(self)
         quick._layers = [layer.settled(partial(_eight_bit, ranges, i)) for i, layer in enumerate(self._layers)]  # noqa: SLF001 - it is one of us
         self._layers = [layer.settled(lambda _, watched: watched.float) for layer in self._layers]

@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from model.kernels.int8 import Seen, levels_here
 from model.kernels.int8_convolution import Grid, eight_bit, rows
 from model.kernels.packed import Activation, Operation, convolution, of_constant
+from model.scorer import ModelRefusedError
 
 WIDTH = 1280
 """Entries of the vector of one end."""
@@ -91,7 +92,7 @@ def tuned(end: Sequence[Convolution], own: Mapping[str, Tensor]) -> tuple[list[C
     ``own`` has ``I.weight`` and ``I.bias`` of the end's layer I and ``I.seen`` [3, in] (:meth:`Seen.kept`).
 
     Raises:
-        ValueError: it is not of such an end.
+        ModelRefusedError: it is not of such an end.
     """
     wanted = {
         f"{i}.{name}": shape
@@ -99,7 +100,7 @@ def tuned(end: Sequence[Convolution], own: Mapping[str, Tensor]) -> tuple[list[C
         for name, shape in (("weight", weight.shape), ("bias", bias.shape), ("seen", (3, end[i].inputs)))
     }
     if {name: value.shape for name, value in own.items()} != wanted:
-        raise ValueError("its own photo layers are another encoder's: train the model again with this version")
+        raise ModelRefusedError("its own photo layers are another encoder's: train the model again with this version")
     layers = [
         each._replace(weight=own[f"{i}.weight"].float(), bias=own[f"{i}.bias"].float()) for i, each in enumerate(end)
     ]

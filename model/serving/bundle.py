@@ -20,6 +20,11 @@ from model.scorer import ModelRefusedError
 WEIGHTS = "model.safetensors"
 MANIFEST = "manifest.json"
 SHIPPED = Path(__file__).parents[1] / "weights"
+PARTS = ("text", "image", "context", "network", "calibration", "ranges.text")
+"""What tensors are of, as their names begin. What one of another part would do to answers is not known here."""
+
+NEWER = "use the version of crisis-stream that made it, or train it again with this one"
+"""What to do about tensors that this version does not know."""
 
 
 class Manifest(BaseModel):
@@ -47,9 +52,9 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A manifest and its tensors: ``text.*``, ``network.*``, ``context.*``, ``calibration.*`` and ``ranges.text.*``.
+    """A manifest and its tensors, each of one of :data:`PARTS`.
 
-    ``image.*`` are of a photo encoder's own end, where the model has one.
+    ``image`` is a photo encoder's own end, where the model has one, ``ranges.text`` the bounds of 8-bit text layers.
     """
 
     manifest: Manifest
@@ -75,7 +80,8 @@ def load_bundle(source: str | Path) -> Bundle:
 
     Raises:
         FileNotFoundError: no such model.
-        ModelRefusedError: the weights are not those that the manifest was written for, or it cannot be read.
+        ModelRefusedError: the weights are not those that the manifest was written for, it cannot be read, or it has
+            tensors of parts that this version does not know: without them its answers would be others than it says.
     """
     folder = find(source)
     manifest = _manifest(folder / MANIFEST)
@@ -86,7 +92,14 @@ def load_bundle(source: str | Path) -> Bundle:
             f"{folder / WEIGHTS} has SHA-256 {digest} but its {MANIFEST} says {manifest.sha256}: "
             "the file is damaged or was replaced; restore both from one source"
         )
-    return Bundle(manifest, load(weights))
+    tensors = load(weights)
+    known = tuple(f"{part}." for part in PARTS)
+    if strange := sum(not name.startswith(known) for name in tensors):
+        raise ModelRefusedError(
+            f"{strange} of the {len(tensors)} tensors in {folder / WEIGHTS} are of no part that this version knows "
+            f"({', '.join(PARTS)}), so a newer one made it: {NEWER}"
+        )
+    return Bundle(manifest, tensors)
 
 
 def _manifest(file: Path) -> Manifest:

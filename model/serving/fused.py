@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.encoders import image as photos
 from model.encoders.clean import clean
@@ -44,10 +44,11 @@ from model.scorer import (
     ConceptScore,
     Explanation,
     ModelInfo,
+    ModelRefusedError,
     PostInput,
     Scored,
 )
-from model.serving.bundle import Bundle, Manifest, load_bundle
+from model.serving.bundle import NEWER, Bundle, Manifest, load_bundle
 from model.serving.calibration import Calibration, completed
 from model.serving.placement import placed
 from model.serving.ranges import RANGES, sample
@@ -103,13 +104,13 @@ class FusedScorer:
         quick, exact = (self.number_format, torch.float32) if self._twice else (None, dtype)
         self.image = ImageEncoder.load(self.where, exact, quick=quick, own=bundle.part("image"))
         self.context = ContextEncoder()
-        self.context.load_state_dict(bundle.part("context"))
+        _fill(self.context, "context", bundle.part("context"))
         self.network = FusionNetwork(manifest.network, dtype)
-        self.network.load_state_dict(bundle.part("network"))
+        _fill(self.network, "network", bundle.part("network"))
         self.network.to(self.device).for_service(padded=self.where.padded)
         self._fused = self.where.graphed(self._fuse)
         self.calibration = Calibration({c: len(names) for c, names in manifest.network.concepts.items()})
-        self.calibration.load_state_dict(completed(bundle.part("calibration")))
+        _fill(self.calibration, "calibration", completed(bundle.part("calibration")))
 
     @classmethod
     def load(
@@ -270,6 +271,13 @@ class FusedScorer:
         sums = torch.zeros(len(images), self.image.width, device=self.device)
         sums.index_add_(0, self.where.up(owner), self.image.vectors(flat, quick=quick))
         return sums / self.where.up(torch.bincount(owner).unsqueeze(1))
+
+
+def _fill(module: nn.Module, part: str, state: Mapping[str, Tensor]) -> None:
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:  # it names the tensors, and words of a file are not ours to say
+        raise ModelRefusedError(f"its tensors of {part} are not those that this version has: {NEWER}") from error
 
 
 def _room(rows: Tensor, where: Device) -> Tensor:

@@ -78,3 +78,11 @@ def test_a_model_whose_damage_network_reads_more_of_a_photos_vector_is_refused_w
     (folder / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ModelRefusedError, match=r"damage network .* train it again"):
         load_bundle(folder)
+
+
+def test_tensors_of_a_part_that_is_unknown_are_refused_with_what_to_do(tmp_path):
+    tensors = {"network.w": torch.ones(1), "audio.hunter2": torch.ones(1), "ranges.image.w": torch.ones(1)}
+    save_bundle(tmp_path, tensors, name="n", version="1", network=CONFIG)
+    with pytest.raises(ModelRefusedError, match=r"^2 of the 3 tensors .* a newer one made it: ") as told:
+        load_bundle(tmp_path)
+    assert "hunter2" not in str(told.value)

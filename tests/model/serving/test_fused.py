@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,8 +16,9 @@ from model.data.sentences import load_sentences
 from model.encoders.clean import clean
 from model.encoders.image import ImageEncoder
 from model.kernels import int8
-from model.scorer import CONCEPTS, ContextFacts, PostInput
+from model.scorer import CONCEPTS, ContextFacts, ModelRefusedError, PostInput
 from model.serving import fused
+from model.serving.bundle import PARTS, Bundle, load_bundle
 from model.serving.fused import FEWEST, KEPT_KERNELS, SHARED_BY_ALL, FusedScorer, shares
 
 PHOTO = np.full((224, 224, 3), 90, np.uint8)
@@ -316,3 +318,12 @@ def test_what_is_answered_went_through_the_calibration(scorer, monkeypatch):
     (after,) = scorer.score([PostInput(TEXT)])
     assert after.labels["humanitarian"].probability == pytest.approx(1 / 5)
     assert before.labels["humanitarian"].probability > 0.3
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_tensor_more_than_this_version_has_is_refused_whatever_part_it_is_of(part):
+    shipped = load_bundle("default")
+    newer = Bundle(shipped.manifest, {**shipped.tensors, f"{part}.more": torch.ones(3)})
+    with pytest.raises(ModelRefusedError, match=r"version|another") as told:
+        FusedScorer(newer, threads=1, number_format="int8")
+    assert "more" not in str(told.value).split()
