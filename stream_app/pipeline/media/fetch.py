@@ -17,12 +17,13 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, InvalidUrlClientError
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from stream_app.pipeline.media.connect import check_url, is_compressed, open_session
-from stream_app.pipeline.media.decode import Decoded, Prepare, decode
+from stream_app.pipeline.media.decode import Decoded, Prepare, decode, perceptual_hash
 from stream_app.pipeline.media.hosts import BusyError, Hosts, PausedError, registered_domain
 from stream_app.pipeline.media.lateness import Lateness
 from stream_app.pipeline.media.outcome import MediaOutcome, NotUsedError, Status, brief
@@ -69,7 +70,7 @@ class MediaFetcher:
     async def __aenter__(self) -> Self:
         self._threads = ThreadPoolExecutor(self._settings.decode_threads, thread_name_prefix="decode")
         self._session = open_session(self._settings, self._resolver, self._hosts.meet)
-        await asyncio.to_thread(registered_domain, "example.org")  # its first call reads a long list
+        await asyncio.to_thread(_warm_up)
         self._listening = asyncio.create_task(self._lateness.listen())
         return self
 
@@ -183,6 +184,12 @@ class MediaFetcher:
         except (KeyError, ValueError) as error:
             raise NotUsedError("failed", "a redirect that leads nowhere") from error
         return check_url(target, self._settings.allowed_ports)
+
+
+def _warm_up() -> None:
+    """What reads a list or imports half of scipy at its first use would hold up the first posts with photos."""
+    registered_domain("example.org")
+    perceptual_hash(np.zeros((32, 32, 3), dtype=np.uint8))
 
 
 async def _read(response: ClientResponse, max_bytes: int) -> bytes:

@@ -12,7 +12,6 @@ import threading
 import zlib
 from itertools import product
 
-import imagehash
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +20,7 @@ from PIL import Image
 
 from stream_app.pipeline.media.avif import avif_pixels, without_metadata
 from stream_app.pipeline.media.cut import CUT_SHORT
-from stream_app.pipeline.media.decode import MAX_SCANS, decode, perceptual_hash
+from stream_app.pipeline.media.decode import MAX_SCANS, decode
 from stream_app.pipeline.media.gate import PixelGate
 from stream_app.pipeline.media.outcome import NotUsedError
 from stream_app.pipeline.media.sniff import sniff, webp_size
@@ -125,16 +124,6 @@ def test_a_large_jpeg_is_decoded_no_larger_than_needed():
     image = decode(encoded(picture(4000, 2000)), watch, LIMIT)
     assert seen == [(1000, 500)]
     assert (image.width, image.height) == (4000, 2000)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_the_hash_is_that_of_imagehash_but_for_a_bit_or_two(seed):
-    coarse = np.random.default_rng(seed).integers(0, 256, (14, 14, 3), dtype=np.uint8)
-    photo = Image.fromarray(coarse).resize((224, 224), Image.Resampling.BICUBIC)
-    ours, theirs = int(perceptual_hash(np.asarray(photo)), 16), int(str(imagehash.phash(photo)), 16)
-    assert (ours ^ theirs).bit_count() <= 2
-    small = photo.resize((32, 32))  # nothing is left to make small: bit for bit
-    assert perceptual_hash(np.asarray(small)) == str(imagehash.phash(small))
 
 
 def test_the_same_photo_at_another_size_has_a_near_hash():
