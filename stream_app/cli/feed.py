@@ -7,11 +7,15 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.pipeline.posts.enrich import Enricher
+    from stream_app.pipeline.posts.reader import Reader
 
 
 @click.group("feed")
@@ -61,7 +65,7 @@ def check(file: Path, as_json: bool, most: int) -> None:
     sys.exit(0 if totals["post"] else 1)
 
 
-def _found(file: Path, reader: Any, enrich: Any) -> Iterator[dict[str, Any]]:
+def _found(file: Path, reader: Reader, enrich: Enricher) -> Iterator[dict[str, Any]]:
     from stream_app.pipeline.feed.archive import MAX_ITEM, items
 
     with file.open("rb") as raw:
@@ -70,7 +74,7 @@ def _found(file: Path, reader: Any, enrich: Any) -> Iterator[dict[str, Any]]:
                 yield {"line": item.number, "becomes": "problem", "say": f"{item.size:,} bytes, over {MAX_ITEM:,}."}
                 continue
             found = reader.read(item.value, timestamp=file.stat().st_mtime)
-            for post in map(enrich, found.posts):
+            for post in (enrich.told(enrich.in_language(each)) for each in found.posts):
                 yield {
                     "line": item.number,
                     "becomes": "post",
