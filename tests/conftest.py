@@ -7,12 +7,14 @@ import functools
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from model.scorer import Scorer
@@ -97,6 +99,20 @@ def collect(settings: Settings) -> Collect:
             raise TimeoutError(f"{topic}: {len(records)} records after {timeout_s} s, {count} wanted")
 
     return read
+
+
+@pytest.fixture
+def in_a_transaction(settings: Settings) -> Callable[..., AbstractAsyncContextManager[None]]:
+    """``async with in_a_transaction(topic, value)``: a record that is there, and committed at the end of it."""
+
+    @asynccontextmanager
+    async def sent(topic: str, value: bytes, **record: Any) -> AsyncIterator[None]:
+        options = {**client_options(settings.kafka), "transactional_id": settings.topics.prefix}
+        async with AIOKafkaProducer(**options) as producer, producer.transaction():
+            await producer.send_and_wait(topic, value, **record)
+            yield
+
+    return sent
 
 
 @pytest.fixture

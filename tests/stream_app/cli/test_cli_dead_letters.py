@@ -85,15 +85,12 @@ def test_what_strangers_wrote_does_not_steer_the_terminal(settings):
     assert r"\x1b]0;mine\x07" in shown
 
 
-async def test_letters_that_are_being_committed_are_there(settings):
+async def test_letters_that_are_being_committed_are_there(settings, in_a_transaction):
     topic = settings.topics.dead_letters
     letter = dead_letter(topic, Original(1), Failure("parse", "not JSON"))
-    async with AIOKafkaProducer(**client_options(settings.kafka), transactional_id=topic) as producer:
-        await producer.begin_transaction()
-        await producer.send_and_wait(topic, letter.value, key=letter.key, headers=letter.headers)
+    async with in_a_transaction(topic, letter.value, key=letter.key, headers=letter.headers):
         listing = asyncio.create_task(asyncio.to_thread(call, settings, "list"))
         await asyncio.wait({listing}, timeout=3)
-        await producer.commit_transaction()
     assert "1 dead letters" in (await listing).output
 
 

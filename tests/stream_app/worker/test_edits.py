@@ -4,9 +4,7 @@ import asyncio
 import json
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
-from stream_app.kafka.clients import client_options
 from stream_app.kafka.subscribe import EPOCH, subscribe
 from stream_app.pipeline.events.event import EVENT_TYPE, WITHDRAWN_TYPE, Event, event_id
 from stream_app.pipeline.events.withdraw import Published
@@ -180,17 +178,20 @@ def deletes(local_id):
     return json.dumps({"event": "delete", "payload": local_id}).encode()
 
 
-async def test_what_a_worker_before_is_just_committing_is_recalled(settings, send, replica, collect):  # noqa: F811
+async def test_what_a_worker_before_is_just_committing_is_recalled(
+    settings,
+    send,  # noqa: F811
+    replica,  # noqa: F811
+    collect,
+    in_a_transaction,
+):
     await send([toot(1, "the bridge collapsed")])
     async with replica():
         [event] = await collect(settings.topics.events, 1)
     published = Published(10)
-    async with AIOKafkaProducer(**client_options(settings.kafka), transactional_id=settings.topics.prefix) as producer:
-        await producer.begin_transaction()
-        await producer.send_and_wait(settings.topics.events, event.value.replace(b"111", b"112"))
+    async with in_a_transaction(settings.topics.events, event.value.replace(b"111", b"112")):
         reading = asyncio.create_task(Recall(settings, published).read())
         await asyncio.wait({reading}, timeout=1)
-        await producer.commit_transaction()
     await reading
     assert published.knows("mastodon", "112")
 

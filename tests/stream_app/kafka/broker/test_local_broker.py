@@ -42,16 +42,10 @@ async def test_aborted_transactions_are_not_collected(settings, collect):
     assert [r.value for r in await collect(topic)] == [b"once"]
 
 
-async def test_what_is_being_committed_is_collected(settings, collect):
-    topic = settings.topics.posts
-    async with AIOKafkaProducer(
-        bootstrap_servers=settings.kafka.bootstrap_servers, transactional_id=settings.topics.prefix
-    ) as producer:
-        await producer.begin_transaction()
-        await producer.send_and_wait(topic, b"open")
-        reading = asyncio.create_task(collect(topic))
+async def test_what_is_being_committed_is_collected(settings, collect, in_a_transaction):
+    async with in_a_transaction(settings.topics.posts, b"open"):
+        reading = asyncio.create_task(collect(settings.topics.posts))
         await asyncio.wait({reading}, timeout=1)
-        await producer.commit_transaction()
     assert [r.value for r in await reading] == [b"open"]
 
 
