@@ -6,9 +6,10 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import WeightedRandomSampler
@@ -46,6 +47,11 @@ class FusionPlan:
     """Whose weight W is in equation 11."""
     enough: int = 30
     """With fewer labelled dev rows a task does not decide when to stop: its loss there is chance."""
+    refit: Annotated[float, Field(ge=0, le=1)] | None = None
+    """In the end last layers are fitted anew, to labels that are so much the text heads' (:mod:`model.training.refit`).
+    """
+    pull: float = 3e-3
+    """What holds them to the weights they had."""
 
     @classmethod
     def paper(cls, **changes: Any) -> FusionPlan:

@@ -29,13 +29,12 @@ from model.training.about import About
 from model.training.fusion import FusionPlan, fit, logits_of
 from model.training.mix import epoch, fusion_rows
 from model.training.photo import CONCEPT, PhotoPlan, tune_end
-from model.training.text import TARGETS, TextPlan, distinct, each_once, fine_tune, without_leaks
+from model.training.refit import Heads, agreeing, refitted, surprise
+from model.training.text import TextPlan, distinct, each_once, fine_tune, without_leaks
 from model.training.vectors import Vectors, assemble, encode_context, encode_images, encode_text
 
 CPU = torch.device("cpu")
 FEWEST_OF_A_LANGUAGE = 50
-Heads = Mapping[str, Tensor]
-"""Weights of the text task's heads, ``TARGET.weight`` [K, width] and ``TARGET.bias`` [K]; empty where none learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +135,11 @@ def train(
         learning = fusion_rows(rows)
         vectors, context = encode(text, learning, bar, image=image, context=_context(start))
         trained = learn_fusion(
-            agreeing(vectors, learning, heads),
+            vectors,
             learning,
             recipe,
             context,
+            heads=heads,
             apart=heads_of_end,
             checkpoint=work / "fusion.ckpt",
             bar=bar,
@@ -237,23 +237,6 @@ def tune_photos(
     return part_of(found, "image"), part_of(found, "apart")
 
 
-def agreeing(vectors: Vectors, rows: Sequence[Row], heads: Heads) -> Vectors:
-    """The rows, ``train``'s without those labels of other sources' messages that the reference's heads do not share.
-
-    Labels differ between sources; the heads learned with an offset for each, and answer here without.
-    """
-    other = torch.tensor([bool(row.source and row.text and row.split == "train") for row in rows])
-    if not heads or not other.any():
-        return vectors
-    of_text, of_post = dict(vectors.of_text), dict(vectors.of_post)
-    for target in ("informativeness", "humanitarian", "request"):
-        concept = TARGETS[target][1]
-        says = (vectors.values["text"] @ heads[f"{target}.weight"].T + heads[f"{target}.bias"]).argmax(1)
-        for side in (of_text, of_post):
-            side[concept] = torch.where(other & (says != side[concept]), -1, side[concept])
-    return replace(vectors, of_text=of_text, of_post=of_post)
-
-
 def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Matrices in bfloat16, which is what they are multiplied in; vectors as they are."""
     return {name: (v.to(torch.bfloat16) if v.ndim > 1 else v).contiguous() for name, v in state.items()}
@@ -291,6 +274,7 @@ def learn_fusion(
     recipe: Recipe,
     context: ContextEncoder,
     *,
+    heads: Heads | None = None,
     apart: Mapping[str, Tensor] | None = None,
     checkpoint: Path | None = None,
     bar: Progress | None = None,
@@ -299,7 +283,9 @@ def learn_fusion(
 ) -> Trained:
     """Train the network on the rows of the ``train`` split and calibrate it on those of ``dev``.
 
-    ``apart`` are weights of its part of that name that were learned already.
+    The text ``heads`` say which labels of other sources' messages it learns. Last layers that the recipe has fitted
+    anew are kept if calibrated answers come nearer to the labels of ``dev``. ``apart`` are weights of its part of that
+    name that were learned already.
     With ``start`` it begins with that model's, and calibrates anew only what enough rows of ``dev``, our own sentences
     not among them, speak of: these are easier than strangers' posts.
 
@@ -307,10 +293,8 @@ def learn_fusion(
         ValueError: no epoch did better than ``start``, whose text layers stay.
     """
     of = {s: [i for i, row in enumerate(rows) if row.split == s] for s in ("train", "dev")}
-    parts = {s: vectors.take(index) for s, index in of.items()}
-    parts["train"] = vectors.take(shown(rows, of["train"], start))
-    if start:
-        parts["dev"] = vectors.take(shown(rows, of["dev"], start))
+    drawn = shown(rows, of["train"], start)
+    dev = vectors.take(shown(rows, of["dev"], start) if start else of["dev"])
     doing = bar.add_task("fusion epochs", total=recipe.fusion.epochs) if bar else None
 
     def done(epoch: int, loss: float) -> None:
@@ -319,8 +303,8 @@ def learn_fusion(
 
     network = fit(
         start.manifest.network if start else recipe.config(vectors),
-        parts["train"],
-        parts["dev"],
+        agreeing(vectors, rows, heads or {}).take(drawn),
+        dev,
         recipe.fusion,
         done=done,
         checkpoint=checkpoint,
@@ -328,13 +312,19 @@ def learn_fusion(
         apart=apart,
         device=device,
     )
+    judged = vectors.take([i for i in of["dev"] if not (start and rows[i].event == SENTENCES)])
+    before = start.part("calibration") if start else None
+    calibration = calibrated(network, judged, before)
+    if recipe.fusion.refit is not None:
+        anew = refitted(network, vectors.take(drawn), [rows[i] for i in drawn], heads or {}, recipe.fusion)
+        after = calibrated(anew, judged, before)
+        if surprise(anew, after, judged) < surprise(network, calibration, judged):
+            network, calibration = anew, after
     if start and not recipe.text and same(network.state_dict(), start.part("network")):
         raise ValueError(
             "no epoch did better on the dev rows than the model it began with, so there is no new model: give more "
             "rows, or other steps (--set fusion.rate=0.001)"
         )
-    judged = vectors.take([i for i in of["dev"] if not (start and rows[i].event == SENTENCES)])
-    calibration = calibrated(network, judged, start.part("calibration") if start else None)
     return Trained(network, context, calibration, {}, {})
 
 
@@ -366,16 +356,9 @@ def calibrated(network: FusionNetwork, dev: Vectors, start: Mapping[str, Tensor]
         calibration.load_state_dict(completed(start))
     if not len(dev):
         return calibration.requires_grad_(False)
-    both = dev.take((dev.mask[:, 0] & dev.mask[:, 1]).nonzero().flatten())
-    views = [dev, *(both.shown(view) for view in ((True, False, True), (False, True, False)) if len(both))]
-    logits, labels = [logits_of(network, view) for view in views], [view.labels(view.mask) for view in views]
-    calibration.fit(joined(logits), joined(labels), torch.cat([view.mask for view in views]))
+    _, seen = dev.views()
+    calibration.fit(logits_of(network, seen), seen.labels(seen.mask), seen.mask)
     return calibration.requires_grad_(False)
-
-
-def joined(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Tables by name, one below the other."""
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def tensors(trained: Trained) -> dict[str, Tensor]:

@@ -52,6 +52,18 @@ class Vectors:
         """The same rows with only these of text, image and context left to be seen."""
         return replace(self, mask=self.mask & torch.tensor(modalities))
 
+    def views(self) -> tuple[Tensor, Vectors]:
+        """Indices [m] and rows [m]: all as they are, then those with text and photo by each side alone.
+
+        Context goes with the text.
+        """
+        both = (self.mask[:, 0] & self.mask[:, 1]).nonzero().flatten()
+        index = torch.cat((torch.arange(len(self)), both, both))
+        rows = self.take(index)
+        rows.mask[len(self) : len(self) + len(both), 1] = False
+        rows.mask[len(self) + len(both) :, [0, 2]] = False
+        return index, rows
+
     def relabelled(self, concept: str, answers: Sequence[Answers]) -> Vectors:
         """The same rows with these labels of a concept, whatever is seen of them."""
         truth = torch.tensor(classes(answers, concept))

@@ -92,7 +92,7 @@ def changed(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 
 def with_setting(plan: Any, setting: str, name: str, written: str) -> Any:
     """A frozen dataclass with one field as it was written on the command line."""
-    hints = get_type_hints(type(plan))
+    hints = get_type_hints(type(plan), include_extras=True)
     return replace(plan, **{name: parsed(setting, name, written, {f.name: hints[f.name] for f in fields(plan)})})
 
 

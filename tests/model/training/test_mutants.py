@@ -18,8 +18,9 @@ from model.scorer import LABELS
 from model.serving.calibration import Calibration
 from model.training import evaluate, fusion, protocols, text, train
 from model.training.fusion import FusionPlan, fit, validation_loss
+from model.training.refit import agreeing
 from model.training.text import TextPlan, TextTask
-from model.training.train import Recipe, agreeing
+from model.training.train import Recipe
 from model.training.vectors import Vectors
 
 DIMS = {"text": 4, "image": 3, "context": 2}

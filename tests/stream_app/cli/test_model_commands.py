@@ -58,6 +58,15 @@ def test_a_model_is_tuned_again_by_rows_of_ones_own_and_says_so(few, tmp_path):
     assert not all(torch.equal(value, learned[name]) for name, value in start.part("network").items())
 
 
+def test_only_last_layers_move_where_they_alone_are_fitted_anew(few, tmp_path):
+    given = ["--start", "default", "--rows", few, "--out", tmp_path / "m", "--set", "fusion.epochs=0"]
+    call("train", *given, "--set", "fusion.refit=0.5", "--set", "fusion.pull=0.00001")
+    start, anew = (load_bundle(source).tensors for source in ("default", tmp_path / "m"))
+    moved = {name for name, value in start.items() if not torch.equal(value.float(), anew[name].float())}
+    concepts = ("informativeness", "humanitarian", "request")
+    assert moved == {f"network.heads.{concept}.{part}" for concept in concepts for part in ("weight", "bias")}
+
+
 def test_rows_that_teach_nothing_make_no_model(few, tmp_path):
     given = ["--start", "default", "--rows", few, "--out", tmp_path / "m", "--set", "fusion.rate=0"]
     result = CliRunner().invoke(cli, ["model", "train", *map(str, given), "--set", "fusion.attention_rate=0"])
@@ -76,6 +85,7 @@ def test_rows_that_teach_nothing_make_no_model(few, tmp_path):
         (["--rows", "ROWS", "--start", "nosuch"], "no model at 'nosuch'"),
         (["--rows", "ROWS", "--set", "fusion.ate=1"], "there is no 'ate'; there are"),
         (["--rows", "ROWS", "--set", "fusion.rate=fast"], "fusion.rate=fast: input should be a valid number"),
+        (["--rows", "ROWS", "--set", "fusion.refit=2"], "fusion.refit=2: input should be less than or equal to 1"),
         (["--rows", "ROWS", "--set", "rate=1"], "a section is text, photo, fusion or network"),
         (["--rows", "ROWS", "--start", "default", "--set", "text.epochs=2"], "leaves the text layers as they are"),
         (["--rows", "nosuch.jsonl"], "nosuch.jsonl is not there"),
