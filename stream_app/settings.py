@@ -296,7 +296,9 @@ class WorkerSettings(Section):
     replica: str = Field(
         default_factory=socket.gethostname, description="names this replica's transactional id; unique and stable"
     )
-    drain_timeout_s: float = Field(10.0, gt=0)
+    drain_timeout_s: float = Field(
+        10.0, gt=0, description="wait for the last transaction; other commands wait so long for Kafka, too"
+    )
     stall_s: float = Field(
         60.0, gt=0, description="/healthz turns red when posts wait and nothing was committed for this long"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 import click
 
@@ -61,10 +60,10 @@ def command(
 
 async def _serve(settings: Settings) -> None:
     from stream_app.dashboard.server import dashboard
+    from stream_app.kafka.ending import end_on_signals
 
     stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    end_on_signals(stop.set, settings.worker.drain_timeout_s)
     async with dashboard(settings) as address:
         click.echo(f"Dashboard: {address}  (Ctrl-C stops it)")
         await stop.wait()

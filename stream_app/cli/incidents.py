@@ -41,4 +41,4 @@ def command(bootstrap: str | None, prefix: str | None, http_port: int | None, lo
     )
     click.echo(f"Gathering {settings.topics.events} into {settings.topics.incidents}  (Ctrl-C stops it)", err=True)
     worker.spinner = None  # Faust draws one even into a file
-    execute(worker)
+    execute(worker, settings.worker.drain_timeout_s)

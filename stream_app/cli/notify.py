@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from stream_app.cli.options import bootstrap_option, prefix_option, since_option, with_options
 from stream_app.kafka.clients import reason
+from stream_app.kafka.ending import end_on_signals
 from stream_app.kafka.topics import ensure_topics
 from stream_app.settings import Settings
 
@@ -63,8 +63,7 @@ async def _until_stopped(settings: Settings, since: datetime | None) -> None:
 
     await ensure_topics(settings)
     work = asyncio.ensure_future(notify(settings, since))
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, work.cancel)
+    end_on_signals(work.cancel, settings.worker.drain_timeout_s)
     with suppress(asyncio.CancelledError):
         await work
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -95,6 +94,7 @@ async def _replay(
     from aiokafka.errors import KafkaError
 
     from stream_app.kafka.clients import reason
+    from stream_app.kafka.ending import end_on_signals
     from stream_app.kafka.topics import ensure_topics
     from stream_app.pipeline.feed.registry import AwayError
     from stream_app.pipeline.posts.reader import Reader
@@ -104,10 +104,15 @@ async def _replay(
 
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.CRITICAL)  # what it logs with a traceback, it raises
     stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
     topic = settings.topics.posts
     history: FileHistory | TopicHistory
+    bar = _bar(quiet)
+    end_on_signals(
+        stop.set,
+        settings.worker.drain_timeout_s,
+        goes_on="the same command with --resume goes on after it",
+        tidy=bar.stop,
+    )
     try:
         await ensure_topics(settings)
         if files:
@@ -115,7 +120,7 @@ async def _replay(
         else:
             history = TopicHistory(settings.kafka, sources, topic, *between)
             await history.find()
-        with _bar(quiet) as bar:
+        with bar:
             task = bar.add_task(f"to {topic}", total=history.total, sent=0)
             report = await replay(
                 settings.kafka,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -106,19 +104,14 @@ def _run(settings: Settings, make: Callable[[], Network]) -> None:
 
 
 async def _feed(settings: Settings, make: Callable[[], Any]) -> None:
+    from stream_app.kafka.ending import end_on_signals
     from stream_app.kafka.topics import ensure_topics
     from stream_app.sources.metrics import Metrics
     from stream_app.sources.run import Source
 
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.CRITICAL)  # what it logs with a traceback, it raises
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def end() -> None:
-        stop.set()
-        loop.call_later(settings.worker.drain_timeout_s, _give_up)
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, end)
+    stop = asyncio.Event()
+    end_on_signals(stop.set, settings.worker.drain_timeout_s)
     await ensure_topics(settings)
     network = make()
     try:
@@ -128,9 +121,3 @@ async def _feed(settings: Settings, make: Callable[[], Any]) -> None:
             await Source(settings, network, metrics).run(stop)
     finally:
         await network.close()
-
-
-def _give_up() -> None:
-    """End at once, as safe as a kill -9 is: aiokafka would wait for a Kafka that is gone for as long as it is gone."""
-    logging.getLogger(__name__).error("Kafka did not answer in time: what was not committed is sent at the next start")
-    os._exit(1)

@@ -22,6 +22,8 @@ from aiokafka.errors import (
 from aiokafka.helpers import create_ssl_context
 
 from stream_app.kafka.diagnose import diagnose
+from stream_app.kafka.ending import end_within
+from stream_app.kafka.inside_aiokafka import close_in_peace
 from stream_app.kafka.tokens import tokens_of
 from stream_app.settings import KafkaSettings
 
@@ -62,6 +64,7 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 def consumer_options(kafka: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments for any aiokafka consumer; raises as :func:`login_options`."""
+    close_in_peace()
     return {**client_options(kafka), "client_rack": kafka.client_rack}
 
 
@@ -115,8 +118,10 @@ def reason(error: KafkaError) -> str:
     return f"this user may not use {kind} {names}: an ACL must allow it, docs/operate.md says which"
 
 
-def execute(worker: Worker, told: tuple[type[Exception], ...] = (KafkaError, OSError)) -> NoReturn:
-    """Run ``worker`` until it is stopped (exit status 0) or dies (1).
+def execute(
+    worker: Worker, ends_within_s: float, told: tuple[type[Exception], ...] = (KafkaError, OSError)
+) -> NoReturn:
+    """Run ``worker`` until it is stopped (exit status 0) or dies, or does not stop in time (1).
 
     Raises:
         Exception: what it died of, where that is one of ``told``, for the command line to put into words.
@@ -127,7 +132,11 @@ def execute(worker: Worker, told: tuple[type[Exception], ...] = (KafkaError, OSE
             record.exc_info = None
         return True
 
+    async def on_stop() -> None:
+        end_within(ends_within_s)
+
     worker.logger.addFilter(without_traceback)
+    worker.on_stop = on_stop  # before its services are stopped; mode has nothing there
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:

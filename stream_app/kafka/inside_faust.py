@@ -23,7 +23,7 @@ from mode.utils.queues import FlowControlEvent
 from pydantic import ValidationError
 
 from stream_app.kafka.clients import login_options
-from stream_app.kafka.inside_aiokafka import read_committed, read_near
+from stream_app.kafka.inside_aiokafka import close_in_peace, read_committed, read_near
 from stream_app.kafka.subscribe import Model
 from stream_app.settings import KafkaSettings
 
@@ -36,6 +36,7 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
     """Faust reads committed records only in its own transactional mode; events are written in transactions of ours."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        close_in_peace()
         consumer = super()._create_worker_consumer(transport)
         read_committed(consumer)
         if self.app.client_rack:

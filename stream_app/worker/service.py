@@ -35,6 +35,8 @@ _SWITCH_S = 1e-4
 describes a chunk of posts, some 10 ms, each of a pass's hundreds of operations waited so long, and a core was idle."""
 _STALLED_DRAIN_S = 1.0
 """What has not moved for long is not waited for when the process is to end."""
+CLOSING_S = 3.0
+"""What closing takes at most once the last transaction was waited for."""
 
 
 class Replica(Service):
@@ -220,4 +222,4 @@ def run(
 
     replica = Replica(settings, load=load, make_fetcher=make_fetcher, once_idle_s=once_idle_s, on_idle=stop)
     worker = Worker(replica, loglevel=loglevel, redirect_stdouts=False, loop=loop)
-    execute(worker, (KafkaError, OSError, SwapError))
+    execute(worker, settings.worker.drain_timeout_s + CLOSING_S, (KafkaError, OSError, SwapError))

@@ -31,6 +31,7 @@ from stream_app.settings import (
 )
 from stream_app.worker.admin import Admin
 from stream_app.worker.metrics import Metrics
+from stream_app.worker.service import CLOSING_S
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MANIFESTS = [
@@ -232,11 +233,14 @@ def test_selectors_select():
         assert budget["spec"]["selector"]["matchLabels"] == labels[budget["metadata"]["name"]]
 
 
-def test_the_drain_fits_the_grace():
+def test_what_kafka_does_not_answer_ends_before_it_is_killed():
+    """A pod is killed after 30 s where it does not say, a container after 10."""
     (worker,) = of_kind("StatefulSet")
-    drain = WorkerSettings().drain_timeout_s
-    assert worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > drain
-    assert int(COMPOSE["services"]["worker-1"]["stop_grace_period"].removesuffix("s")) > drain
+    ends_s = WorkerSettings().drain_timeout_s + CLOSING_S
+    assert worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > ends_s
+    ours = [each for each in COMPOSE["services"].values() if each["image"].startswith("crisis-stream")]
+    assert len(ours) == 5
+    assert all(int(each["stop_grace_period"].removesuffix("s")) > ends_s for each in ours)
 
 
 def test_every_setting_that_is_named_exists(monkeypatch):

@@ -1,13 +1,17 @@
 """The private parts of aiokafka and Faust that this program touches are there, in the versions they were read in."""
 
+import asyncio
 import inspect
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import OAuthAuthenticator
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import NodeNotReadyError
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.transaction import TxnOffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
@@ -40,7 +44,6 @@ async def test_a_consumer_has_what_is_used_of_it():
 
 
 def test_the_parts_that_exist_only_after_a_start_are_named_as_before():
-    from aiokafka.consumer.fetcher import Fetcher
     from aiokafka.consumer.group_coordinator import GroupCoordinator
     from aiokafka.producer.sender import Sender
     from aiokafka.producer.transaction_manager import TransactionManager
@@ -68,6 +71,27 @@ async def test_a_producer_has_what_is_used_of_it():
     assert producer._txn_manager.wait_for_transaction_end
     assert producer.client.send
     producer._closed = True
+
+
+async def test_a_fetch_that_waits_to_be_tried_again_can_be_cancelled():
+    """A consumer that is closed awaits it."""
+    inside_aiokafka.close_in_peace()
+    asked = asyncio.Event()
+
+    async def send(*_):
+        asked.set()
+        raise NodeNotReadyError
+
+    fetcher = SimpleNamespace(
+        _client=SimpleNamespace(send=send),
+        _retry_backoff=60,
+        _invalidate_preferred_read_replica_for_node=lambda *_: None,
+    )
+    fetching = asyncio.create_task(Fetcher._proc_fetch_request(fetcher, None, 1, None))
+    await asked.wait()
+    await asyncio.sleep(0)
+    fetching.cancel()
+    assert await fetching is False
 
 
 async def test_what_waits_behind_an_unsent_batch_of_a_failed_producer_is_found():
