@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from errno import EADDRINUSE
+from typing import Any, get_args
 
 import click
 from pydantic import ValidationError
@@ -67,6 +69,16 @@ def cli() -> None:
     """
 
 
+def _beside(place: Sequence[int | str]) -> str:
+    """The names that a setting may have where an unknown one stands; a number is a place in a list."""
+    from stream_app.settings import Settings
+
+    section: Any = Settings
+    for part in place[:-1]:
+        section = section.model_fields[part].annotation if isinstance(part, str) else get_args(section)[0]
+    return ", ".join(section.model_fields)
+
+
 def main() -> None:
     """Run the command line; a wrong setting and a Kafka out of reach are explained in a line, without a traceback."""
     log_printably()
@@ -75,7 +87,9 @@ def main() -> None:
     except ValidationError as error:
         for problem in error.errors():
             where = ".".join(str(part) for part in problem["loc"])
-            click.echo(f"crisis-stream: setting {where!r}: {problem['msg']}", err=True)
+            unknown = problem["type"] == "extra_forbidden"
+            said = f"there is none; there are {_beside(problem['loc'])}" if unknown else problem["msg"]
+            click.echo(f"crisis-stream: setting {where!r}: {said}", err=True)
         sys.exit(2)
     except Exception as error:
         from tomllib import TOMLDecodeError

@@ -38,8 +38,8 @@ def check(file: Path, as_json: bool, most: int) -> None:
     from stream_app.pipeline.posts.enrich import Enricher
     from stream_app.pipeline.posts.reader import Reader
 
+    settings = Settings()
     try:
-        settings = Settings()
         reader, enrich = Reader(settings.feed, settings.posts), Enricher(settings.place)
     except ValueError as error:
         raise click.ClickException(str(error)) from None

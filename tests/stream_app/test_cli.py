@@ -40,7 +40,17 @@ def test_an_unknown_command_is_refused():
     ("file", "environment", "said"),
     [
         ("[kafka]\npartitions = 0\n", {}, "kafka.partitions"),
-        ('[kafka]\nsasl_pasword = "hunter2"\n', {}, "kafka.sasl_pasword"),
+        (
+            '[kafka]\nsasl_pasword = "hunter2"\n',
+            {},
+            "'kafka.sasl_pasword': there is none; there are bootstrap_servers, ",
+        ),
+        ("nonsense = 1\n", {}, "'nonsense': there is none; there are kafka, topics, "),
+        (
+            '[[notify.channel]]\nname = "a"\nwebhok = "hunter2"\n',
+            {},
+            "notify.channel.0.webhok': there is none; there are name, ",
+        ),
         ('[kafka]\nsasl_password = ["hunter2"]\n', {}, "kafka.sasl_password"),
         ('[kafka]\nsasl_password = "hunter2\n', {}, "settings: crisis-stream.toml: "),
         ("", {"CRISIS_STREAM_KAFKA": '{"sasl_password": "hunter2"'}, 'settings: error parsing value for field "kafka"'),
@@ -53,3 +63,5 @@ def test_a_wrong_setting_is_one_line_without_a_traceback_or_a_secret(tmp_path, f
     assert said in shown.stderr
     assert len(shown.stderr.splitlines()) == 1
     assert "hunter2" not in shown.stderr
+    (tmp_path / "posts.jsonl").touch()
+    assert run("feed", "check", "posts.jsonl", folder=tmp_path, environment=environment).stderr == shown.stderr

@@ -67,6 +67,7 @@ def test_a_mapping_reads_what_no_format_does(check):
 @pytest.mark.parametrize(
     ("paths", "say"),
     [({"id": "a"}, "text needs a path"), ({"id": "a", "text": "b", "shoe": "c"}, "shoe is not a fact"),
+     ({"id": "a", "text": "b", "author.id": "c"}, "author.id is not a fact of a post; there are author.created_at, "),
      ({"id": "a[", "text": "b"}, "is no JMESPath expression")],
 )  # fmt: skip
 def test_a_wrong_mapping_says_what_is_wrong(paths, say):
