@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from model.kernels.int8 import Seen, Watched
 from model.kernels.packed import Operation, linear
+from model.kernels.sizes import few
 from model.scorer import ModelRefusedError
 
 Weights = Mapping[str, Tensor]
@@ -173,20 +174,12 @@ class ServedBert:
         return layer.after_all(layer.down(layer.up(x)).add_(x))
 
 
-def rounded(count: int) -> int:
-    """The number of tokens, rounded up by 16 or up to a sixteenth: oneDNN makes and keeps a kernel for each it meets.
-
-    What is freed of one pass fits the next one, too: with 96 sizes in place of 56 a pass leaves holes in the heap.
-    """
-    step = max(16, (1 << count.bit_length()) >> 5)
-    return -(-count // step) * step
-
-
 class _Tokens:
     """The tokens of rows of unlike length: together [n, ...] without padding, or apart [b, L, ...] with it.
 
     Layers see them together, only attention needs them apart: a fifth of a batch of real posts would be padding. n is
-    rounded up with tokens that nobody reads.
+    one of few sizes, up to an eighth too large, with tokens that nobody reads. What is freed of one pass then fits the
+    next one, too: the more sizes, the more holes in the heap.
     """
 
     def __init__(self, ids: Tensor, lengths: Tensor, heads: int) -> None:
@@ -202,7 +195,7 @@ class _Tokens:
         head, part = (torch.arange(count, device=ids.device) for count in (heads, 3))
         self._apart = (self._sources.unsqueeze(1) * 3 + part[:, None, None, None]) * heads + head.unsqueeze(1)
         self._together = (row * heads + head) * ids.shape[1] + place
-        self.ids, self.positions = (F.pad(x[real], (0, rounded(len(row)) - len(row))) for x in (ids, positions))
+        self.ids, self.positions = (F.pad(x[real], (0, few(len(row), 8, 16) - len(row))) for x in (ids, positions))
 
     def heads(self, x: Tensor) -> Sequence[Tensor]:
         """Query, key and value [b, heads, L, w] of tokens [n, 3 heads w].

@@ -28,10 +28,11 @@ from torch.nn import functional as F
 
 from model.encoders.efficientnet import WIDTH, folded, in_eight_bit, in_floats, rounded, tuned
 from model.kernels import int8_convolution
-from model.kernels.device import Device, device_of, roomy
+from model.kernels.device import Device, device_of
 from model.kernels.int8 import Seen
 from model.kernels.packed import Operation
 from model.kernels.precision import Format, fastest_dtype
+from model.kernels.sizes import few
 
 __all__ = ["RANGES", "SIZE", "WIDTH", "ImageEncoder", "packaged_state", "prepare"]
 
@@ -138,8 +139,7 @@ class ImageEncoder:
         run, most = (self._quick, _QUICK_BATCH) if quick and self._quick else (self._read, self.batch)
         for start in range(0, len(images), most):
             batch = images[start : start + most]
-            room = roomy(len(batch)) if self.where.padded else len(batch)
-            pixels = np.zeros((room, SIZE, SIZE, 3), np.uint8)
+            pixels = np.zeros((few(len(batch)), SIZE, SIZE, 3), np.uint8)
             np.stack(batch, out=pixels[: len(batch)])
             parts.append(run(self.where.up(torch.from_numpy(pixels)))[: len(batch)])
         return torch.cat(parts) if parts else torch.empty(0, self.width, device=self.device)

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from model.encoders import e5
 from model.encoders.bert import Make, ServedBert
 from model.encoders.clean import clean
-from model.kernels.device import Device, device_of, roomy
+from model.kernels.device import Device, device_of
 from model.kernels.int8 import Watched
 from model.kernels.packed import linear
 from model.kernels.precision import Format, dtype_of, fastest_dtype
+from model.kernels.sizes import few
 from model.scorer import ModelRefusedError
 
 PACKAGED = "e5"
@@ -29,8 +30,6 @@ Any other name is a folder or a Hugging Face hub name.
 """
 LONGEST = 96
 """Word pieces read of a post: of a longer one the first and the last."""
-_LENGTHS = 16
-"""Where sizes are rounded up, rows are this long or a multiple."""
 
 
 class TextEncoder(nn.Module):
@@ -207,7 +206,7 @@ class TextEncoder(nn.Module):
         order: list[int] = []
         parts = []
         for chosen in buckets([len(row) for row in rows], self.where.tokens):
-            ids, lengths = pad([rows[i] for i in chosen], few_sizes=self.where.padded)
+            ids, lengths = pad([rows[i] for i in chosen], length=self.where.length)
             ids, lengths = self.where.up(ids), self.where.up(lengths)
             read = self(ids, lengths, quick=True) if quick and self._quick else self._read(ids, lengths)
             parts.append(read[: len(chosen)])
@@ -248,16 +247,14 @@ def _check_tuned(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> N
         raise ModelRefusedError("the fine-tuned text layers do not fit the base text encoder: another model was tuned")
 
 
-def pad(
-    rows: Sequence[Sequence[int]], device: torch.device | None = None, *, few_sizes: bool = False
-) -> tuple[Tensor, Tensor]:
+def pad(rows: Sequence[Sequence[int]], device: torch.device | None = None, *, length: int = 0) -> tuple[Tensor, Tensor]:
     """Token rows as ids [b, longest], padded with 0 on the right, and their lengths [b].
 
-    With ``few_sizes`` both are rounded up; rows that nobody asked for have one token.
+    With a ``length`` there are few such sizes, L a multiple of it; rows that nobody asked for have one token.
     """
     count, width = len(rows), max(map(len, rows))
-    if few_sizes:
-        count, width = roomy(count), -(-width // _LENGTHS) * _LENGTHS
+    if length:
+        count, width = few(count), few(width, 4, length)
     filled = [*rows, *[(0,)] * (count - len(rows))]
     ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in filled])
     return ids.to(device), torch.tensor([len(row) for row in filled]).to(device)

@@ -32,7 +32,9 @@ class Device:
     tokens = 1024
     """Word pieces of a bucket of texts, padding included: what a layer works on stays in a core's cache."""
     padded = False
-    """Whether sizes are rounded up to few of them, and padding goes through all layers."""
+    """Whether padding goes through all layers: then no size depends on what a batch holds."""
+    length = 8
+    """Rows of word pieces are a multiple of this long."""
 
     def __init__(self, torch_device: torch.device | str = "cpu") -> None:
         self.torch = torch.device(torch_device)
@@ -67,6 +69,7 @@ class Cuda(Device):
     posts = 256
     tokens = 16_384
     padded = True
+    length = 16
 
     def __init__(
         self, torch_device: torch.device | str = "cuda:0", cuda: Any = torch.cuda, *, pinned: bool = True
@@ -147,9 +150,3 @@ def device_of(device: torch.device | str | Device | None) -> Device:
         return device
     where = torch.device(device or "cpu")
     return Cuda(where) if where.type == "cuda" else Device(where)
-
-
-def roomy(count: int) -> int:
-    """``count`` rounded up to 1, 2, 3, 4, 6, 8, 12, 16, ...: few sizes, and half too much at worst."""
-    power = 1 << max(count - 1, 0).bit_length()
-    return count if count < 3 else power * 3 // 4 if power * 3 // 4 >= count else power

@@ -31,9 +31,10 @@ from model.encoders.context import ContextEncoder
 from model.encoders.image import ImageEncoder
 from model.encoders.text import TextEncoder
 from model.fusion.align import check_present
-from model.kernels.device import Device, device_of, roomy
+from model.kernels.device import Device, device_of
 from model.kernels.heap import share_heap
 from model.kernels.precision import Format, dtype_of, fastest_format
+from model.kernels.sizes import few
 from model.network import FusionNetwork
 from model.scorer import (
     CONCEPTS,
@@ -59,9 +60,9 @@ FEWEST = 4
 SHARED_BY_ALL = 32
 """Texts and photos in a batch that all threads share; a smaller batch is left to fewer of them, with ``FEWEST`` each at
 least. A pass costs 6 ms of a core beside 3.4 a text, and whoever else needs a core finds one."""
-KEPT_KERNELS = 256
-"""Kernels that oneDNN, and torch's layer over it, each keep for the sizes of layers that were met. With their own 1,024
-a worker passes 3 GB on texts of all lengths. Fewer than 200 would not hold those of one batch with photos."""
+KEPT_KERNELS = 512
+"""Kernels that oneDNN, and torch's layer over it, each keep: all that the few sizes of :mod:`model.kernels.sizes` ask
+for. To make one anew takes up to 16 ms of a core."""
 CLOSE: Mapping[Format, Mapping[tuple[bool, bool], float]] = {
     "int8": {(True, False): 0.05, (True, True): 0.1, (False, True): 0.1},
     "bfloat16": {(False, True): 0.03},
@@ -196,8 +197,10 @@ class FusedScorer:
         rows = torch.cat((torch.arange(len(mask)), *(both for _ in _ALONE)))
         shown = torch.cat((mask, *(mask[both] & torch.tensor(side) for side in _ALONE.values())))
         check_present(shown)
-        index, count = self.where.up(_room(rows, self.where)), len(shown)
-        asked = self.where.up(torch.cat((shown, shown[:1].expand(len(index) - count, -1))))
+        count = len(shown)
+        more = few(count) - count  # the first post again and again, up to one of few sizes
+        index = self.where.up(torch.cat((rows, rows[:1].expand(more))))
+        asked = self.where.up(torch.cat((shown, shown[:1].expand(more, -1))))
         given = [vectors[name].index_select(0, index) for name in MODALITIES]
         return self.where.down(self._fused(*given, asked)[:count]), shown
 
@@ -278,11 +281,6 @@ def _fill(module: nn.Module, part: str, state: Mapping[str, Tensor]) -> None:
         module.load_state_dict(state)
     except RuntimeError as error:  # it names the tensors, and words of a file are not ours to say
         raise ModelRefusedError(f"its tensors of {part} are not those that this version has: {NEWER}") from error
-
-
-def _room(rows: Tensor, where: Device) -> Tensor:
-    """Indices [n], the first of them again and again up to one of few sizes where the device wants few."""
-    return torch.cat((rows, rows[:1].expand(roomy(len(rows)) - len(rows)))) if where.padded else rows
 
 
 def close(scored: Scored, within: float) -> set[Concept]:

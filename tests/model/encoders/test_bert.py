@@ -1,3 +1,4 @@
+import random
 import shutil
 
 import pytest
@@ -5,8 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.encoders.bert import ServedBert, _Tokens, rounded
-from model.encoders.text import TextEncoder, _folder, pad
+from model.encoders.bert import ServedBert, _Tokens
+from model.encoders.text import TextEncoder, _folder, buckets, pad
+from model.kernels.device import Device
+from model.kernels.sizes import few
 
 TINY = {
     "hidden_act": "gelu",
@@ -47,11 +50,24 @@ def test_its_layers_see_no_padding_and_few_numbers_of_tokens(lengths):
     together = [number for row in rows for number in row]
     assert tokens.ids[: sum(lengths)].tolist() == together
     assert tokens.positions[: sum(lengths)].tolist() == [number - 1 for number in together]
-    assert len(tokens.ids) in (sum(lengths), rounded(sum(lengths)))
+    assert len(tokens.ids) in (sum(lengths), few(sum(lengths), 8, 16))
     assert len(tokens.ids) % 16 == 0 or len({*lengths}) == 1
     first = ids[:, :1]
     assert torch.equal(tokens.apart(tokens.ids.unsqueeze(-1)).squeeze(-1), torch.where(ids == 0, first, ids))
     assert torch.equal(tokens.padding, ids == 0) if len({*lengths}) > 1 else tokens.padding is None
+
+
+def test_batches_of_all_sizes_ask_for_few_kernels():
+    draw = random.Random(0)
+    layers, attention = set(), set()
+    for _ in range(400):
+        rows = [list(range(draw.randint(1, 96))) or [1] for _ in range(draw.randint(1, 64))]
+        for chosen in buckets([len(row) for row in rows]):
+            tokens = _Tokens(*pad([rows[i] for i in chosen], length=Device.length), heads=1)
+            layers.add(len(tokens.ids))
+            attention.add(tokens.mask.shape if tokens.mask is not None else tokens.ids.shape)
+    assert len(layers) <= 40
+    assert len(attention) <= 90
 
 
 TEXTS = [
@@ -107,10 +123,3 @@ def test_what_it_cannot_run_is_not_claimed(other):
     plain = BertConfig(**TINY).to_dict()
     assert ServedBert.fits(plain)
     assert not ServedBert.fits(plain | other)
-
-
-@pytest.mark.parametrize("count", [1, 16, 17, 255, 300, 1024, 1025, 1536, 9999])
-def test_a_number_of_tokens_is_rounded_up_a_little(count):
-    assert count <= rounded(count) <= max(count + 15, count * 17 / 16)
-    assert rounded(rounded(count)) == rounded(count)
-    assert len({rounded(each) for each in range(1, 1537)}) == 56

@@ -6,11 +6,9 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from model.kernels.device import Cuda, Device, device_of, roomy
+from model.kernels.device import Cuda, Device, device_of
 from model.scorer import CONCEPTS, PostInput
 from model.serving.bundle import Bundle, load_bundle
 from model.serving.fused import FusedScorer
@@ -150,13 +148,6 @@ def test_while_a_pass_is_waited_for_the_next_is_queued():
     for thread in threads:
         thread.join(10)
     assert cuda.said == ["queued", "recorded"] * 2
-
-
-@given(st.integers(0, 100_000))
-def test_sizes_are_rounded_up_to_few(count):
-    assert count <= roomy(count) <= max(count * 1.5, 0)
-    assert roomy(roomy(count)) == roomy(count)
-    assert len({roomy(each) for each in range(1, 513)}) == 18
 
 
 def test_a_cpu_is_left_as_it_is():
