@@ -88,8 +88,11 @@ async def subscribe(
     await consumer.start()
     try:
         if group is None:
+            # Before it: of partitions without a place aiokafka asks by itself, and logs each leader that is not ready.
+            starts = await starts_of(consumer, partitions, since)
             consumer.assign(partitions)
-            await seek(consumer, partitions, since)
+            for partition, start in starts.items():
+                consumer.seek(partition, start)
         else:
             consumer.subscribe(list(topics), listener=_StartAt(consumer, since))
         ends = await ends_of(settings.kafka, partitions) if until_end else None
@@ -177,15 +180,22 @@ async def reached(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
 
 
 async def seek(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: datetime | None) -> None:
-    """Move ``partitions`` to their first record at or after ``since``; to their end where there is none."""
+    """Move ``partitions`` to where :func:`starts_of` says."""
+    for partition, start in (await starts_of(consumer, partitions, since)).items():
+        consumer.seek(partition, start)
+
+
+async def starts_of(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since: datetime | None
+) -> dict[TopicPartition, int]:
+    """Of each partition its first record at or after ``since``; its end where there is none."""
+    starts: dict[TopicPartition, int]
     if since == EPOCH:
-        await consumer.seek_to_beginning(*partitions)
-        return
+        starts = await consumer.beginning_offsets(partitions)
+        return starts
     found = {} if since is None else await consumer.offsets_for_times({tp: _milliseconds(since) for tp in partitions})
-    ends = await consumer.end_offsets(partitions)
-    for tp in partitions:
-        first = found.get(tp)
-        consumer.seek(tp, ends[tp] if first is None else first.offset)
+    starts = await consumer.end_offsets(partitions)
+    return starts | {tp: first.offset for tp, first in found.items() if first is not None}
 
 
 class _StartAt(ConsumerRebalanceListener):

@@ -28,8 +28,10 @@ PHOTOS = 40
 def text(number: int) -> str:
     """The text of post ``number``: 25 to 30 word pieces, unlike that of any other number."""
     draw = random.Random(number)
+    # Seven digits on end may be a telephone number, and are looked at more closely.
+    district = str(number) if number < 1_000_000 else f"{number // 1_000_000}/{number % 1_000_000:06}"
     return (
-        f"The {draw.choice(_WHAT)} near district {number} is {draw.choice(_HOW)}, {draw.choice(_WHO)} ask for "
+        f"The {draw.choice(_WHAT)} near district {district} is {draw.choice(_HOW)}, {draw.choice(_WHO)} ask for "
         f"{draw.choice(_NEED)} and {draw.choice(_NEED)}, {draw.choice(_TAIL)} #flood"
     )
 

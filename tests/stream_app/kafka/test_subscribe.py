@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import NewPartitions
+from aiokafka.admin import NewPartitions, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from stream_app.kafka.clients import admin_client
@@ -61,6 +61,26 @@ async def test_a_record_arrives_whole(settings, topic):
     moment = datetime(2023, 11, 14, 22, 13, 20, 123000, UTC)
     assert first == Received(topic, 1, 0, moment, "k", {"ce_id": "7"}, b"v")
     assert (tombstone.key, tombstone.value) == ("gone", b"")
+
+
+@pytest.mark.parametrize("since", [EPOCH, None, START])
+async def test_who_waited_for_a_topic_hears_nothing_of_leaders_that_are_not_ready(settings, caplog, since):
+    """Kafka tells of a new topic a moment before all leaders of its partitions know that they are."""
+
+    async def read(topic):
+        while True:
+            with contextlib.suppress(UnknownTopicOrPartitionError):
+                assert [received async for received in subscribe(settings, [topic], since=since, until_end=True)] == []
+                return
+
+    async with admin_client(settings.kafka) as admin:
+        for number in range(4):
+            topic = f"{settings.topics.prefix}late{number}"
+            reading = asyncio.create_task(read(topic))
+            await asyncio.sleep(0.1)
+            await admin.create_topics([NewTopic(topic, 30, 1)])
+            await reading
+    assert "NotLeader" not in caplog.text
 
 
 async def test_aborted_records_are_never_seen_and_the_end_is_still_reached(settings, topic):

@@ -23,6 +23,7 @@ from stream_app.cli.bench import command
 from stream_app.pipeline.labelling.describe import is_quiet
 from stream_app.pipeline.posts.identity import duplicate_key
 from stream_app.pipeline.posts.parse import parse_post
+from stream_app.pipeline.posts.reported import facts_in
 from stream_app.proving.bench.bare import inputs, operations, pass_s
 from stream_app.proving.bench.contender import contender, environment, speed
 from stream_app.proving.bench.measures import MEASURES, SHORT, at_least, at_most
@@ -37,6 +38,13 @@ def test_every_text_is_its_own_and_of_a_tweets_length():
     texts = [text(number) for number in range(5000)]
     assert len(set(texts)) == 5000
     assert all(12 <= len(each.split()) <= 40 for each in texts)
+
+
+@pytest.mark.parametrize("number", [0, 999_999, 1_000_000, 2_500_007, 10_000_000])
+def test_no_round_has_telephone_numbers(number):
+    """Seven digits are one in Panama."""
+    assert facts_in("Call 265 1234", country="PA").phones
+    assert facts_in(text(number), country="PA").phones == ()
 
 
 def test_the_shell_has_nothing_to_say_of_as_many_posts_as_the_model_has_of_real_ones():
