@@ -132,6 +132,16 @@ class TextEncoder(nn.Module):
         words = read.words.to(where.torch)
         return encoder._on(where, ServedBert(placed, read.config, words, make, padded=where.padded))
 
+    def larger(self, layers: int) -> Self:
+        """The packaged encoder with so many of its layers, to be trained where this one is; it reads the same pieces.
+
+        Raises:
+            ValueError: this is another encoder, which reads other pieces.
+        """
+        if isinstance(self.pieces, e5.Pieces):
+            return self._e5(e5.load(layers=layers)).to(self.device)
+        raise ValueError("text.teacher is made of the packaged text encoder's layers, and this is another encoder")
+
     def _on(self, where: Device, served: ServedBert) -> Self:
         self.where, self._served = where, served
         self._read = where.graphed(self.forward)

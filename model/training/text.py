@@ -8,8 +8,10 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,6 +20,8 @@ from model.encoders.clean import clean
 from model.encoders.text import TextEncoder, buckets, cut, pad
 from model.kernels.precision import fastest_dtype
 from model.scorer import LABELS
+from model.serving.bundle import part_of
+from model.training.distil import distance
 
 TARGETS: Mapping[str, tuple[str, str, float]] = {
     "informativeness": ("agreed", "informativeness", 1.0),
@@ -32,6 +36,7 @@ TARGETS: Mapping[str, tuple[str, str, float]] = {
 
 The first two are what papers are judged on, ``request`` is a head of its own, the others help."""
 
+_COUNTS = {name: count for name, (_side, _concept, count) in TARGETS.items()}
 MISSED = 2.0
 """How much graver a missed request for help is than a false one."""
 Draw = Callable[[Sequence[Row], int], list[int]]
@@ -65,7 +70,21 @@ class TextPlan:
     """Word pieces of a text that are learned from; half of what is read in service, at half the time."""
     minutes: float | None = None
     """At most so long in all, however few rows that shows."""
+    kept: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the layers it began with in those it ends with (Wortsman et al., 2022, arXiv:2109.01903).
+
+    What these knew of posts that the rows do not show is lost the less.
+    """
+    teacher: Annotated[int, Field(ge=1, le=12)] | None = None
+    """So many layers of the packaged encoder learn first, of the same rows, in half of ``minutes``; then these learn
+    of them, too (:mod:`model.training.distil`)."""
+    labels: Annotated[float, Field(ge=0)] = 0.4
+    """How much people's labels count beside a teacher."""
     seed: int = 0
+
+    def of_teacher(self) -> TextPlan:
+        """How a teacher learns: once, from the package's layers, so at their rate."""
+        return replace(self, members=1, rate=TextPlan().rate, kept=0.0, teacher=None)
 
 
 class TextTask(nn.Module):
@@ -87,7 +106,14 @@ class TextTask(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor, source: Tensor | None = None) -> dict[str, Tensor]:
         """Logits [b, K] of each target as their ``source`` [b] would judge; as the reference would when None."""
-        vectors = F.dropout(self.encoder(ids, lengths).float(), 0.1, self.training)
+        return self.answers(self.read(ids, lengths), source)
+
+    def read(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Vectors [b, width], in training without a tenth of their entries."""
+        return F.dropout(self.encoder(ids, lengths).float(), 0.1, self.training)
+
+    def answers(self, vectors: Tensor, source: Tensor | None = None) -> dict[str, Tensor]:
+        """The logits of :meth:`forward` for what was read."""
         logits: dict[str, Tensor] = {name: head(vectors) for name, head in self.heads.items()}
         if source is None:
             return logits
@@ -101,9 +127,8 @@ class TextTask(nn.Module):
         rows = self.encoder.tokens(texts)
         out = {name: torch.empty(len(rows), len(LABELS[c])) for name, (_, c, _w) in TARGETS.items()}  # type: ignore[index]
         for chosen in buckets([len(row) for row in rows]):
-            device = self.encoder.device
-            with torch.autocast(device.type, torch.bfloat16, enabled=fastest_dtype(device) is torch.bfloat16):
-                logits = self(*pad([rows[i] for i in chosen], device))
+            with _fast(self.encoder.device):
+                logits = self(*pad([rows[i] for i in chosen], self.encoder.device))
             for name, z in logits.items():
                 out[name][chosen] = z.float().cpu()
         return out
@@ -141,28 +166,51 @@ def fine_tune(
     plan: TextPlan,
     step: Step = lambda _: None,
     draw: Draw = each_once,
+    teacher: TextTask | None = None,
 ) -> TextTask:
     """Train on rows, each of a text of its own, where the encoder is; word embeddings stay as they are.
 
     ``draw`` says which rows an epoch shows. The same seed and machine give the same weights, unless ``plan.minutes``
-    cuts it short. ``step`` is told the share of the work that each training step did; in all it is 1.
+    cuts it short. ``step`` is told the share of the work that each training step did; in all it is 1. The plan's
+    ``teacher`` learns first, where none is given that reads the same word pieces and knows the same sources.
+
+    Raises:
+        ValueError: there are no such layers to teach this encoder.
     """
+    if plan.teacher and teacher is None:
+        half = replace(plan, minutes=plan.minutes and plan.minutes / 2)
+        larger = encoder.larger(plan.teacher)
+        teacher = fine_tune(larger, rows, half.of_teacher(), lambda share: step(share / 2), draw).requires_grad_(False)
+        larger.for_service()
+        return fine_tune(encoder, rows, half, lambda share: step(share / 2), draw, teacher)
     torch.manual_seed(plan.seed)
     task = TextTask(encoder, sources_of(rows)).to(encoder.device)
     encoder.freeze(plan.frozen)
     start = copy.deepcopy(task.state_dict())
-    total: dict[str, Tensor] = {}
+    runs = []
     for member in range(plan.members):
         task.load_state_dict(start)
-        _run(task, rows, replace(plan, seed=plan.seed + member), lambda share: step(share / plan.members), draw)
-        for name, value in task.state_dict().items():
-            share = value.double() / plan.members
-            total[name] = total[name] + share if name in total else share
-    task.load_state_dict({name: value.to(start[name].dtype) for name, value in total.items()})
+        own = replace(plan, seed=plan.seed + member)
+        _run(task, rows, own, lambda share: step(share / plan.members), draw, teacher)
+        runs.append(copy.deepcopy(task.state_dict()))
+    task.load_state_dict(averaged(runs, [1 / plan.members] * plan.members))
+    layers = averaged([task.encoder.state_dict(), part_of(start, "encoder")], [1 - plan.kept, plan.kept])
+    task.encoder.load_state_dict(layers)
     return task.eval()
 
 
-def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Step, draw: Draw) -> None:
+def averaged(states: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
+    """The mean of weights by ``shares``, which sum to 1: in float64, each tensor in the end of the type it had."""
+    others = list(zip(shares, states, strict=True))[1:]
+
+    def mean(name: str, first: Tensor) -> Tensor:
+        away = [share * (state[name].double() - first.double()) for share, state in others]
+        return torch.stack([first.double(), *away]).sum(0).to(first.dtype)
+
+    return {name: mean(name, value) for name, value in states[0].items()}
+
+
+def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Step, draw: Draw, teacher: TextTask | None) -> None:
     """One run over distinct rows, from the weights that ``task`` has."""
     torch.manual_seed(plan.seed)
     device = task.encoder.device
@@ -170,11 +218,13 @@ def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Step, draw: 
     targets = {t: torch.tensor(classes([getattr(r, side) for r in rows], c)) for t, (side, c, _) in TARGETS.items()}
     weights = torch.tensor([1.0 if row.agreed else plan.disagreeing for row in rows])
     sources = torch.tensor([task.sources.get(row.source, 0) for row in rows])
+    turn = nn.Parameter(torch.eye(task.encoder.width, device=device))  # from these vectors to the teacher's
     optimizer = torch.optim.AdamW(
         [
             {"params": [p for p in task.encoder.parameters() if p.requires_grad], "lr": plan.rate},
             {"params": task.heads.parameters(), "lr": plan.head_rate},
             {"params": task.offsets.parameters(), "lr": 3 * plan.head_rate, "weight_decay": 0.0},
+            {"params": [turn], "lr": plan.head_rate, "weight_decay": 0.0},
         ],
         fused=True,
     )
@@ -189,10 +239,17 @@ def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Step, draw: 
             break
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * pace(fraction, plan.warm_up)
-        with torch.autocast(device.type, torch.bfloat16, enabled=fastest_dtype(device) is torch.bfloat16):
-            logits = task(*pad([tokens[i] for i in batch], device), sources[batch].to(device))
+        shown, source = pad([tokens[i] for i in batch], device), sources[batch].to(device)
+        with _fast(device):
+            vectors = task.read(*shown)
+            logits = task.answers(vectors, source)
         known = {t: y[batch].to(device) for t, y in targets.items()}
         loss = _loss(logits, known, weights[batch].to(device), plan.smoothing)
+        if teacher:
+            with _fast(device), torch.no_grad():
+                theirs = teacher.read(*shown)
+                taught = teacher.answers(theirs, source)
+            loss = plan.labels * loss + distance(logits, vectors @ turn, taught, theirs, _COUNTS)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(task.parameters(), 1.0)
@@ -200,6 +257,11 @@ def _run(task: TextTask, rows: Sequence[Row], plan: TextPlan, step: Step, draw: 
         step(fraction - done)
         done = fraction
     step(1 - done)
+
+
+def _fast(device: torch.device) -> torch.autocast:
+    """Products in bfloat16, where that is a device's fastest float."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=fastest_dtype(device) is torch.bfloat16)
 
 
 def pace(done: float, warm_up: float) -> float:

@@ -37,6 +37,17 @@ def test_layers_of_another_model_are_refused():
         TextEncoder.load().load_tuned(other)
 
 
+def test_a_larger_one_has_more_of_the_packages_layers_and_reads_the_same_pieces():
+    encoder = TextEncoder.load()
+    larger = encoder.larger(7)
+    assert larger.tokens(TEXTS) == encoder.tokens(TEXTS)
+    mine, theirs = encoder.tuned_state(), larger.tuned_state()
+    assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
+    assert {name.split(".")[2] for name in theirs.keys() - mine.keys()} == {"6"}
+    with pytest.raises(ValueError, match="this is another encoder"):
+        TextEncoder.load("minilm").larger(7)
+
+
 @given(st.lists(st.integers(1, 96), max_size=80), st.integers(96, 2048))
 def test_buckets_hold_every_text_once_within_the_budget(lengths, budget):
     found = list(buckets(lengths, budget))

@@ -9,8 +9,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from model.scorer import ContextFacts, PostInput
 from model.serving.bundle import load_bundle
 from model.serving.calibration import completed
+from model.serving.fused import FusedScorer
 from stream_app.cli import cli
 
 pytest.importorskip("torchjd", reason="torchjd comes with the train extra")
@@ -67,6 +69,22 @@ def test_only_last_layers_move_where_they_alone_are_fitted_anew(few, tmp_path):
     assert moved == {f"network.heads.{concept}.{part}" for concept in concepts for part in ("weight", "bias")}
 
 
+def test_text_layers_that_a_teacher_taught_and_that_keep_of_what_they_were_make_a_model_that_labels(few, tmp_path):
+    ways = ("text.teacher=7", "text.kept=0.25", "text.epochs=2", "fusion.refit=0.5")
+    given = ["--start", "default", "--tune-text", "--rows", few, "--out", tmp_path / "m"]
+    call("train", *given, *(word for way in ways for word in ("--set", way)))
+    start, tuned = (load_bundle(source) for source in ("default", tmp_path / "m"))
+    assert "--set text.teacher=7 --set text.kept=0.25" in tuned.manifest.made_by
+    before, after = start.part("text"), tuned.part("text")
+    assert before.keys() == after.keys(), "as many layers as before, whatever taught them"
+    name = "encoder.layer.5.output.dense.weight"
+    assert not torch.equal(before[name], after[name])
+    assert torch.equal(before["encoder.layer.0.output.dense.weight"], after["encoder.layer.0.output.dense.weight"])
+    scorer = FusedScorer.load(tmp_path / "m", threads=1)
+    (scored,) = scorer.score([PostInput("Trapped on the roof", (), ContextFacts())])
+    assert scored.labels["request"].label
+
+
 def test_rows_that_teach_nothing_make_no_model(few, tmp_path):
     given = ["--start", "default", "--rows", few, "--out", tmp_path / "m", "--set", "fusion.rate=0"]
     result = CliRunner().invoke(cli, ["model", "train", *map(str, given), "--set", "fusion.attention_rate=0"])
@@ -86,6 +104,8 @@ def test_rows_that_teach_nothing_make_no_model(few, tmp_path):
         (["--rows", "ROWS", "--set", "fusion.ate=1"], "there is no 'ate'; there are"),
         (["--rows", "ROWS", "--set", "fusion.rate=fast"], "fusion.rate=fast: input should be a valid number"),
         (["--rows", "ROWS", "--set", "fusion.refit=2"], "fusion.refit=2: input should be less than or equal to 1"),
+        (["--rows", "ROWS", "--set", "text.teacher=13"], "text.teacher=13: input should be less than or equal to 12"),
+        (["--rows", "ROWS", "--set", "text.teacher=12", "--text-model", "minilm"], "this is another encoder"),
         (["--rows", "ROWS", "--set", "rate=1"], "a section is text, photo, fusion or network"),
         (["--rows", "ROWS", "--start", "default", "--set", "text.epochs=2"], "leaves the text layers as they are"),
         (["--rows", "nosuch.jsonl"], "nosuch.jsonl is not there"),
