@@ -117,7 +117,7 @@ def split(settings: Settings, incident: str, posts: tuple[str, ...], by: str) ->
     _act(settings, incident, Split(posts=posts), by)
 
 
-@command.command()
+@command.command(context_settings={"ignore_unknown_options": True})  # such as -6.68
 @incident_argument
 @click.argument("latitude", type=click.FloatRange(-90, 90))
 @click.argument("longitude", type=click.FloatRange(-180, 180))
@@ -136,7 +136,7 @@ def place(
     radius: float,
     by: str,
 ) -> None:
-    """Correct its place: LATITUDE and LONGITUDE in degrees, the radius in km. Write -- before a negative one."""
+    """Correct its place: LATITUDE and LONGITUDE in degrees, the radius in km."""
     given = {
         "name": name,
         "country_code": country and country.upper(),
@@ -285,9 +285,12 @@ def _named(given: str, found: dict[str, Shown], board: Board) -> str:
     root = board.root(given)
     if root in found:
         return root
-    near = [name for name in found if name.startswith(given)]
+    merged = {part: name for name, item in found.items() for part in item.parts}
+    near = [name for name in (*found, *merged) if name.startswith(given)]
+    # What was split off has the old one's id with a suffix: a beginning of both means the old one.
+    near = [name for name in near if not any(name.startswith(f"{other}-") for other in near)]
     if len(near) == 1:
-        return near[0]
+        return merged.get(near[0], near[0])
     if near:
         raise click.ClickException(f"{given!r} is the beginning of {len(near)} incidents: give more of the id")
     raise click.ClickException(f"no incident {given!r}: `crisis-stream incident list --all` shows them")

@@ -154,8 +154,12 @@ class Source:
             raise SourceError(
                 f"group {self.name} holds offsets that no source wrote: choose another --name, or delete the group"
             ) from None
-        ago = max(time.time() - place.heard, 0.0)
-        logger.info("%s goes on from position %d, %.0f s after it was last heard of", self.name, place.position, ago)
+        ago = (
+            f"{max(time.time() - place.heard, 0.0):.0f} s after it was last heard of"
+            if place.heard
+            else "never heard of"
+        )
+        logger.info("%s goes on from position %d, %s", self.name, place.position, ago)
         return place
 
     def _tell(self, gap: Gap) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from click import ClickException
 from click.testing import CliRunner
 from factories import make_event, make_place
 
-from stream_app.cli.incident import command
+from stream_app.cli.incident import _named, command
 from stream_app.incidents.grouping import Grouping
 from stream_app.incidents.sighting import sighting_of
 from stream_app.kafka.clients import client_options
@@ -52,7 +54,7 @@ def say(settings):
 def test_the_work_on_an_incident_from_a_shell(say):
     say("claim", "flood-1", "--as", "ada")
     assert "moved it to Galle, LK" in say(
-        "place", "flood-1", "6.03", "80.2", "--name", "Galle", "--country", "lk", "--as", "ada"
+        "place", "flood-1", "-6.03", "80.2", "--name", "Galle", "--country", "lk", "--as", "ada"
     )
     say("merge", "flood-2", "flood-1", "--as", "ada")
     assert "was merged into it" in say("note", "flood-2", "\x1b[31mseen it", "--as", "bo")
@@ -72,3 +74,19 @@ def test_the_work_on_an_incident_from_a_shell(say):
     say("undo", "flood-1", entries[2]["decision"]["id"][:8])
     assert len(say("list", "--format", "jsonl").splitlines()) == 2
     assert "undone already" in say("undo", "flood-1", entries[2]["decision"]["id"], code=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "means"),
+    [("489", "48924e7e"), ("48924e7e-", "48924e7e-66"), ("b6", "48924e7e"), ("f0f", None), ("", None)],
+)
+def test_the_beginning_of_an_id_is_enough(given, means):
+    """Of one that was merged into another too; what was split off begins with the id that it was split off from."""
+    parts = {"48924e7e": ("b64a20a8",), "48924e7e-66": (), "f0f1": (), "f0f2": ()}
+    found = {name: SimpleNamespace(parts=each) for name, each in parts.items()}
+    board = SimpleNamespace(root=lambda name: name)
+    if means is None:
+        with pytest.raises(ClickException, match="beginning of"):
+            _named(given, found, board)
+    else:
+        assert _named(given, found, board) == means

@@ -178,3 +178,12 @@ def test_rules_are_short_enough_and_hold_every_word_and_small_boxes_only(caplog)
     assert "no box of over 25 miles" in caplog.text
     with pytest.raises(SourceError, match="rules only"):
         rules_for(SourceSettings())
+
+
+async def test_a_start_after_one_that_heard_nothing_says_so(settings, caplog):
+    caplog.set_level(logging.INFO)
+    async with serving(XServer().routes()) as address:
+        for _ in range(2):
+            await fed(settings, made(address), lambda _: True)
+    (said,) = [each for each in caplog.messages if "goes on from position" in each]
+    assert said.endswith("never heard of")
