@@ -11,9 +11,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Annotated, cast
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -51,16 +52,8 @@ class PhotoPlan:
     """Both parameters of the Beta distribution that shares of mixed photos are drawn from."""
     clip: float = 1.0
     seed: int = 0
-    fewest: int = 200
-    """Of fewer labelled photos the packaged end is better.
-
-    Raises:
-        ValueError: it is less than are needed to see what an end's layers are given.
-    """
-
-    def __post_init__(self) -> None:
-        if self.fewest < FEWEST:
-            raise ValueError(f"photo.fewest is {self.fewest}: an end of a model's own needs {FEWEST} photos at least")
+    fewest: Annotated[int, Field(ge=FEWEST)] = 200
+    """Of fewer labelled photos the packaged end is better."""
 
 
 def tune_end(

@@ -47,11 +47,6 @@ def test_of_too_few_photos_no_end_is_learned(rows):
     assert tune_end(rows, replace(FEW, fewest=9), CPU) == ({}, {})
 
 
-def test_a_plan_for_fewer_photos_than_bounds_are_taken_of_is_refused_with_a_sentence():
-    with pytest.raises(ValueError, match=r"photo\.fewest is 7: .* needs 8 photos at least"):
-        PhotoPlan(fewest=7)
-
-
 def small():
     """An end of one layer, and maps [1, n, 4, 2, 2] of which the first channel tells the class."""
     draw = torch.Generator().manual_seed(0)

@@ -103,6 +103,7 @@ def test_rows_that_teach_nothing_make_no_model(few, tmp_path):
         (["--rows", "ROWS", "--start", "nosuch"], "no model at 'nosuch'"),
         (["--rows", "ROWS", "--set", "fusion.ate=1"], "there is no 'ate'; there are"),
         (["--rows", "ROWS", "--set", "fusion.rate=fast"], "fusion.rate=fast: input should be a valid number"),
+        (["--rows", "ROWS", "--set", "photo.fewest=7"], "photo.fewest=7: input should be greater than or equal to 8"),
         (["--rows", "ROWS", "--set", "fusion.refit=2"], "fusion.refit=2: input should be less than or equal to 1"),
         (["--rows", "ROWS", "--set", "text.teacher=13"], "text.teacher=13: input should be less than or equal to 12"),
         (["--rows", "ROWS", "--set", "text.teacher=12", "--text-model", "minilm"], "this is another encoder"),
