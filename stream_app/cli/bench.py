@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from stream_app.cli.options import placement_options
-from stream_app.proving.bench.measures import MEASURES, SHORT, Bench, Measured
+from stream_app.proving.bench.measures import MEASURES, SHORT, Bench, Measured, moment_s
 from stream_app.proving.bench.pace import ContenderError
-from stream_app.proving.bench.page import is_ours, put, table
+from stream_app.proving.bench.page import is_ours, put, steadiness, table
 from stream_app.proving.bench.processor import in_words, machine
 from stream_app.proving.bench.stream import photo_host
 from stream_app.settings import KafkaSettings, Settings
@@ -91,13 +91,15 @@ def command(
                 slow_posts=50,
                 shell_posts=10_000,
                 incident_posts=(100, 200),
+                device=str(where),
+                format=multiplies_in,
             )
 
-        def told(results: list[Measured]) -> None:
+        def told(results: list[Measured], varied: float) -> None:
             if json_path:
-                json_path.write_text("".join(f"{each.as_json(on)}\n" for each in results))
+                json_path.write_text("".join(f"{each.as_json({**on, 'varied': varied})}\n" for each in results))
             if page:
-                put(page, table(results, on, load, bench.rounds))
+                put(page, table(results, on, load, bench.rounds, varied))
 
         results = asyncio.run(_measure(bench, names, console, told))
     console.print(_table(results))
@@ -105,9 +107,13 @@ def command(
 
 
 async def _measure(
-    bench: Bench, names: tuple[str, ...], console: Console, written: Callable[[list[Measured]], None]
+    bench: Bench, names: tuple[str, ...], console: Console, written: Callable[[list[Measured], float], None]
 ) -> list[Measured]:
+    """Each result is ``written`` when it is there, with how much slower the machine's slowest moment between measures
+    was than its quickest.
+    """
     results = []
+    moments = [await asyncio.to_thread(moment_s, bench)]
     async with photo_host() as photos_at:
         bench = replace(bench, photos_at=photos_at)
         for number, name in enumerate(names, 1):
@@ -119,9 +125,11 @@ async def _measure(
                 console.print(f"[red]{name} could not be measured:[/red] {error}")
                 continue
             results.append(result)
+            moments.append(await asyncio.to_thread(moment_s, bench))
             told = f"{name} took {time.monotonic() - began:.0f} s: {result.value:.2f} ({result.goal}), {result.parts}"
             console.print(f"{time.strftime('%H:%M:%S')} {told}", highlight=False, soft_wrap=True)
-            written(results)
+            written(results, max(moments) / min(moments))
+    console.print(steadiness(max(moments) / min(moments)), highlight=False, soft_wrap=True)
     return results
 
 

@@ -95,6 +95,15 @@ class Bench:
         return await speed(self.kafka, f"stream_app.proving.bench.rivals.{name}", values)
 
 
+def moment_s(bench: Bench) -> float:
+    """Median seconds of one product of the model's floats: what the machine gives at this moment.
+
+    A virtual machine shares its cores with strangers: what is measured minute by minute compares as far as this stays.
+    """
+    floats = "bfloat16" if bench.format == "bfloat16" else "float32"
+    return gemm_s(floats, 1024, bench.device)[0]
+
+
 def at_least(name: str, value: float, goal: float, parts: str, cpu: float | None = None) -> Measured:
     """A ratio that should be ``goal`` or more."""
     return Measured(name, value, cpu, f">= {goal:g}", value >= goal, parts)

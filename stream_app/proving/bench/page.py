@@ -15,7 +15,12 @@ _MARKED = re.compile(f"{re.escape(_BEGIN)}(.*){re.escape(_END)}", re.DOTALL)
 _TABLE = re.compile(r"^\d{4}-\d\d-\d\d, (?P<machine>.*?); load .*?(?=^\d{4}-\d\d-\d\d, |\Z)", re.DOTALL | re.MULTILINE)
 
 
-def table(results: Sequence[Measured], on: Mapping[str, object], load: str, rounds: int) -> str:
+def steadiness(varied: float) -> str:
+    """What to think of a machine whose slowest moment took ``varied`` times as long as its quickest."""
+    return f"the machine's own pace varied {varied:.1f}-fold between measures"
+
+
+def table(results: Sequence[Measured], on: Mapping[str, object], load: str, rounds: int, varied: float) -> str:
     """The results with what they were measured on; a failed measure has no row."""
     day = datetime.now(UTC).date().isoformat()
     rows = [
@@ -26,7 +31,7 @@ def table(results: Sequence[Measured], on: Mapping[str, object], load: str, roun
     medians = "one round" if rounds == 1 else f"medians of {rounds} rounds"
     return "\n".join(
         (
-            f"{day}, {in_words(on)}; load average before the run {load}; {medians}.",
+            f"{day}, {in_words(on)}; load average before the run {load}; {medians}; {steadiness(varied)}.",
             "",
             "| measure | ratio | by CPU | goal | met | both sides |",
             "|---|---|---|---|---|---|",
