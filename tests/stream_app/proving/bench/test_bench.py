@@ -149,7 +149,7 @@ def test_each_result_is_told_and_written_when_it_is_there_with_what_it_was_measu
     monkeypatch.setitem(MEASURES, "encoder", slow)
     page = tmp_path / "page.md"
     page.write_text(
-        "before <!-- crisis-stream bench --markdown: begin --> earlier <!-- crisis-stream bench --markdown: end --> after"
+        "before <!-- crisis-stream bench --markdown: begin --> gone <!-- crisis-stream bench --markdown: end --> after"
     )
     options = ["--only", "incidents", "--only", "encoder", "--short", "--device", "cpu", "--json", str(out)]
     options += ["--markdown", str(page)]
@@ -170,7 +170,7 @@ def test_each_result_is_told_and_written_when_it_is_there_with_what_it_was_measu
     told = page.read_text()
     assert told.startswith("before <!--")
     assert told.endswith("--> after")
-    assert "earlier" not in told
+    assert "gone" not in told
     assert "| a | 1.00 |  | >= 0.5 | yes | parts |" in told
     assert "200 posts" in told
 
