@@ -107,5 +107,7 @@ async def test_every_command_ends_while_kafka_does_not_answer(environment, tmp_p
             process.send_signal(signal.SIGTERM)
         statuses = {name: await asyncio.to_thread(each.wait, 50) for name, each in running.items()}
         told = {name for name in running if b"no answer from Kafka in" in said(logs[name])}
-    assert {"replay", "source", "worker"} <= told
-    assert {name: 1 if name in told else 0 for name in running} == statuses
+    assert {"source", "worker"} <= told
+    # A replay may have nothing before Kafka at that moment, or hear from aiokafka first that it broke off.
+    assert statuses.pop("replay") in ((1,) if "replay" in told else (1, 130)), said(logs["replay"])
+    assert statuses == {name: 1 if name in told else 0 for name in statuses}

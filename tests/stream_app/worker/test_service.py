@@ -11,7 +11,7 @@ from stream_app.worker import service
 
 def test_a_waiting_thread_gets_pythons_lock_soon(monkeypatch):
     found, before = [], sys.getswitchinterval()
-    monkeypatch.setattr(service, "execute", lambda worker, _: found.append((sys.getswitchinterval(), worker.loop)))
+    monkeypatch.setattr(service, "execute", lambda worker, *_: found.append((sys.getswitchinterval(), worker.loop)))
     try:
         service.run(Settings(model=ModelSettings(source="fixed")))
     finally:
