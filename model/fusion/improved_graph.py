@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from model.fusion.align import check_present, keep_present
 from model.fusion.base import Fusion, FusionWeights
 from model.kernels.packed import Operation, linear
-from model.kernels.sizes import few
+from model.kernels.sizes import filled
 
 Pair = tuple[int, int]
 Gate = Literal["none", "sigmoid", "share"]
@@ -174,7 +174,7 @@ class Level(nn.Module):
         if not self.vertex.chooses or bool((some := valid.any(dim=1)).all()):
             return cast("Tensor", self.vertex(members, self.left, self.right))
         rows = some.nonzero().squeeze(1) if bool(some.any()) else torch.zeros(1, dtype=torch.long)
-        rows = torch.cat((rows, rows[:1].expand(few(len(rows)) - len(rows))))
+        rows = filled(rows)
         made = cast("Tensor", self.vertex(members[rows], self.left, self.right))
         return made.new_zeros(len(members), *made.shape[1:]).index_copy_(0, rows, made)
 

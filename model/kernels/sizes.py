@@ -7,6 +7,9 @@ nobody reads.
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 
 def few(count: int, between: int = 2, least: int = 1) -> int:
     """``count`` rounded up to one of ``between`` sizes from each power of two to the next, and a multiple of ``least``.
@@ -15,3 +18,8 @@ def few(count: int, between: int = 2, least: int = 1) -> int:
     """
     step = max((1 << max(count - 1, 1).bit_length() - 1) // between, least)
     return -(-count // step) * step
+
+
+def filled(x: Tensor) -> Tensor:
+    """X [n, ...] with its first row again and again, up to one of few sizes."""
+    return torch.cat((x, x[:1].expand(few(len(x)) - len(x), *x.shape[1:])))

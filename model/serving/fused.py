@@ -34,7 +34,7 @@ from model.fusion.align import check_present
 from model.kernels.device import Device, device_of
 from model.kernels.heap import share_heap
 from model.kernels.precision import Format, dtype_of, fastest_format
-from model.kernels.sizes import few
+from model.kernels.sizes import filled
 from model.network import FusionNetwork
 from model.scorer import (
     CONCEPTS,
@@ -197,12 +197,9 @@ class FusedScorer:
         rows = torch.cat((torch.arange(len(mask)), *(both for _ in _ALONE)))
         shown = torch.cat((mask, *(mask[both] & torch.tensor(side) for side in _ALONE.values())))
         check_present(shown)
-        count = len(shown)
-        more = few(count) - count  # the first post again and again, up to one of few sizes
-        index = self.where.up(torch.cat((rows, rows[:1].expand(more))))
-        asked = self.where.up(torch.cat((shown, shown[:1].expand(more, -1))))
+        index, asked = self.where.up(filled(rows)), self.where.up(filled(shown))
         given = [vectors[name].index_select(0, index) for name in MODALITIES]
-        return self.where.down(self._fused(*given, asked)[:count]), shown
+        return self.where.down(self._fused(*given, asked)[: len(shown)]), shown
 
     def _fuse(self, *given: Tensor) -> Tensor:
         """Logits of all concepts and, where the fusion has them, attention and pair weights, side by side [n, k]."""
