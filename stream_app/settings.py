@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -586,6 +587,19 @@ class SourceSettings(Section):
     x: XSettings = XSettings()
 
 
+class _Environment(EnvSettingsSource):
+    """The environment; a section that there is not is passed on, so that it is refused as one of the file is.
+
+    A name without ``__`` is left alone: Kubernetes sets ``CRISIS_STREAM_DASHBOARD_PORT`` for a service.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        prefix = self.env_prefix.lower()
+        ours = [name.removeprefix(prefix).partition("__") for name in self.env_vars if name.startswith(prefix)]
+        unknown = {section for section, nested, _ in ours if nested} - self.settings_cls.model_fields.keys()
+        return super().__call__() | {section: {} for section in sorted(unknown)}
+
+
 class Settings(BaseSettings):
     """All settings of one process, frozen."""
 
@@ -619,9 +633,9 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then ``crisis-stream.toml``."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, _Environment(settings_cls), TomlConfigSettingsSource(settings_cls)

@@ -46,6 +46,7 @@ def test_an_unknown_command_is_refused():
             "'kafka.sasl_pasword': there is none; there are bootstrap_servers, ",
         ),
         ("nonsense = 1\n", {}, "'nonsense': there is none; there are kafka, topics, "),
+        ("", {"CRISIS_STREAM_KAFKKA__SASL_PASSWORD": "hunter2"}, "'kafkka': there is none; there are kafka, topics, "),
         (
             '[[notify.channel]]\nname = "a"\nwebhok = "hunter2"\n',
             {},

@@ -29,6 +29,12 @@ def test_environment_wins_over_the_file(tmp_path, monkeypatch):
     assert settings.labelling.batch_size == 7
 
 
+def test_what_kubernetes_sets_for_a_service_is_no_setting(monkeypatch):
+    before = Settings()
+    monkeypatch.setenv("CRISIS_STREAM_REDIS_PORT", "tcp://10.0.0.1:6379")
+    assert Settings() == before
+
+
 def test_an_argument_wins_over_the_environment(monkeypatch):
     monkeypatch.setenv("CRISIS_STREAM_TOPICS__PREFIX", "environment.")
     assert Settings(topics=TopicSettings(prefix="argument.")).topics.events == "argument.events"
