@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 SEEN = ("text", "both", "photo")
 """What is seen of a post, each with a fit of its own."""
-_FEWEST = 50
+FEWEST = 50
 """With fewer labelled posts than this nothing is fitted."""
 _PRIOR = 1e-2
 
@@ -58,7 +58,7 @@ class Calibration(nn.Module):
         for concept, z in logits.items():
             for side in range(len(SEEN)):
                 rows = (classes[concept] >= 0) & (which == side)
-                if int(rows.sum()) >= _FEWEST:
+                if int(rows.sum()) >= FEWEST:
                     self._fit(concept, z[rows].detach(), classes[concept][rows], which[rows])
 
     def _fit(self, concept: str, z: Tensor, classes: Tensor, which: Tensor) -> None:

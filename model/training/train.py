@@ -23,7 +23,7 @@ from model.encoders.text import PACKAGED, TextEncoder
 from model.network import FusionNetwork, NetworkConfig
 from model.scorer import LABELS
 from model.serving.bundle import Bundle, Manifest, as_one, part_of, save_bundle
-from model.serving.calibration import Calibration, completed
+from model.serving.calibration import FEWEST, Calibration, completed
 from model.serving.ranges import RANGES, text_ranges
 from model.training.about import About
 from model.training.fusion import FusionPlan, fit, logits_of
@@ -286,8 +286,8 @@ def learn_fusion(
     The text ``heads`` say which labels of other sources' messages it learns. Last layers that the recipe has fitted
     anew are kept if calibrated answers come nearer to the labels of ``dev``. ``apart`` are weights of its part of that
     name that were learned already.
-    With ``start`` it begins with that model's, and calibrates anew only what enough rows of ``dev``, our own sentences
-    not among them, speak of: these are easier than strangers' posts.
+    With ``start`` it begins with that model's, and calibrates anew only what enough rows of ``dev`` speak of. Our own
+    sentences calibrate only where there is hardly anything else: they are easier than strangers' posts.
 
     Raises:
         ValueError: no epoch did better than ``start``, whose text layers stay.
@@ -312,7 +312,8 @@ def learn_fusion(
         apart=apart,
         device=device,
     )
-    judged = vectors.take([i for i in of["dev"] if not (start and rows[i].event == SENTENCES)])
+    others = [i for i in of["dev"] if rows[i].event != SENTENCES]
+    judged = vectors.take(others if start or len(others) >= FEWEST else of["dev"])
     before = start.part("calibration") if start else None
     calibration = calibrated(network, judged, before)
     if recipe.fusion.refit is not None:

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from model.data.rows import LEARNED, Row
+from model.data.sentences import EVENT as SENTENCES
 from model.multitask.dynamic import DynamicMultitask
 from model.network import FusionNetwork, NetworkConfig
 from model.scorer import LABELS
-from model.serving.calibration import Calibration
+from model.serving.calibration import FEWEST, Calibration
 from model.training import evaluate, fusion, protocols, text, train
 from model.training.fusion import FusionPlan, fit, validation_loss
 from model.training.refit import agreeing
@@ -84,6 +85,15 @@ def test_the_fusion_learns_from_train_stops_and_calibrates_on_dev_and_sees_no_te
     (found,) = fits
     assert found.train == of("train")
     assert found.dev == found.calibrated == of("dev")
+
+
+@pytest.mark.parametrize("strangers", [FEWEST - 1, FEWEST])
+def test_sentences_of_our_own_calibrate_only_where_there_is_hardly_anything_else(fits, strangers):
+    rows = [*ROWS, *(row(100 + i, "dev") for i in range(strangers - len(of("dev")))), row(99, "dev", SENTENCES)]
+    train.learn_fusion(numbered(rows), rows, Recipe.product(), None)
+    (found,) = fits
+    assert 99 in found.dev
+    assert (99 in found.calibrated) == (strangers < FEWEST)
 
 
 def test_the_text_layers_learn_from_train_less_what_is_held_out(monkeypatch, tmp_path):
