@@ -12,6 +12,7 @@ import click
 from pydantic import ValidationError
 
 from stream_app import __version__
+from stream_app.kafka.seldom import say_seldom
 from stream_app.render.printable import log_printably
 
 COMMANDS = {
@@ -82,6 +83,7 @@ def _beside(place: Sequence[int | str]) -> str:
 def main() -> None:
     """Run the command line; a wrong setting and a Kafka out of reach are explained in a line, without a traceback."""
     log_printably()
+    say_seldom()
     try:
         cli.main()
     except ValidationError as error:

@@ -6,6 +6,7 @@ hundred commands. What a real start does (entry point, imports) is tried in test
 
 from __future__ import annotations
 
+import asyncio
 import io
 import multiprocessing
 import os
@@ -14,12 +15,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+
+import aiohttp
 
 from stream_app.cli import COMMANDS, main
 
@@ -155,3 +159,15 @@ def _run(words: list[str], variables: Mapping[str, str], folder: str, out: Conne
         setattr(sys, name, os.fdopen(number, "w", closefd=False))
     sys.argv = words
     main()
+
+
+async def answers(address: str, process: Command) -> None:
+    """Until a command's server answers 200 there."""
+    async with aiohttp.ClientSession() as web:
+        while process.poll() is None:
+            with suppress(aiohttp.ClientError):
+                async with web.get(address) as answer:
+                    if answer.ok:
+                        return
+            await asyncio.sleep(0.1)
+    raise AssertionError(f"{process.args} ended")

@@ -6,12 +6,11 @@ import asyncio
 import json
 import os
 import signal
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
-import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
-from commands import Command
+from commands import Command, answers
 from servers import Jetstream, serving
 
 from stream_app.kafka.broker import LocalBroker
@@ -39,18 +38,6 @@ def said(log):
     """All of it so far."""
     log.seek(0)
     return log.read()
-
-
-async def answers(address, process):
-    """Until a command's server answers 200 there."""
-    async with aiohttp.ClientSession() as web:
-        while process.poll() is None:
-            with suppress(aiohttp.ClientError):
-                async with web.get(address) as answer:
-                    if answer.ok:
-                        return
-            await asyncio.sleep(0.1)
-    raise AssertionError(f"{process.args} ended")
 
 
 async def sent(settings):
