@@ -15,6 +15,7 @@ from rich.table import Table
 
 from stream_app.cli.options import bootstrap_option, prefix_option, with_options
 from stream_app.decisions.act import (
+    SHORT,
     STATUSES,
     Act,
     Assign,
@@ -39,8 +40,6 @@ from stream_app.render.printable import cell, json_line, print_whole, printable
 from stream_app.settings import Settings
 
 T = TypeVar("T")
-_SHORT = 8
-"""Characters of an act's id that are shown; its beginning is enough to name it."""
 
 as_option = click.option("--as", "by", default=getpass.getuser, help="who does it  [default: your user name]")
 incident_argument = click.argument("incident", metavar="ID")
@@ -185,7 +184,7 @@ def log(settings: Settings, incident: str, form: str) -> None:
         decision = entry.decision
         when = f"{decision.at:%Y-%m-%d %H:%M:%S}" if decision.at else ""
         did = f"{decision.act.words()}{' (undone)' if entry.undone else ''}"
-        table.add_row(*map(cell, (decision.id[:_SHORT], when, decision.by, did)))
+        table.add_row(*map(cell, (decision.id[:SHORT], when, decision.by, did)))
     print_whole(table)
 
 
@@ -252,7 +251,7 @@ async def _acted(settings: Settings, incident: str, act: Act | None, by: str) ->
         await decide(decision)
     moved = f" ({incident} was merged into it)" if not name.startswith(incident) else ""
     return printable(
-        f"{name}{moved}: {by} {act.words()}. Undo it with `crisis-stream incident undo {name} {decision.id[:_SHORT]}`"
+        f"{name}{moved}: {by} {act.words()}. Undo it with `crisis-stream incident undo {name} {decision.id[:SHORT]}`"
     )
 
 

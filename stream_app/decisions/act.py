@@ -16,6 +16,9 @@ Status = Literal["new", "checking", "confirmed", "false", "closed"]
 STATUSES: tuple[Status, ...] = ("new", "checking", "confirmed", "false", "closed")
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
+SHORT = 8
+"""Characters of an act's id that people are shown; its beginning is enough to name it."""
+
 
 class Claim(Frozen):
     """Whoever says "I have this" owns it from here on."""
@@ -128,7 +131,7 @@ class Undo(Frozen):
 
     def words(self) -> str:
         """What was done, after the name of who did it."""
-        return f"undid {self.act}"
+        return f"undid {self.act[:SHORT]}"
 
 
 Act = Annotated[Claim | Assign | Note | SetStatus | Merge | Split | Correct | Mute | Undo, Field(discriminator="kind")]

@@ -71,7 +71,8 @@ def test_the_work_on_an_incident_from_a_shell(say):
     did = [(entry["decision"]["by"], entry["decision"]["act"]["kind"]) for entry in entries]
     assert did == [("ada", "claim"), ("ada", "place"), ("ada", "merge"), ("bo", "note"), ("bo", "status")]
     assert entries[2]["decision"]["id"][:8] in log
-    say("undo", "flood-1", entries[2]["decision"]["id"][:8])
+    merge = entries[2]["decision"]["id"][:8]
+    assert f"undid {merge}. " in say("undo", "flood-1", merge)
     assert len(say("list", "--format", "jsonl").splitlines()) == 2
     assert "undone already" in say("undo", "flood-1", entries[2]["decision"]["id"], code=1)
 
