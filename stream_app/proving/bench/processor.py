@@ -9,6 +9,8 @@ from pathlib import Path
 
 _TOLD = ("avx2", "avx_vnni", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Features of x86 that decide how fast a model is; of others all that torch names are told."""
+_HELD = "ONEDNN_MAX_CPU_ISA"
+"""The environment's word to oneDNN for features to do without, to see how fast a lesser processor would be."""
 
 
 def machine(device: str, number_format: str) -> dict[str, object]:
@@ -21,6 +23,7 @@ def machine(device: str, number_format: str) -> dict[str, object]:
         "features": told,
         "device": device,
         "number_format": number_format,
+        **({"held_to": os.environ[_HELD]} if _HELD in os.environ else {}),
     }
 
 
@@ -28,8 +31,9 @@ def in_words(of: Mapping[str, object]) -> str:
     """The same as a line to read."""
     features = of["features"]
     has = ", ".join(features) if isinstance(features, list) else ""
+    held = f", held to {of['held_to']}" if "held_to" in of else ""
     return (
-        f"{of['cores']} cores of {of['processor']} ({has or 'no vector units known'}); "
+        f"{of['cores']} cores of {of['processor']} ({has or 'no vector units known'}{held}); "
         f"the model on {of['device']} in {of['number_format']}"
     )
 

@@ -29,6 +29,7 @@ from stream_app.proving.bench.contender import contender, environment, speed
 from stream_app.proving.bench.measures import MEASURES, SHORT, at_least, at_most
 from stream_app.proving.bench.pace import ContenderError, Pace, pace
 from stream_app.proving.bench.page import is_ours, put, table
+from stream_app.proving.bench.processor import in_words, machine
 from stream_app.proving.bench.rivals.parts import efficientnet
 from stream_app.proving.bench.stream import photo_host, posts, text
 from stream_app.settings import KafkaSettings
@@ -187,12 +188,19 @@ def test_a_page_without_a_place_for_the_table_is_left_alone(tmp_path):
 def test_a_page_has_one_table_for_each_kind_of_machine(tmp_path):
     page = tmp_path / "page.md"
     one, other = ({"cores": 2, "processor": "X", "features": [f], "device": "cpu", "number_format": f} for f in "ab")
-    for machine, value in ((one, 1.0), (other, 2.0), (one, 3.0)):
-        put(page, table([at_least("pace", value, 0.5, "parts")], machine, "0.1", 1, 2.44))
+    for on, value in ((one, 1.0), (other, 2.0), (one, 3.0)):
+        put(page, table([at_least("pace", value, 0.5, "parts")], on, "0.1", 1, 2.44))
     told = page.read_text()
     assert told.count("load average before the run 0.1; one round; the machine's own pace varied 2.4-fold") == 2
     assert [told.count(f"| pace | {value}") for value in ("1.00", "2.00", "3.00")] == [0, 1, 1]
     assert is_ours(page)
+
+
+def test_a_processor_that_is_held_to_less_than_it_can_is_told(monkeypatch):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    assert "held" not in in_words(machine("cpu", "int8"))
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert ", held to AVX2); the model on cpu in int8" in in_words(machine("cpu", "int8"))
 
 
 def test_a_device_that_is_not_there_ends_the_bench_with_a_line(monkeypatch):
