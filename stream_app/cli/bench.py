@@ -113,7 +113,7 @@ async def _measure(
     was than its quickest.
     """
     results = []
-    moments = [await asyncio.to_thread(moment_s, bench)]
+    moments, varied = [await asyncio.to_thread(moment_s, bench)], 1.0
     async with photo_host() as photos_at:
         bench = replace(bench, photos_at=photos_at)
         for number, name in enumerate(names, 1):
@@ -126,10 +126,11 @@ async def _measure(
                 continue
             results.append(result)
             moments.append(await asyncio.to_thread(moment_s, bench))
+            varied = max(moments) / min(moments)
             told = f"{name} took {time.monotonic() - began:.0f} s: {result.value:.2f} ({result.goal}), {result.parts}"
             console.print(f"{time.strftime('%H:%M:%S')} {told}", highlight=False, soft_wrap=True)
-            written(results, max(moments) / min(moments))
-    console.print(steadiness(max(moments) / min(moments)), highlight=False, soft_wrap=True)
+            written(results, varied)
+    console.print(steadiness(varied), highlight=False, soft_wrap=True)
     return results
 
 
